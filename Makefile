@@ -1,0 +1,22 @@
+# `make train` and `make test` need nothing but Python 3.10 or newer; both set up .venv on first use.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+
+.PHONY: train test check
+
+train: .venv/installed
+	$(BIN)/mpirun -np 2 $(BIN)/python -m baselines_ppo.run --env Humanoid-v4 --num-timesteps 250000
+
+test: .venv/installed check
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@

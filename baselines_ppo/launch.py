@@ -1,0 +1,78 @@
+"""Starting ranks from Python: a notebook's `train(config, ranks=4)` runs mpirun and shows what rank 0 prints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
+from baselines_ppo.config import TrainConfig
+
+if TYPE_CHECKING:
+    from baselines_ppo.training_run import Result
+
+FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageError, DataError, LoadError, WriteError)}
+
+
+def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
+    """Train on `ranks` new processes; the arguments are those of `train`.
+
+    The call travels to rank 0 through a pipe, an environment function by value (cloudpickle); no file holds it.
+
+    Raises:
+      Failure: the ranks ended with it; its message is on standard error.
+    """
+    from baselines_ppo.training_run import Result
+
+    mpirun = Path(sys.executable).with_name("mpirun")
+    command = str(mpirun) if mpirun.exists() else shutil.which("mpirun")
+    if command is None:
+        raise UsageError("no mpirun found; pip install mpich, or train on one rank")
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "result.json"
+        call = cloudpickle.dumps((config, arguments, str(answer)))
+        process = subprocess.Popen(
+            [command, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.launch"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(call)
+        process.stdin.close()
+        for line in process.stdout:  # print, so that it appears in a notebook's cell
+            print(line.decode(errors="replace"), end="", flush=True)
+        exit_code = process.wait()
+        if not answer.exists():
+            raise FAILURES.get(exit_code, Failure)(f"the ranks ended with exit code {exit_code}; see above")
+        data = json.loads(answer.read_text())
+    return Result(Path(data["folder"]), data["total_steps"], data["mean_return"], data["exit_code"])
+
+
+def _serve() -> int:
+    """Run on each rank what `launch` sent; returns the exit code."""
+    from baselines_ppo.common.mpi import world
+    from baselines_ppo.train import train
+
+    comm = world()
+    # Rank 0 alone has mpirun's standard input. The bytes come from the parent process, from no file or network.
+    config, arguments, answer = cloudpickle.loads(comm.broadcast(sys.stdin.buffer.read() if comm.is_root else b""))
+    result = train(config, **arguments)
+    if comm.is_root:
+        Path(answer).write_text(json.dumps({**result._asdict(), "folder": str(result.folder)}))
+    return result.exit_code
+
+
+if __name__ == "__main__":
+    from baselines_ppo.common.threads import limit_threads
+
+    limit_threads()
+    from baselines_ppo.common.ending import run_job
+
+    run_job(_serve)

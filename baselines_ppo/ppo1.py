@@ -1,0 +1,127 @@
+"""PPO1: clipped PPO with one environment per rank and a flat MPI Adam, as in OpenAI Baselines ppo1.
+
+Schulman et al. 2017, "Proximal Policy Optimization Algorithms", arXiv:1707.06347. In its symbols:
+
+  L(theta) = L_CLIP + L_VF - c2 S                                                           (equation 9)
+  L_CLIP   = -E[min(r A, clip(r, 1 - eps, 1 + eps) A)],  r = pi_theta(a|s) / pi_old(a|s)    (equation 7)
+  L_VF     = E[(V_theta(s) - V_target)^2],  V_target = A_GAE + V_old                        (equations 9, 11)
+
+Against PPO2: no value clipping, no gradient clipping, whole weight on the value loss, advantages standardised once
+per iteration, and eps annealed together with the step size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from baselines_ppo.common.arrays import tensorflow_arrays
+from baselines_ppo.common.gae import explained_variance, gae
+from baselines_ppo.common.losses import approx_kl, clip_fraction, clipped_surrogate, squared_error
+from baselines_ppo.common.minibatches import minibatch_indices, standardize
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.optimizer import MpiAdam
+from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.config import PPO1Config, TrainConfig
+
+METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+
+
+class Batch(NamedTuple):
+    """This rank's transitions of one iteration, flattened; B = T n."""
+
+    observations: Any  # [B, D], normalised
+    actions: Any  # [B, ...]
+    log_probs: Any  # [B], log pi_old(a|s)
+    advantages: Any  # [B], standardised over the iteration of all ranks
+    value_targets: Any  # [B]
+
+
+class PPO1:
+    """One policy's learner; every rank holds the same."""
+
+    def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
+        assert isinstance(config.algorithm, PPO1Config)
+        self.config, self.rollout_config, self.seed = config.algorithm, config.rollout, config.seed
+        self.policy, self.comm, self.environments = policy, comm, environments
+        self.adam = MpiAdam(self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, None)
+        self.adam.start(policy.parameters)
+
+    @property
+    def updates(self) -> int:
+        """Number of gradient steps made."""
+        return self.adam.step
+
+    def loss(
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Return equation 9, to be minimised, over a minibatch, and its metrics."""
+        network, xp = self.policy.network, tensorflow_arrays()
+        params = network.policy(xp, parameters, batch.observations)
+        log_prob = self.policy.distribution.log_prob(xp, params, batch.actions)
+        entropy = tf.reduce_mean(self.policy.distribution.entropy(xp, params))
+        value = network.value(xp, parameters, batch.observations)
+
+        policy_loss = clipped_surrogate(log_prob, batch.log_probs, batch.advantages, clip_range)
+        value_loss = squared_error(value, batch.value_targets)
+        loss = policy_loss + value_loss - self.config.entropy_coef * entropy
+        return loss, {
+            "policy_loss": policy_loss,
+            "value_loss": value_loss,
+            "entropy": entropy,
+            "approx_kl": approx_kl(log_prob, batch.log_probs),
+            "clip_fraction": clip_fraction(log_prob, batch.log_probs, clip_range),
+        }
+
+    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
+        """Fit policy and value function to one rollout; returns metrics averaged over minibatches and ranks.
+
+        Args:
+          progress: share of the run's steps that is done, from 0 to 1.
+        """
+        config, settings = self.config, self.rollout_config
+        advantages, value_targets = gae(
+            rollout.rewards,
+            rollout.values,
+            rollout.next_values,
+            rollout.ends,
+            settings.gamma,
+            settings.gae_lambda,
+        )
+        observations, actions, log_probs = (x.reshape(-1, *x.shape[2:]) for x in rollout[2:5])
+        targets, values = value_targets.reshape(-1), rollout.values.reshape(-1)
+        arrays = (observations, actions, log_probs, standardize(advantages.reshape(-1), self.comm), targets)
+        batch = Batch(*map(tf.constant, arrays))
+        indices = minibatch_indices(
+            self.seed,
+            self.environments,
+            rollout.iteration,
+            settings.num_steps,
+            config.num_epochs,
+            config.num_minibatches,
+        )
+        remaining = 1.0 - progress if config.schedule == "linear" else 1.0
+        learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
+
+        epochs = [self.adam.epoch(batch, chosen, learning_rate, clip_range) for chosen in indices]
+        self.policy.parameters = self.adam.parameters
+        moments = self.comm.moments(np.stack([targets - values, targets], axis=-1))
+        return {
+            **{name: float(np.mean([metrics[name] for metrics in epochs])) for name in METRICS},
+            "explained_variance": explained_variance(*moments.variance),
+            "learning_rate": learning_rate,
+            "clip_range": clip_range,
+        }
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that the next update depends on, besides the policy's statistics."""
+        return self.adam.state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take the arrays of `state()`."""
+        self.adam.restore(state)
+        self.policy.parameters = self.adam.parameters

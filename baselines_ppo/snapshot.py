@@ -1,0 +1,166 @@
+"""The whole state of a run as named arrays and JSON, and back: what exact resume is made of.
+
+Everything per environment is keyed by its global index, so a checkpoint continues on any number of ranks.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from baselines_ppo.common.checkpoint import Checkpoint
+from baselines_ppo.common.failures import LoadError
+from baselines_ppo.common.vec_env import EpisodeRecord
+from baselines_ppo.config import to_json
+
+if TYPE_CHECKING:
+    from baselines_ppo.training_run import TrainingRun
+
+PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
+
+
+class Segment(TypedDict):
+    """One stretch of a run between two starts."""
+
+    from_iteration: int
+    ranks: int
+    exact: bool  # whether it continues the one before it bit for bit
+    began: str
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions that results may depend on; None for what is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def segment(run: TrainingRun, exact: bool) -> Segment:
+    """Return the record of the stretch that begins now."""
+    return Segment(
+        from_iteration=run.counters.iteration,
+        ranks=run.comm.size,
+        exact=exact,
+        began=time.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
+def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """Return the manifest and arrays of a run at the end of an iteration, on rank 0; None elsewhere."""
+    collector, counters = run.collector, run.counters
+    gathered = run.comm.gather(
+        (
+            collector.envs.capture(),
+            collector.episode_returns,
+            collector.episode_lengths,
+            collector.discounted_returns,
+        )
+    )
+    if gathered is None:
+        return None
+    records = [record for captured, *_ in gathered for record in captured]
+    returns, lengths, discounted = (np.concatenate([part[k] for part in gathered]) for k in (1, 2, 3))
+    arrays = {
+        **run.replicated_state(),
+        "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
+        "environments/episode": np.array([record.episode for record in records]),
+        "environments/observation": np.stack([record.observation for record in records]),
+        "environments/actions": np.concatenate([record.actions for record in records]),
+        "environments/action_count": np.array([len(record.actions) for record in records]),
+        "environments/episode_return": returns,
+        "environments/episode_length": lengths,
+        "environments/discounted_return": discounted,
+    }
+    policy = collector.policy
+    manifest = {
+        "kind": "checkpoint",
+        "env": run.config.env,
+        "config": to_json(run.config),
+        "policy": policy.network.to_json(),
+        "clip_observations": policy.observations.clip,
+        "iteration": counters.iteration,
+        "total_steps": counters.total_steps,
+        "updates": run.algorithm.updates,
+        "episodes": counters.episodes,
+        "seconds": counters.seconds,
+        "mean_return": counters.mean_return,
+        "versions": versions(),
+        "lineage": run.lineage,
+    }
+    return manifest, arrays
+
+
+def restore(run: TrainingRun, checkpoint: Checkpoint) -> str:
+    """Bring a new run to where a checkpoint was, on all ranks; returns how exactly, in words.
+
+    Raises:
+      LoadError: the checkpoint lacks something or does not fit the run.
+    """
+    manifest, arrays = checkpoint.manifest, checkpoint.arrays
+    expected = set(run.replicated_state())
+    if missing := expected - set(arrays):
+        raise LoadError(f"{checkpoint.path}: lacks {', '.join(sorted(missing))}")
+    for name, own in run.replicated_state().items():
+        if arrays[name].shape != own.shape:
+            raise LoadError(f"{checkpoint.path}: {name} has shape {arrays[name].shape}, this run {own.shape}")
+    policy, scaler = run.collector.policy, run.collector.reward_scaler
+    run.algorithm.restore({name: arrays[name] for name in run.algorithm.state()})
+    for name, normalizer in {
+        "observations": policy.observations,
+        "value_targets": policy.value_targets,
+        **({} if scaler is None else {"rewards": scaler}),
+    }.items():
+        normalizer.restore({key: arrays[f"{name}/{key}"] for key in normalizer.state()})
+    counters = run.counters
+    counters.iteration, counters.total_steps = manifest["iteration"], manifest["total_steps"]
+    counters.episodes, counters.seconds = manifest["episodes"], manifest["seconds"]
+    counters.window.extend((float(value), int(length)) for value, length in arrays["window"])
+    failed = _restore_environments(run, arrays)
+
+    before = manifest["lineage"][-1]["ranks"]
+    changed = [
+        f"{name} {old} -> {versions()[name]}"
+        for name, old in manifest["versions"].items()
+        if name in versions() and old != versions()[name]
+    ]
+    notes = []
+    if before != run.comm.size:
+        notes.append(f"elastic, {before} -> {run.comm.size} ranks, equal up to the rounding of sums")
+    if changed:
+        notes.append(f"not bit-exact, {', '.join(changed)}")
+    if failed:
+        notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}")
+    run.lineage = [*manifest["lineage"], segment(run, exact=not notes)]
+    return "; ".join(notes) or "exact"
+
+
+def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> list[int]:
+    """Replay this rank's environments; returns the global indices, over all ranks, that begin anew."""
+    collector, envs = run.collector, run.collector.envs
+    starts = np.concatenate([[0], np.cumsum(arrays["environments/action_count"])])
+    stored = len(starts) - 1
+    known = [index for index in envs.indices if index < stored]
+    # Environments that the checkpoint does not know number their episodes so that no seed of the past returns.
+    envs.reset(np.full(len(envs), run.counters.total_steps))
+    records = envs.capture()
+    for row, index in enumerate(known):
+        records[row] = EpisodeRecord(
+            episode=int(arrays["environments/episode"][index]),
+            actions=arrays["environments/actions"][starts[index] : starts[index + 1]],
+            observation=arrays["environments/observation"][index],
+        )
+    failed = envs.restore(records)
+    for row, index in enumerate(known):
+        if index not in failed:
+            collector.episode_returns[row] = arrays["environments/episode_return"][index]
+            collector.episode_lengths[row] = arrays["environments/episode_length"][index]
+            collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
+    return sorted(index for indices in run.comm.broadcast(run.comm.gather(failed)) or [] for index in indices)

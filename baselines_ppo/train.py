@@ -1,0 +1,64 @@
+"""The training loop, and `train`, which starts it from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baselines_ppo.config import TrainConfig
+
+if TYPE_CHECKING:
+    from baselines_ppo.training_run import Result, TrainingRun
+
+
+def train(
+    config: TrainConfig,
+    ranks: int | None = None,
+    *,
+    logdir: str | Path | None = None,
+    resume: str | Path | None = None,
+    load_path: str | Path | None = None,
+    environment: Callable[[], Any] | None = None,
+) -> Result:
+    """Train as `config` says, on this process's ranks or on `ranks` of its own.
+
+    Args:
+      config: from `configure`.
+      ranks: start this many under mpirun, as a notebook needs; None: those that mpirun started, or one.
+      logdir: a new folder for the run; by default runs/<env>/<alg>-<date>-<seed>.
+      resume: a run folder to go on with, or a checkpoint to begin a new run folder from.
+      load_path: an agent, checkpoint or run folder whose policy and statistics to begin from.
+      environment: function that makes one environment, instead of the id in `config`.
+
+    Raises:
+      Failure: see its subclasses in `baselines_ppo.common.failures`.
+    """
+    if ranks is not None and ranks > 1:
+        from baselines_ppo.launch import launch  # needs cloudpickle, which nothing else does
+
+        return launch(ranks, config, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
+
+    from baselines_ppo.start import start  # numpy and more, which `--help` does not need
+
+    run = start(config, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
+    try:
+        return iterate(run)
+    finally:
+        run.close()
+
+
+def iterate(run: TrainingRun) -> Result:
+    """Collect, learn, merge statistics, log, save; until all steps are made or a signal asks to stop."""
+    with run.stop_signals:
+        while not run.finished:
+            rollout = run.collector.collect(run.counters.iteration, run.config.rollout.num_steps)
+            metrics = run.learn(rollout)
+            run.update_statistics(rollout)
+            run.log(rollout, metrics)
+            run.agree()
+            run.check_replicas()
+            if run.save_due:
+                run.save()
+        run.save_last()
+    return run.result()

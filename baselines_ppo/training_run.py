@@ -1,0 +1,224 @@
+"""One training run: its parts, how far it is, and what happens around each iteration's learning."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from baselines_ppo.common import checkpoint
+from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
+from baselines_ppo.common.logger import TIME_SHARES, Logger
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.rollout import Collector, Rollout
+from baselines_ppo.common.run_folder import RunFolder
+from baselines_ppo.common.signals import EXIT_CODES, StopSignals
+from baselines_ppo.config import TrainConfig
+from baselines_ppo.snapshot import Segment, snapshot
+
+WINDOW = 100  # finished episodes that returns and lengths are averaged over
+UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
+
+
+class Algorithm(Protocol):
+    """What the loop needs of an algorithm."""
+
+    @property
+    def updates(self) -> int:
+        """Number of gradient steps made."""
+
+    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
+        """Learn from one rollout; returns metrics, the same on all ranks."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that the next update depends on, the same on all ranks."""
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take the arrays of `state()`."""
+
+
+class Result(NamedTuple):
+    """How a run ended."""
+
+    folder: Path  # holds its checkpoints; `load` takes it
+    total_steps: int  # over all ranks
+    mean_return: float | None  # raw, of the last 100 episodes; None before any has finished
+    exit_code: int  # 0: all steps made; 75 or 130: stopped by a signal, resumable
+
+
+@dataclass
+class Counters:
+    """How far a run is; all global, the window on rank 0 only."""
+
+    iteration: int = 0
+    total_steps: int = 0
+    episodes: int = 0
+    seconds: float = 0.0
+    window: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=WINDOW))  # returns, lengths
+
+    @property
+    def mean_return(self) -> float | None:
+        """Mean raw return of the last finished episodes."""
+        return float(np.mean([episode[0] for episode in self.window])) if self.window else None
+
+    @property
+    def mean_length(self) -> float | None:
+        """Mean length of the last finished episodes, in steps."""
+        return float(np.mean([episode[1] for episode in self.window])) if self.window else None
+
+
+class TrainingRun:
+    """The parts of a run, as one iteration after the other uses them."""
+
+    def __init__(
+        self, config: TrainConfig, comm: Comm, collector: Collector, algorithm: Algorithm, folder_path: Path
+    ) -> None:
+        """Rank 0 gives the run its folder and logger afterwards."""
+        self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
+        self.folder_path = folder_path
+        self.folder: RunFolder | None = None
+        self.logger: Logger | None = None
+        self.stop_signals = StopSignals(announce=comm.is_root)
+        self.counters = Counters()
+        self.lineage: list[Segment] = []
+        self.exit_code = FINISHED
+        self.save_due = False
+        self._saved_iteration = -1
+        self._checked_updates = 0
+        self._saved_at = self._clock = time.monotonic()
+        self._learning_seconds = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are made or the ranks have agreed to stop."""
+        return self.exit_code != FINISHED or self.counters.total_steps >= self.config.num_timesteps
+
+    def learn(self, rollout: Rollout) -> dict[str, float]:
+        """Give the rollout to the algorithm; returns its metrics."""
+        begun = time.perf_counter()
+        metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
+        self._learning_seconds = time.perf_counter() - begun
+        return metrics
+
+    def update_statistics(self, rollout: Rollout) -> None:
+        """Merge what all ranks have seen into the statistics that the next iteration uses."""
+        if self.config.rollout.normalize_observations:
+            seen = rollout.raw_observations.reshape(-1, rollout.raw_observations.shape[-1])
+            self.collector.policy.observations.update(self.comm.moments(seen))
+        if self.collector.reward_scaler is not None:
+            self.collector.reward_scaler.update(self.comm.moments(rollout.discounted_returns.reshape(-1)))
+
+    def log(self, rollout: Rollout, metrics: dict[str, float]) -> None:
+        """Count the iteration and its episodes over all ranks, and write them down."""
+        counters = self.counters
+        counters.iteration += 1
+        counters.total_steps += self.config.steps_per_iteration
+        spent = {**rollout.seconds, "learning": self._learning_seconds}
+        gathered = self.comm.gather((rollout.episodes, spent))
+        now = time.monotonic()
+        seconds, self._clock = now - self._clock, now
+        counters.seconds += seconds
+        if gathered is None:
+            return
+        finished = sorted(episode for episodes, _ in gathered for episode in episodes)
+        counters.episodes += len(finished)
+        counters.window.extend((episode.episode_return, episode.length) for episode in finished)
+        times = {name: float(np.mean([spent[name] for _, spent in gathered])) for name in TIME_SHARES}
+        row: dict[str, Any] = {
+            "iteration": counters.iteration,
+            "total_steps": counters.total_steps,
+            "updates": self.algorithm.updates,
+            "seconds": counters.seconds,
+            "steps_per_second": self.config.steps_per_iteration / seconds,
+            "episodes": counters.episodes,
+            "episodes_averaged": len(counters.window),
+            "episode_return": counters.mean_return,
+            "episode_length": counters.mean_length,
+            **metrics,
+            **{f"{name}_share": times[name] / seconds for name in TIME_SHARES},
+        }
+        assert self.logger is not None
+        self.logger.write(row, self.config.steps_per_iteration, last=counters.total_steps >= self.config.num_timesteps)
+
+    def check_replicas(self) -> None:
+        """Prove from time to time, and at the end, that all ranks hold the same learner.
+
+        Raises:
+          DataError: they do not.
+        """
+        if self.algorithm.updates - self._checked_updates >= UPDATES_BETWEEN_CHECKS or self.finished:
+            self._checked_updates = self.algorithm.updates
+            self.comm.assert_equal(self.replicated_state(), f"at update {self.algorithm.updates}")
+
+    def replicated_state(self) -> dict[str, np.ndarray]:
+        """Return everything that all ranks hold alike, as named arrays."""
+        state = dict(self.algorithm.state())
+        policy, scaler = self.collector.policy, self.collector.reward_scaler
+        normalizers = {"observations": policy.observations, "value_targets": policy.value_targets}
+        for name, normalizer in (normalizers if scaler is None else {**normalizers, "rewards": scaler}).items():
+            state.update({f"{name}/{key}": x for key, x in normalizer.state().items()})
+        return state
+
+    def agree(self) -> None:
+        """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
+        received = self.stop_signals.received
+        own = EXIT_CODES[received] if received is not None else FINISHED
+        due = self.comm.is_root and time.monotonic() - self._saved_at >= self.config.save_interval
+        flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due], dtype=np.int64)
+        interrupted, signalled, save_due = self.comm.sum(flags)
+        if interrupted or signalled:
+            self.exit_code = STOPPED_BY_CTRL_C if interrupted else STOPPED_BY_SIGNAL
+        self.save_due = bool(save_due)
+
+    def save(self) -> None:
+        """Write a checkpoint; if that fails, warn and train on, to try again next time."""
+        try:
+            self._write_checkpoint()
+        except WriteError as error:
+            if self.comm.is_root:
+                sys.stderr.write(f"warning: {error}; training goes on and will try again\n")
+            self._saved_at = time.monotonic()
+
+    def save_last(self) -> None:
+        """Write the checkpoint with which a run ends or stops.
+
+        Raises:
+          WriteError: it could not be written.
+        """
+        if self._saved_iteration != self.counters.iteration:
+            self._write_checkpoint()
+
+    def mark_saved(self) -> None:
+        """Note that the present state is on disk."""
+        self._saved_iteration, self._saved_at = self.counters.iteration, time.monotonic()
+
+    def _write_checkpoint(self) -> None:
+        taken = snapshot(self)
+        name = f"ckpt-{self.counters.iteration:08d}"
+
+        def write() -> None:
+            assert taken is not None and self.folder is not None
+            checkpoint.save(self.folder.checkpoints, name, *taken)
+            checkpoint.retain(self.folder.checkpoints)
+
+        self.comm.on_root(write)
+        self.mark_saved()
+
+    def result(self) -> Result:
+        """Return how the run ended, on every rank."""
+        mean_return = self.comm.broadcast(self.counters.mean_return)
+        return Result(self.folder_path, self.counters.total_steps, mean_return, self.exit_code)
+
+    def close(self) -> None:
+        """Close environments, logs and the run folder."""
+        self.collector.envs.close()
+        if self.logger is not None:
+            self.logger.close()
+        if self.folder is not None:
+            self.folder.close()

@@ -1,0 +1,28 @@
+"""The array functions that networks and distributions are written over: numpy acts, TensorFlow learns.
+
+Every such function takes `xp`, which is the numpy module itself or `tensorflow_arrays()`. Both know tanh, exp,
+log, maximum, minimum, where, sum and max by these names.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+Array = Any  # a numpy array or a TensorFlow tensor
+
+
+def tensorflow_arrays() -> SimpleNamespace:
+    """Return TensorFlow under numpy's names; imports TensorFlow."""
+    import tensorflow as tf  # numpy alone must be enough to load an agent and act
+
+    return SimpleNamespace(
+        tanh=tf.tanh,
+        exp=tf.exp,
+        log=tf.math.log,
+        maximum=tf.maximum,
+        minimum=tf.minimum,
+        where=tf.where,
+        sum=tf.reduce_sum,
+        max=tf.reduce_max,
+    )

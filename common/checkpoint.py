@@ -1,0 +1,202 @@
+"""Checkpoints and agents: a folder with manifest.json and arrays.npz that appears whole or not at all.
+
+Nothing that is loaded can run code: strict JSON, stored npz members of plain numeric arrays, each file checked
+against its SHA-256 before it is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from baselines_ppo.common.failures import LoadError, WriteError
+
+FORMAT = 1
+MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
+LARGEST_MANIFEST = 1_000_000  # bytes
+KEEP_LAST = 3
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint or agent folder holds."""
+
+    path: Path
+    manifest: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def save(folder: Path, name: str, manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+    """Write one checkpoint folder/name by a rename from a temporary folder; returns its path.
+
+    Raises:
+      WriteError: it could not be written; nothing is left of it.
+    """
+    final, temporary = folder / name, folder / f".tmp-{name}-{os.getpid()}"
+    buffer = io.BytesIO()
+    contiguous: dict[str, Any] = {key: np.ascontiguousarray(x).reshape(np.shape(x)) for key, x in arrays.items()}
+    np.savez(buffer, **contiguous)
+    data = buffer.getvalue()
+    files = {ARRAYS: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
+    content = {"format": FORMAT, **manifest, "files": files}
+    text = json.dumps({**content, "sha256": _digest(content)}, indent=1, allow_nan=False)
+    try:
+        temporary.mkdir(parents=True)
+        _write_synced(temporary / ARRAYS, data)
+        _write_synced(temporary / MANIFEST, text.encode())
+        _sync_folder(temporary)
+        if final.exists():  # a damaged one of the same name; a valid one would have been continued from
+            _remove(final)
+        temporary.rename(final)
+        _sync_folder(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)  # it would keep a full disk full
+        raise WriteError(f"checkpoint {final} not written: {error.strerror or error}") from error
+    return final
+
+
+def load(path: Path) -> Checkpoint:
+    """Read one checkpoint or agent folder.
+
+    Raises:
+      LoadError: it is missing, damaged, or of a newer format.
+    """
+    manifest = _read_manifest(path)
+    try:
+        data = _read_regular(path / ARRAYS, LARGEST_MANIFEST * 10_000)
+        expected = manifest["files"][ARRAYS]
+        if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
+            raise LoadError(f"{path}: {ARRAYS} is damaged (checksum)")
+        return Checkpoint(path, manifest, dict(_parse_npz(data)))
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise LoadError(f"{path}: {ARRAYS} cannot be read: {error}") from None
+
+
+def find(path: Path) -> tuple[Checkpoint, list[str]]:
+    """Return the newest valid checkpoint at a path, and why newer ones were skipped.
+
+    Args:
+      path: a run folder, its checkpoints folder, or a single checkpoint or agent folder.
+
+    Raises:
+      LoadError: there is none.
+    """
+    if not path.exists():
+        raise LoadError(f"{path} does not exist")
+    if (path / MANIFEST).exists() or path.name.startswith("ckpt-"):
+        return load(path), []
+    folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    skipped: list[str] = []
+    for candidate in sorted(folder.glob("ckpt-*"), reverse=True):
+        try:
+            return load(candidate), skipped
+        except LoadError as error:
+            skipped.append(str(error))
+    reasons = "; ".join(skipped) or "it holds none"
+    raise LoadError(f"no usable checkpoint in {path}: {reasons}")
+
+
+def retain(folder: Path) -> None:
+    """Delete all checkpoints but the last three and the one with the best mean return."""
+    kept = sorted(folder.glob("ckpt-*"))
+    returns: dict[Path, float] = {}
+    for path in kept:
+        try:
+            value = _read_manifest(path).get("mean_return")
+        except LoadError:
+            continue
+        if value is not None:
+            returns[path] = value
+    best = max(returns, key=lambda path: returns[path]) if returns else None
+    for path in kept[:-KEEP_LAST]:
+        if path != best:
+            _remove(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted save or deletion left behind."""
+    for pattern in (".tmp-*", ".del-*"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    """Delete a checkpoint; by a rename first, so that half of one is never taken for whole."""
+    doomed = path.with_name(f".del-{path.name}-{os.getpid()}")
+    path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        text = _read_regular(path / MANIFEST, LARGEST_MANIFEST).decode()
+        manifest = json.loads(text, parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise LoadError(f"{path}: no {MANIFEST}; not a checkpoint or agent folder, or an incomplete one") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise LoadError(f"{path}: {MANIFEST} cannot be read: {error}") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+        raise LoadError(f"{path}: {MANIFEST} has no format number")
+    if manifest["format"] > FORMAT:
+        raise LoadError(f"{path}: format {manifest['format']} is newer than this version reads (<= {FORMAT})")
+    if manifest.pop("sha256", None) != _digest(manifest):
+        raise LoadError(f"{path}: {MANIFEST} is damaged (checksum)")
+    return manifest
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a manifest's content, whatever its layout; JSON keeps every float exactly."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read_regular(path: Path, largest: int) -> bytes:
+    """Return the bytes of a regular file, following no symbolic link."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_size > largest:
+            raise ValueError(f"{path.name} is too large")
+        return file.read()
+
+
+def _parse_npz(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield names and arrays of a stored npz; refuses anything that is not plain numbers of the stated size."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or not member.filename.endswith(".npy"):
+                raise ValueError(f"unexpected member {member.filename}")
+            file = io.BytesIO(archive.read(member))
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError(f"unexpected npy version in {member.filename}")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            body = file.read()
+            if dtype.kind not in "fiub" or fortran or math.prod(shape) * dtype.itemsize != len(body):
+                raise ValueError(f"{member.filename} is not a plain array of its size")
+            yield member.filename.removesuffix(".npy"), np.frombuffer(body, dtype).reshape(shape).copy()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,79 @@
+"""How a job ends: whatever stops one rank stops them all, within seconds and with one exit code.
+
+A rank that merely raised would leave the others waiting in a collective for ever, so everything that a command
+does runs inside `run_job`.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from baselines_ppo.common.failures import Failure
+from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
+
+LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mixed up
+
+
+def run_job(body: Callable[[], int]) -> NoReturn:
+    """Run the body on this rank, then end the process with its exit code; on any failure end all ranks."""
+    faulthandler.enable()
+    if isinstance(sys.stdout, object) and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    threading.excepthook = lambda args: _abort(args.exc_value)
+    try:
+        exit_code = body()
+    except Failure as failure:
+        _fail(failure)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt too: no rank may leave alone
+        _abort(error)
+    sys.stdout.flush()
+    sys.exit(exit_code)
+
+
+def _fail(failure: Failure) -> NoReturn:
+    """End all ranks with a message: rank 0's alone if all fail alike, else that of the rank that failed."""
+    if not launched_by_mpi():
+        _report(f"error: {failure}\n")
+        sys.exit(failure.exit_code)
+    if launched_rank() == 0:
+        _report(f"error: {failure}\n")
+    from baselines_ppo.common.mpi import world
+
+    try:
+        comm = world()
+    except Failure:
+        sys.exit(failure.exit_code)  # no MPI to end together with; it was the failure itself
+    if comm.leave_together():
+        sys.exit(failure.exit_code)
+    if not comm.is_root:
+        _report(f"[rank {comm.rank}] error: {failure}\n")
+    comm.abort(failure.exit_code)
+    os._exit(failure.exit_code)
+
+
+def _abort(error: BaseException | None) -> NoReturn:
+    """End all ranks because of an error that nobody foresaw; prints where it came from."""
+    rank = launched_rank()
+    text = "".join(traceback.format_exception(error)) if error is not None else "unknown error in a thread\n"
+    exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
+    summary = "".join(traceback.format_exception_only(error)).strip() if error is not None else "unknown"
+    last_line = f"baselines_ppo: rank {rank} failed ({summary}); go on from the last checkpoint with --resume\n"
+    _report("".join(f"[rank {rank}] {line}\n" for line in text[-LONGEST_REPORT:].splitlines()) + last_line)
+    if launched_by_mpi():
+        from baselines_ppo.common.mpi import world
+
+        world().abort(exit_code or 1)
+    os._exit(exit_code or 1)
+
+
+def _report(text: str) -> None:
+    """Write to standard error in one piece, so that lines of several ranks are not mixed."""
+    sys.stdout.flush()
+    sys.stderr.write(text)
+    sys.stderr.flush()

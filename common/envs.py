@@ -1,0 +1,38 @@
+"""Making one environment from its id, with errors that say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+
+from baselines_ppo.common.failures import UsageError, nearest
+
+MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
+
+EXTRAS = ("box2d", "atari", "mujoco")  # words in Gymnasium's error messages, and names of our extras
+
+
+def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
+    """Return a new Gymnasium environment with its own time limit.
+
+    Raises:
+      UsageError: the id is unknown, or a package it needs is not installed.
+    """
+    try:
+        # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
+        return gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True)
+    except gymnasium.error.DependencyNotInstalled as error:
+        text = str(error).lower()
+        extra = next((name for name in EXTRAS if name in text), "all")
+        raise UsageError(f"environment {env_id} needs a package: pip install -e '.[{extra}]'") from None
+    except ModuleNotFoundError as error:
+        raise UsageError(f"environment {env_id}: module {error.name} is not installed") from None
+    except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error) as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip()
+        if isinstance(error, gymnasium.error.UnregisteredEnv):
+            hint = nearest(env_id, gymnasium.registry)
+            raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
+        raise UsageError(f"environment {env_id}: {reason}") from None

@@ -1,0 +1,42 @@
+"""Generalised advantage estimation and how well the value function explains its targets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def gae(
+    rewards: np.ndarray,
+    values: np.ndarray,
+    next_values: np.ndarray,
+    ends: np.ndarray,
+    gamma: float,
+    gae_lambda: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return advantages and value targets, both [T, n].
+
+    delta_t = r_t + gamma next_value_t - value_t
+    A_t     = delta_t + gamma lambda (1 - end_t) A_{t+1},   target_t = A_t + value_t
+
+    Args:
+      rewards, values: r_t and V(s_t), [T, n].
+      next_values: V(s_{t+1}), [T, n]: 0 where the episode terminated, V(final observation) where it was
+        truncated. Being an array of its own, it leaves no special case here.
+      ends: whether the episode ended with step t, in either way, [T, n] bool.
+
+    Source: Schulman et al. 2016, arXiv:1506.02438, equations 11 and 16; cut at episode ends.
+    """
+    assert rewards.shape == values.shape == next_values.shape == ends.shape, "gae takes four arrays [T, n]"
+    deltas = rewards + gamma * next_values - values
+    decay = (gamma * gae_lambda * ~ends).astype(deltas.dtype)
+    advantages = np.empty_like(deltas)
+    following = np.zeros_like(deltas[0])
+    for t in reversed(range(len(deltas))):
+        following = deltas[t] + decay[t] * following
+        advantages[t] = following
+    return advantages, advantages + values
+
+
+def explained_variance(error_variance: float, target_variance: float) -> float:
+    """Return 1 - Var[target - value] / Var[target]: 1 is perfect, 0 no better than a constant."""
+    return 1.0 - error_variance / target_variance if target_variance > 0 else float("nan")

@@ -1,0 +1,23 @@
+"""What an MPI launcher tells its processes through the environment, before MPI itself is started."""
+
+from __future__ import annotations
+
+import os
+
+RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+
+
+def launched_by_mpi() -> bool:
+    """Return whether an MPI launcher started this process."""
+    return any(name in os.environ for name in RANK_VARIABLES)
+
+
+def launched_rank() -> int:
+    """Return this process's rank; 0 without a launcher."""
+    return next((int(os.environ[name]) for name in RANK_VARIABLES if name in os.environ), 0)
+
+
+def launched_size() -> int:
+    """Return the number of ranks that were started; 1 without a launcher."""
+    return next((int(os.environ[name]) for name in SIZE_VARIABLES if name in os.environ), 1)

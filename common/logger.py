@@ -1,0 +1,90 @@
+"""What a user sees of a run: a table every few seconds, a CSV row per iteration, TensorBoard if installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import time
+from typing import Any
+
+from baselines_ppo.common.run_folder import RunFolder
+
+SUMMARY_INTERVAL = 1.0  # seconds; TensorBoard takes longer to write than CartPole to learn
+TIME_SHARES = ("environments", "acting", "learning")
+
+
+class Logger:
+    """Writes rows of global, raw figures to the screen and the run folder; used by rank 0 alone."""
+
+    def __init__(self, folder: RunFolder, num_timesteps: int, log_interval: float) -> None:
+        self._folder, self._num_timesteps, self._log_interval = folder, num_timesteps, log_interval
+        self._shown_at, self._shown_steps = time.monotonic(), -1
+        self._summarized_at = 0.0
+        self._summary: Any = None
+        if importlib.util.find_spec("tensorboard") is not None:
+            import tensorflow as tf  # loaded by the algorithm anyway
+
+            self._summary = tf.summary.create_file_writer(str(folder.path))
+
+    def write(self, row: dict[str, Any], new_steps: int, last: bool) -> None:
+        """Write one iteration's row; `row` has total_steps among others, `new_steps` more than the last."""
+        self._folder.write_progress({name: _plain(value) for name, value in row.items()})
+        if self._shown_steps < 0:
+            self._shown_steps = row["total_steps"] - new_steps
+        now = time.monotonic()
+        if last or now - self._summarized_at >= SUMMARY_INTERVAL:
+            self._summarized_at = now
+            self._write_summary(row)
+        if last or now - self._shown_at >= self._log_interval:
+            rate = (row["total_steps"] - self._shown_steps) / max(now - self._shown_at, 1e-9)
+            left = max(self._num_timesteps - row["total_steps"], 0) / rate
+            shown = {**row, "steps_per_second": rate, "time_left": duration(left)}
+            print(table(shown), flush=True)
+            self._shown_at, self._shown_steps = now, row["total_steps"]
+
+    def _write_summary(self, row: dict[str, Any]) -> None:
+        if self._summary is None:
+            return
+        import tensorflow as tf
+
+        with self._summary.as_default(step=row["total_steps"]):
+            for name, value in row.items():
+                if isinstance(value, int | float) and not math.isnan(value):
+                    tf.summary.scalar(name, value)
+        self._summary.flush()
+
+    def close(self) -> None:
+        """Close the TensorBoard events."""
+        if self._summary is not None:
+            self._summary.close()
+
+
+def table(row: dict[str, Any]) -> str:
+    """Return a two-column table of names and values."""
+    cells = [(name, _shown(value)) for name, value in row.items()]
+    left, right = max(len(name) for name, _ in cells), max(len(value) for _, value in cells)
+    rule = f"+{'-' * (left + 2)}+{'-' * (right + 2)}+"
+    return "\n".join([rule, *(f"| {name:<{left}} | {value:>{right}} |" for name, value in cells), rule])
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _plain(value: Any) -> Any:
+    """Return the value for the CSV: an empty cell for what is not known."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _shown(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", " ")
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1000 else _large(value)
+
+
+def _large(value: Any) -> str:
+    return f"{value:,.0f}".replace(",", " ") if isinstance(value, float) else str(value)

@@ -1,0 +1,161 @@
+"""The ranks' common language; the only module that imports mpi4py. Without MPI the same code runs on one rank."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from baselines_ppo.common.failures import DataError, Failure, UsageError
+from baselines_ppo.common.launcher import launched_size
+from baselines_ppo.common.normalizer import Moments, merge_moments, moments_of
+
+T = TypeVar("T")
+
+YIELDS = 200  # tests of a request that only give way, before the waiting rank begins to sleep
+SHORT_SLEEP, LONG_SLEEP = 50e-6, 1e-3  # seconds; the long one after a second of waiting
+LEAVE_TOGETHER = 3.0  # seconds that a failing rank waits for the others to fail alike
+
+
+class Comm:
+    """What the ranks say to each other. Every rank must make the same calls in the same order.
+
+    Waiting is polite: a rank that is early tests its request and gives way, so that signals are handled and
+    that more ranks than cores do not burn each other's time.
+    """
+
+    def __init__(self, mpi_comm: Any = None) -> None:
+        self._comm = mpi_comm
+        self._exit_comm = mpi_comm.Dup() if mpi_comm is not None else None  # never waits behind a lost collective
+        self.rank: int = mpi_comm.Get_rank() if mpi_comm is not None else 0
+        self.size: int = mpi_comm.Get_size() if mpi_comm is not None else 1
+        self.is_root = self.rank == 0
+
+    def sum(self, x: np.ndarray) -> np.ndarray:
+        """Return the elementwise sum over ranks, of the same shape and dtype; bit for bit the same on all."""
+        x = np.ascontiguousarray(x)
+        if self.size == 1:
+            return x
+        total = np.empty_like(x)
+        wait(self._comm.Iallreduce(x, total))
+        return total
+
+    def mean(self, x: np.ndarray) -> np.ndarray:
+        """Return the elementwise mean over ranks."""
+        return self.sum(x) / self.size
+
+    def moments(self, samples: np.ndarray) -> Moments:
+        """Return the moments of the samples [B, ...] of all ranks together, over their first axis."""
+        own = moments_of(samples)
+        packed = np.concatenate([np.ravel(own.mean), np.ravel(own.variance), [own.samples]])
+        size, shape = own.mean.size, own.mean.shape
+        parts = [Moments(row[:size].reshape(shape), row[size:-1].reshape(shape), row[-1]) for row in self.stack(packed)]
+        return functools.reduce(merge_moments, parts)
+
+    def stack(self, x: np.ndarray) -> np.ndarray:
+        """Return the arrays of all ranks, [R, *x.shape], on every rank."""
+        x = np.ascontiguousarray(x)
+        if self.size == 1:
+            return x[None]
+        rows = np.empty((self.size, *x.shape), x.dtype)
+        wait(self._comm.Iallgather(x, rows))
+        return rows
+
+    def gather(self, item: T) -> list[T] | None:
+        """Return the items of all ranks, in rank order, on rank 0; None elsewhere."""
+        if self.size == 1:
+            return [item]
+        self.barrier()  # politely, because what follows blocks
+        return self._comm.gather(item, root=0)
+
+    def broadcast(self, item: T) -> T:
+        """Return rank 0's item on every rank."""
+        if self.size == 1:
+            return item
+        self.barrier()
+        return self._comm.bcast(item, root=0)
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        if self.size > 1:
+            wait(self._comm.Ibarrier())
+
+    def on_root(self, function: Callable[[], T]) -> T:
+        """Run the function on rank 0 and return its result, or raise its Failure, on every rank."""
+        outcome: tuple[T | None, Failure | None] = (None, None)
+        if self.is_root:
+            try:
+                outcome = (function(), None)
+            except Failure as failure:
+                outcome = (None, failure)
+        result, raised = self.broadcast(outcome)
+        if raised is not None:
+            raise raised
+        return result  # type: ignore[return-value]  # None only where the function returned it
+
+    def assert_equal(self, arrays: dict[str, np.ndarray], when: str) -> None:
+        """Check that all ranks hold the same arrays, bit for bit.
+
+        Raises:
+          DataError: they do not; names the ranks that differ from rank 0.
+        """
+        digest = hashlib.sha256()
+        for name in sorted(arrays):
+            digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+        digests = self.stack(np.frombuffer(digest.digest(), np.uint8))
+        odd = [rank for rank in range(self.size) if not np.array_equal(digests[rank], digests[0])]
+        if odd:
+            names = ", ".join(map(str, odd))
+            raise DataError(f"ranks out of sync {when}: rank {names} differs from rank 0; go on from a checkpoint")
+
+    def leave_together(self) -> bool:
+        """Wait a moment for all ranks to leave as well; False if some did not come."""
+        if self._exit_comm is None or self.size == 1:
+            return True
+        request, deadline = self._exit_comm.Ibarrier(), time.monotonic() + LEAVE_TOGETHER
+        while not request.Test():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LONG_SLEEP)
+        return True
+
+    def abort(self, exit_code: int) -> None:
+        """End all ranks at once."""
+        if self._comm is not None and self.size > 1:
+            self._comm.Abort(exit_code)
+
+
+def wait(request: Any) -> None:
+    """Wait for a nonblocking MPI call without burning the core that a slower rank needs."""
+    tests, begun = 0, 0.0
+    while not request.Test():
+        tests += 1
+        if tests < YIELDS:
+            os.sched_yield()
+            continue
+        begun = begun or time.monotonic()
+        time.sleep(SHORT_SLEEP if time.monotonic() - begun < 1.0 else LONG_SLEEP)
+
+
+@functools.cache
+def world() -> Comm:
+    """Return the communicator of all ranks; starts MPI.
+
+    Raises:
+      UsageError: the launcher started several ranks, but this Python's MPI does not see them.
+    """
+    launched = launched_size()
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        if launched > 1:
+            raise UsageError(f"mpirun started {launched} ranks, but mpi4py does not load: {error}") from None
+        return Comm()
+    if launched > 1 and MPI.COMM_WORLD.Get_size() == 1:
+        raise UsageError("started by a different MPI's mpirun; use the mpirun next to this Python")
+    return Comm(MPI.COMM_WORLD)

@@ -1,0 +1,88 @@
+"""Running moments over everything seen by all ranks, and normalisation by them.
+
+Statistics are frozen while an iteration collects and learns, so that the probability ratio is 1 before the first
+gradient step; they are merged over the ranks at its end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+EPSILON = 1e-8  # added to the variance
+
+
+class Moments(NamedTuple):
+    """Mean [...], variance [...] (population) and number of samples, float64."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    samples: float
+
+
+def moments_of(samples: np.ndarray) -> Moments:
+    """Return the moments of samples [B, ...] over their first axis."""
+    samples = samples.astype(np.float64)
+    return Moments(samples.mean(axis=0), samples.var(axis=0), float(len(samples)))
+
+
+def merge_moments(a: Moments, b: Moments) -> Moments:
+    """Return the moments of the union of two sets of samples (Chan, Golub and LeVeque 1979, equation 2.1)."""
+    count = a.samples + b.samples
+    if count == 0:
+        return a
+    delta = b.mean - a.mean
+    mean = a.mean + delta * (b.samples / count)
+    squares = a.variance * a.samples + b.variance * b.samples + delta * delta * (a.samples * b.samples / count)
+    return Moments(mean, squares / count, count)
+
+
+class Normalizer:
+    """Normalises by moments that change only when `update` is called."""
+
+    def __init__(self, shape: tuple[int, ...], clip: float | None = None) -> None:
+        """Start as the identity: mean 0, variance 1, nothing counted."""
+        self.clip = clip
+        self.moments = Moments(np.zeros(shape), np.ones(shape), 0.0)
+
+    @property
+    def moments(self) -> Moments:
+        return self._moments
+
+    @moments.setter
+    def moments(self, moments: Moments) -> None:
+        self._moments = moments
+        self._mean = moments.mean.astype(np.float32)
+        self._std = np.sqrt(moments.variance + EPSILON).astype(np.float32)
+        self._inverse_std = (1.0 / np.sqrt(moments.variance + EPSILON)).astype(np.float32)
+
+    def update(self, seen: Moments) -> None:
+        """Merge moments that are the same on all ranks."""
+        self.moments = merge_moments(self._moments, seen)
+
+    def normalize(self, x: np.ndarray) -> np.ndarray:
+        """Return (x - mean) / std, clipped, float32, for x [..., *shape]."""
+        y = (x.astype(np.float32) - self._mean) * self._inverse_std
+        return y if self.clip is None else np.clip(y, -self.clip, self.clip)
+
+    def denormalize(self, y: np.ndarray) -> np.ndarray:
+        """Return y std + mean, the inverse of `normalize` without its clip."""
+        return y * self._std + self._mean
+
+    def scale(self, x: np.ndarray) -> np.ndarray:
+        """Return x / std, clipped, float32, for x [..., *shape]; keeps the sign and the zero."""
+        y = x.astype(np.float32) * self._inverse_std
+        return y if self.clip is None else np.clip(y, -self.clip, self.clip)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the moments as named arrays."""
+        return {
+            "mean": self.moments.mean,
+            "variance": self.moments.variance,
+            "count": np.array(self.moments.samples),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take the moments of `state()`."""
+        self.moments = Moments(state["mean"], state["variance"], float(state["count"]))

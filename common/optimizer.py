@@ -1,0 +1,169 @@
+"""Adam on one flat parameter vector, its gradients averaged over MPI ranks; epochs of minibatches in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.networks import ParameterLayout
+
+BETA1, BETA2 = 0.9, 0.999
+
+# parameters by name, a minibatch, the clip range -> loss and metrics, all scalars
+Loss = Callable[[Mapping[str, tf.Tensor], Any, tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
+
+
+class AdamState(NamedTuple):
+    """Parameters and their two moment estimates, each [P] float32, and the number of steps made."""
+
+    parameters: tf.Tensor
+    first_moment: tf.Tensor
+    second_moment: tf.Tensor
+    step: tf.Tensor
+
+
+def adam_step(state: AdamState, gradient: tf.Tensor, learning_rate: tf.Tensor, epsilon: float) -> AdamState:
+    """Return the state after one Adam step.
+
+    Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1 in the order of computation given at the end of
+    its section 2, whose epsilon is the paper's "epsilon hat".
+    """
+    step = state.step + 1
+    t = tf.cast(step, tf.float32)
+    first = BETA1 * state.first_moment + (1.0 - BETA1) * gradient
+    second = BETA2 * state.second_moment + (1.0 - BETA2) * tf.square(gradient)
+    rate = learning_rate * tf.sqrt(1.0 - tf.pow(BETA2, t)) / (1.0 - tf.pow(BETA1, t))
+    return AdamState(state.parameters - rate * first / (tf.sqrt(second) + epsilon), first, second, step)
+
+
+def clip_by_norm(gradient: tf.Tensor, max_norm: float | None) -> tf.Tensor:
+    """Return the gradient [P], shortened to the norm `max_norm` if it is longer."""
+    if max_norm is None:
+        return gradient
+    return gradient * (max_norm / tf.maximum(tf.norm(gradient), max_norm))
+
+
+class MpiAdam:
+    """Minimises a loss by minibatch steps that are the same on all ranks."""
+
+    def __init__(
+        self,
+        loss: Loss,
+        metric_names: tuple[str, ...],
+        layout: ParameterLayout,
+        comm: Comm,
+        epsilon: float,
+        max_grad_norm: float | None,
+    ) -> None:
+        self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
+        self._epsilon, self._max_grad_norm = epsilon, max_grad_norm
+        # One rank: the whole epoch is one compiled program. Several: a graph loop around compiled pieces,
+        # with the reduction between them. Either way one call per epoch, not one per minibatch.
+        self._run_epoch = tf.function(self._epoch, jit_compile=comm.size == 1, autograph=False)
+        self._run_gradient = tf.function(self._gradient, jit_compile=True, autograph=False)
+        self._run_step = tf.function(self._step, jit_compile=True, autograph=False)
+        self._state: AdamState
+
+    def start(self, parameters: np.ndarray) -> None:
+        """Begin at these parameters [P] with empty moments."""
+        zeros = np.zeros_like(parameters)
+        self.restore({"parameters": parameters, "adam/m": zeros, "adam/v": zeros, "adam/step": np.int64(0)})
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """The current parameters [P]."""
+        return self._state.parameters.numpy()
+
+    @property
+    def step(self) -> int:
+        """Number of steps made since `start`."""
+        return int(self._state.step)
+
+    def epoch(self, batch: Any, indices: np.ndarray, learning_rate: float, clip_range: float) -> dict[str, float]:
+        """Make K steps, one per minibatch, and return the metrics averaged over them and over ranks.
+
+        Args:
+          batch: NamedTuple of this rank's tensors [B, ...].
+          indices: which transitions make each minibatch, [K, M].
+
+        Raises:
+          DataError: a gradient was not finite on some rank; it and all later ones were not applied.
+        """
+        scalars = tf.constant(learning_rate, tf.float32), tf.constant(clip_range, tf.float32)
+        self._state, sums = self._run_epoch(self._state, batch, tf.constant(indices), *scalars)
+        *metrics, bad_ranks = sums.numpy() / np.float32(len(indices))
+        if bad_ranks:
+            raise DataError(
+                "the gradient has NaN or Inf; nothing was applied from it. Resume from a checkpoint with a lower "
+                "--learning-rate, or look at the environment's observations and rewards"
+            )
+        return dict(zip(self._metric_names, map(float, metrics), strict=True))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return parameters, both moments and the step count as named arrays."""
+        names = ("parameters", "adam/m", "adam/v", "adam/step")
+        return {name: x.numpy() for name, x in zip(names, self._state, strict=True)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take the arrays of `state()`."""
+        parameters, first, second = (
+            tf.constant(state[name], tf.float32) for name in ("parameters", "adam/m", "adam/v")
+        )
+        self._state = AdamState(parameters, first, second, tf.constant(state["adam/step"], tf.int64))
+
+    def _epoch(
+        self,
+        state: AdamState,
+        batch: Any,
+        indices: tf.Tensor,
+        learning_rate: tf.Tensor,
+        clip_range: tf.Tensor,
+    ) -> tuple[AdamState, tf.Tensor]:
+        """Loop over the minibatches; returns the state and the sums of metrics and of not finite ranks."""
+
+        def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor) -> tuple[tf.Tensor, AdamState, tf.Tensor]:
+            minibatch = tf.nest.map_structure(lambda x: tf.gather(x, indices[k]), batch)
+            own = self._run_gradient(state.parameters, minibatch, clip_range)
+            state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
+            return k + 1, state, sums + metrics
+
+        sums = tf.zeros([len(self._metric_names) + 1])
+        count = indices.shape[0]
+        _, state, sums = tf.while_loop(
+            lambda k, *_: k < count, body, (tf.constant(0), state, sums), maximum_iterations=count
+        )
+        return state, sums
+
+    def _gradient(self, parameters: tf.Tensor, minibatch: Any, clip_range: tf.Tensor) -> tf.Tensor:
+        """Return this rank's gradient, metrics and not-finite flag in one vector [P + k + 1]."""
+        parts = self._layout.split(parameters)
+        with tf.GradientTape() as tape:
+            tape.watch(parts)
+            loss, metrics = self._loss(parts, minibatch, clip_range)
+        gradients = tape.gradient(loss, parts)
+        gradient = tf.concat([tf.reshape(gradients[name], [-1]) for name, _ in self._layout.shapes], axis=0)
+        tail = [metrics[name] for name in self._metric_names]
+        finite = tf.reduce_all(tf.math.is_finite(gradient)) & tf.math.is_finite(loss)
+        return tf.concat([gradient, tf.stack([*tail, 1.0 - tf.cast(finite, tf.float32)])], axis=0)
+
+    def _average(self, vector: tf.Tensor) -> tf.Tensor:
+        """Return the vector averaged over ranks: the one reduction per minibatch."""
+        if self._comm.size == 1:
+            return vector
+        total = tf.numpy_function(self._comm.sum, [vector], tf.float32)
+        return tf.ensure_shape(total, vector.shape) / self._comm.size
+
+    def _step(
+        self, state: AdamState, average: tf.Tensor, learning_rate: tf.Tensor, bad_before: tf.Tensor
+    ) -> tuple[AdamState, tf.Tensor]:
+        """Make one step, unless this gradient or one before it in the epoch was not finite."""
+        gradient, metrics = average[: self._layout.size], average[self._layout.size :]
+        after = adam_step(state, clip_by_norm(gradient, self._max_grad_norm), learning_rate, self._epsilon)
+        good = (metrics[-1] == 0.0) & (bad_before == 0.0)
+        kept = [tf.where(good, new, old) for new, old in zip(after, state, strict=True)]
+        return AdamState(*kept), metrics

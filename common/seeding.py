@@ -1,0 +1,31 @@
+"""Random streams keyed by (seed, purpose, keys), never by rank: the number of ranks cannot change them.
+
+A stream is made when it is needed and leaves no state behind, so a checkpoint has no generator to store.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+
+
+class Purpose(enum.IntEnum):
+    """What a stream is for; each value is part of the key, so they must never be renumbered."""
+
+    PARAMETERS = 0
+    EPISODE = 1
+    ACTION = 2
+    SHUFFLE = 3
+    EVALUATION = 4
+
+
+def generator(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:
+    """Return the generator of one purpose, such as (ACTION, environment index, iteration)."""
+    return np.random.default_rng(np.random.SeedSequence([seed, int(purpose), *keys]))
+
+
+def episode_seed(seed: int, environment: int, episode: int, purpose: Purpose = Purpose.EPISODE) -> int:
+    """Return the seed, below 2^31, with which an environment begins its episode of this number."""
+    sequence = np.random.SeedSequence([seed, int(purpose), environment, episode])
+    return int(sequence.generate_state(1)[0]) >> 1  # some environments take signed 32-bit seeds only

@@ -1,0 +1,44 @@
+"""Importing TensorFlow the way a job of many ranks needs it: on the CPU, one thread, without its greetings."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from baselines_ppo.common.threads import limit_threads
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and fix its threads; does nothing if the user has imported it already."""
+    if "tensorflow" in sys.modules:
+        return
+    limit_threads()
+    with _quiet():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
+        tf.config.threading.set_intra_op_parallelism_threads(int(os.environ["TF_NUM_INTRAOP_THREADS"]))
+        tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
+        tf.constant(0.0)  # starts the runtime, which greets too
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, below Python's reach; show it if the import fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

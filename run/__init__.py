@@ -1,0 +1,1 @@
+"""The commands: `python -m baselines_ppo.run [train|evaluate|play] ...`."""

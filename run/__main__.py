@@ -1,0 +1,15 @@
+"""The entry point: `mpirun -np 16 python -m baselines_ppo.run --env Humanoid-v4`."""
+
+from __future__ import annotations
+
+import sys
+
+from baselines_ppo.common.threads import limit_threads
+
+limit_threads()  # before anything imports numpy
+
+from baselines_ppo.common.ending import run_job  # noqa: E402
+from baselines_ppo.run.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    run_job(lambda: main(sys.argv[1:]))

@@ -1,0 +1,246 @@
+"""Flags to configuration: every field of every section is a flag; dashes and underscores both work."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.launcher import launched_rank
+from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type, is_optional, plain_type
+from baselines_ppo.presets import configure
+
+COMMANDS = {
+    "train": "train an agent (the default command)",
+    "evaluate": "raw return of a trained agent, deterministic and stochastic",
+    "play": "watch a trained agent in a window",
+}
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises a UsageError of one line, with the nearest flag."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage once per rank."""
+        prefix = "unrecognized arguments: "
+        if message.startswith(prefix):
+            flag = message.removeprefix(prefix).split()[0]
+            known = [name for action in self._actions for name in action.option_strings]
+            message = f"unknown flag {flag}{nearest(flag.split('=')[0], known)}"
+        raise UsageError(f"{message}; see python -m baselines_ppo.run --help")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns its exit code, the same on all ranks.
+
+    Raises:
+      Failure: anything a user can act on.
+    """
+    arguments = [_dashed(argument) for argument in arguments]
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else "train"
+    rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
+    if rest and not rest[0].startswith("-") and command == "train":
+        raise UsageError(f"unknown command {rest[0]}{nearest(rest[0], COMMANDS)}; known: {', '.join(COMMANDS)}")
+    if "-h" in rest or "--help" in rest:
+        if launched_rank() == 0:
+            parser(command, _algorithm(rest)).print_help()
+        return 0
+    options = vars(parser(command, _algorithm(rest)).parse_args(rest))
+    if command == "train":
+        return _train(options)
+    if command == "evaluate":
+        from baselines_ppo.run.evaluate import evaluate
+
+        return evaluate(**options)
+    from baselines_ppo.run.play import play
+
+    return play(**options)
+
+
+def parser(command: str, alg: str) -> Parser:
+    """Return the parser of one command; that of `train` has the fields of one algorithm."""
+    result = Parser(
+        prog="python -m baselines_ppo.run" + ("" if command == "train" else f" {command}"),
+        description=COMMANDS[command],
+        allow_abbrev=False,
+        usage=f"%(prog)s {'--env ID' if command == 'train' else 'AGENT'} [flags]",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=34, width=110),
+    )
+    if command != "train":
+        _add_agent_options(result, command)
+        return result
+    result.epilog = "Other commands: " + "; ".join(f"{name}: {text}" for name, text in COMMANDS.items())
+    add = result.add_argument
+    add(
+        "--preset",
+        help="environment whose settings to use, or none for the textbook's; default: this environment's",
+    )
+    add("--logdir", metavar="DIR", help="a new folder for the run; default: runs/<env>/<alg>-<date>-<seed>")
+    add(
+        "--resume",
+        metavar="PATH",
+        help="go on with this run folder or checkpoint; auto: the newest of this run",
+    )
+    add("--load-path", metavar="PATH", help="begin with the policy of this agent, checkpoint or run folder")
+    add("--play", action="store_true", help="watch the agent in a window when training has ended")
+    groups: dict[str | None, Any] = {None: result.add_argument_group("run")}
+    config = TEXTBOOK[alg]
+    for section, item, value in all_fields(config):
+        group = groups.setdefault(section, result.add_argument_group(alg if section == "algorithm" else section))
+        kind = field_type(config, section, item)
+        group.add_argument(
+            "--" + item.name.replace("_", "-"),
+            type=_converter(kind),
+            metavar=_metavar(item.metadata["choices"], kind),
+            default=argparse.SUPPRESS,
+            help=f"{item.metadata['help']} (textbook: {_written(value)})".replace("%", "%%"),
+        )
+    return result
+
+
+def _train(options: dict[str, Any]) -> int:
+    paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
+    preset, watch = options.pop("preset"), options.pop("play")
+    if paths["resume"] is None and "env" not in options:
+        raise UsageError("which environment? give --env, such as --env Humanoid-v4")
+    if paths["resume"] == "auto":
+        paths["resume"] = _newest_run(paths["logdir"], options)
+    config = _configuration(paths["resume"], preset, options)
+
+    from baselines_ppo.common.mpi import world
+    from baselines_ppo.train import train
+
+    result = train(config, **paths)
+    if world().is_root:
+        print(_ending(result, config), flush=True)
+    if watch and result.exit_code == 0 and world().is_root:
+        from baselines_ppo.run.play import play
+
+        play(str(result.folder), episodes=1, stochastic=False, seed=0)
+    return result.exit_code
+
+
+def _configuration(resume: str | None, preset: str | None, options: dict[str, Any]) -> TrainConfig:
+    """Return the preset with the given flags, or the resumed run's configuration with them."""
+    if resume is None:
+        return configure(**{"alg": "ppo2", **options}, preset=preset)
+    from baselines_ppo.common.mpi import world
+    from baselines_ppo.config import from_json, with_fields
+
+    def stored() -> TrainConfig:
+        from baselines_ppo.common import checkpoint
+
+        found, _ = checkpoint.find(Path(resume).expanduser())
+        return from_json(found.manifest["config"])
+
+    config = world().on_root(stored)
+    if options.get("alg", config.alg) != config.alg:
+        raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
+    return with_fields(config, **options)
+
+
+def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
+    """Return the run folder that `--resume auto` means, or None where there is none yet.
+
+    It is the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
+    """
+    from baselines_ppo.common.mpi import world
+    from baselines_ppo.common.run_folder import CONFIG
+
+    def search() -> str | None:
+        if logdir is not None:
+            return logdir if (Path(logdir).expanduser() / CONFIG).exists() else None
+        if Path(CONFIG).exists() and Path("checkpoints").is_dir():
+            return "."
+        if "env" not in options:
+            raise UsageError("--resume auto: this is no run folder; give --env or --logdir too")
+        pattern = f"{options.get('alg', 'ppo2')}-*-{options.get('seed', 0)}"
+        runs = [path.parent for path in Path("runs", options["env"].replace("/", "-")).glob(f"{pattern}/{CONFIG}")]
+        found = [run for run in runs if any((run / "checkpoints").glob("ckpt-*"))]
+        return str(max(found, key=lambda run: run.name)) if found else None
+
+    found = world().on_root(search)
+    if found is None and world().is_root:
+        print("nothing to resume yet; beginning a new run", flush=True)
+    return found
+
+
+def _ending(result: Any, config: TrainConfig) -> str:
+    """Return the last lines: how it went, and what to type next."""
+    command = "python -m baselines_ppo.run"
+    if result.exit_code:
+        return (
+            f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
+            f"go on:    {command} --resume {result.folder}"
+        )
+    score = "-" if result.mean_return is None else f"{result.mean_return:,.1f}"
+    return (
+        f"done: {result.total_steps:,} steps, mean return of the last 100 episodes {score}\n"
+        f"run:      {result.folder}\n"
+        f"evaluate: {command} evaluate {result.folder}\n"
+        f"play:     {command} play {result.folder}"
+    )
+
+
+def _add_agent_options(result: Parser, command: str) -> None:
+    result.add_argument("agent", help="run folder, checkpoint or agent folder")
+    episodes = 20 if command == "evaluate" else 1
+    result.add_argument("--episodes", type=_converter(int), default=episodes, help=f"default {episodes}")
+    result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")
+    if command == "play":
+        result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
+
+
+def _algorithm(arguments: list[str]) -> str:
+    """Return the algorithm whose flags are meant; an unknown one is reported after parsing."""
+    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        name = value if flag == "--alg" else flag.removeprefix("--alg=")
+        if name in TEXTBOOK and (flag == "--alg" or flag.startswith("--alg=")):
+            return name
+    return "ppo2"
+
+
+def _dashed(argument: str) -> str:
+    """Return --num_envs=8 as --num-envs=8."""
+    if not argument.startswith("--"):
+        return argument
+    flag, equals, value = argument.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+def _converter(kind: Any) -> Any:
+    """Return what turns a flag's text into its type; argparse names the flag if it raises ValueError."""
+    plain, optional = plain_type(kind), is_optional(kind)
+
+    def convert(text: str) -> Any:
+        if optional and text.lower() == "none":
+            return None
+        if plain is bool:
+            if text.lower() not in TRUE + FALSE:
+                raise ValueError(text)
+            return text.lower() in TRUE
+        if plain is int:
+            number = float(text)  # so that 2.5e6 works
+            if number != int(number):
+                raise ValueError(text)
+            return int(number)
+        if plain is tuple:
+            return tuple(int(part) for part in text.split(",") if part)
+        return plain(text)
+
+    convert.__name__ = {tuple: "list of int"}.get(plain, plain.__name__)
+    return convert
+
+
+def _metavar(choices: tuple[str, ...], kind: Any) -> str:
+    return (
+        "|".join(choices)
+        if choices
+        else {tuple: "N,N,...", bool: "true|false"}.get(plain_type(kind), plain_type(kind).__name__.upper())
+    )
+
+
+def _written(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower() if value != "" else "-"

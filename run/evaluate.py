@@ -1,0 +1,48 @@
+"""`evaluate`: the raw return of a trained agent, in both action modes, with frozen statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baselines_ppo.common.agent import Agent, load_agent
+from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.mpi import world
+from baselines_ppo.common.seeding import Purpose, episode_seed, generator
+
+
+def evaluate(agent: str, episodes: int, seed: int) -> int:
+    """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
+    if episodes < 1:
+        raise UsageError(f"--episodes is {episodes}, expected at least 1")
+    comm = world()
+    loaded = comm.on_root(lambda: load_agent(agent))
+    own = range(comm.rank, episodes, comm.size)
+    outcomes = {
+        mode: [run_episode(loaded, seed, episode, mode == "deterministic") for episode in own]
+        for mode in ("deterministic", "stochastic")
+    }
+    gathered = comm.gather(outcomes)
+    if gathered is not None:
+        print(f"{loaded.path} on {loaded.env_id}: {episodes} episodes of seed {seed}, statistics frozen")
+        print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
+        for mode in outcomes:
+            pairs = np.array([pair for part in gathered for pair in part[mode]])
+            returns, lengths = pairs[:, 0], pairs[:, 1]
+            figures = (returns.mean(), returns.std(), returns.min(), returns.max())
+            print(f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{lengths.mean():>14.1f}")
+    return 0
+
+
+def run_episode(agent: Agent, seed: int, episode: int, deterministic: bool) -> tuple[float, int]:
+    """Return the raw undiscounted return and the length, in steps, of one episode."""
+    environment = make_environment(agent.env_id)
+    rng = generator(seed, Purpose.EVALUATION, 1, episode)
+    observation, _ = environment.reset(seed=episode_seed(seed, 0, episode, Purpose.EVALUATION))
+    total, length, ended = 0.0, 0, False
+    while not ended:
+        action = agent.act(observation, deterministic, rng)
+        observation, reward, terminated, truncated, _ = environment.step(action)
+        total, length, ended = total + float(reward), length + 1, terminated or truncated
+    environment.close()
+    return total, length

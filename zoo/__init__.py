@@ -1,0 +1,1 @@
+"""Environments, robots and pretrained agents; knows the policies of `common`, but no learner."""
