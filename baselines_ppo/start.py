@@ -20,7 +20,7 @@ from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import ActorCritic, Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.run_folder import CONFIG, RunFolder
+from baselines_ppo.common.run_folder import CONFIG, RunFolder, runs_of
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.tensorflow_start import start_tensorflow
 from baselines_ppo.common.vec_env import SerialVecEnv
@@ -144,8 +144,7 @@ def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | P
         return Path(resume).expanduser()
     if logdir is not None:
         return Path(logdir).expanduser()
-    name = config.env.replace("/", "-").replace(":", "-") or "custom"
-    base = Path("runs") / name / f"{config.alg}-{time.strftime('%Y%m%d-%H%M%S')}-{config.seed}"
+    base = runs_of(config.env) / f"{config.alg}-{time.strftime('%Y%m%d-%H%M%S')}-{config.seed}"
 
     def unused() -> Path:
         candidates = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000)))

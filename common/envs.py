@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +25,12 @@ def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.E
       UsageError: the id is unknown, or a package it needs is not installed.
     """
     try:
+        _quiet_mujoco(env_id)
+        render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
-        return gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # v4 was asked for by name, on every rank
+            return gymnasium.make(env_id, disable_env_checker=True, **render)
     except gymnasium.error.DependencyNotInstalled as error:
         text = str(error).lower()
         extra = next((name for name in EXTRAS if name in text), "all")
@@ -36,3 +43,19 @@ def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.E
             hint = nearest(env_id, gymnasium.registry)
             raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
         raise UsageError(f"environment {env_id}: {reason}") from None
+
+
+def _quiet_mujoco(env_id: str) -> None:
+    """Show each of MuJoCo's warnings once per rank, instead of a log file in whatever folder this is."""
+    spec = gymnasium.registry.get(env_id)
+    if spec is None or "mujoco" not in str(spec.entry_point):
+        return
+    import mujoco
+
+    mujoco.set_mju_user_warning(_warn_once)
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    if "compiler attribute" not in text:  # a remark on Gymnasium's own models, which a user cannot change
+        sys.stderr.write(f"MuJoCo: {text}\n")

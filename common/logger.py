@@ -20,11 +20,7 @@ class Logger:
         self._folder, self._num_timesteps, self._log_interval = folder, num_timesteps, log_interval
         self._shown_at, self._shown_steps = time.monotonic(), -1
         self._summarized_at = 0.0
-        self._summary: Any = None
-        if importlib.util.find_spec("tensorboard") is not None:
-            import tensorflow as tf  # loaded by the algorithm anyway
-
-            self._summary = tf.summary.create_file_writer(str(folder.path))
+        self._summary = summary_writer(folder)
 
     def write(self, row: dict[str, Any], new_steps: int, last: bool) -> None:
         """Write one iteration's row; `row` has total_steps among others, `new_steps` more than the last."""
@@ -57,6 +53,15 @@ class Logger:
         """Close the TensorBoard events."""
         if self._summary is not None:
             self._summary.close()
+
+
+def summary_writer(folder: RunFolder) -> Any:
+    """Return a TensorBoard writer, or None where TensorBoard is not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    import tensorflow as tf  # loaded by the algorithm anyway
+
+    return tf.summary.create_file_writer(str(folder.path))
 
 
 def table(row: dict[str, Any]) -> str:

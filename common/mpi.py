@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 YIELDS = 200  # tests of a request that only give way, before the waiting rank begins to sleep
 SHORT_SLEEP, LONG_SLEEP = 50e-6, 1e-3  # seconds; the long one after a second of waiting
+LAST_WORDS = 0.3  # seconds
 LEAVE_TOGETHER = 3.0  # seconds that a failing rank waits for the others to fail alike
 
 
@@ -126,6 +127,7 @@ class Comm:
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""
+        time.sleep(LAST_WORDS)  # mpirun drops what it has not yet read from a rank that aborts
         if self._comm is not None and self.size > 1:
             self._comm.Abort(exit_code)
 

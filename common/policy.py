@@ -52,10 +52,14 @@ class ActorCritic:
                 parts[name] = np.full(shape, init_log_std if name == "log_std" else 0.0)
         return self.layout.join(parts)
 
+    def policy_output(self, xp: Any, parameters: Mapping[str, Array], observations: Array) -> Array:
+        """Return the policy network's output [..., network_size] for normalised observations [..., D]."""
+        features = self._features(xp, parameters, "policy", observations)
+        return dense(xp, parameters, "policy_head", features, None)
+
     def policy(self, xp: Any, parameters: Mapping[str, Array], observations: Array) -> Any:
         """Return the action distribution's parameters for normalised observations [..., D]."""
-        features = self._features(xp, parameters, "policy", observations)
-        output = dense(xp, parameters, "policy_head", features, None)
+        output = self.policy_output(xp, parameters, observations)
         return self.action.distribution.from_network(output, parameters.get("log_std"))
 
     def value(self, xp: Any, parameters: Mapping[str, Array], observations: Array) -> Array:
@@ -111,21 +115,25 @@ class Policy:
         self._parts = self.network.layout.split(parameters)
 
     def sample(self, observations: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return actions [n, ...] and their log_probs [n] for normalised observations [n, D] and noise [n, ...]."""
+        """Return actions [n, ...] and the network's outputs [n, ...] for normalised observations [n, D] and noise."""
 
         def sample_rows(observations: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, ...]:
-            params = self.network.policy(np, self._parts, observations)
-            actions = self.distribution.sample(params, noise)
-            return actions, self.distribution.log_prob(np, params, actions)
+            outputs = self.network.policy_output(np, self._parts, observations)
+            return self.distribution.sample(self._params(outputs), noise), outputs
 
-        actions, log_probs = in_fixed_rows(sample_rows, observations, noise)
-        return actions, log_probs
+        actions, outputs = in_fixed_rows(sample_rows, observations, noise)
+        return actions, outputs
+
+    def log_probs(self, outputs: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Return log pi(a|s) [...] from what `sample` returned, stacked over any leading axes."""
+        return self.distribution.log_prob(np, self._params(outputs), actions)
 
     def mode(self, observations: np.ndarray) -> np.ndarray:
         """Return the most likely actions [n, ...] for normalised observations [n, D]."""
 
         def mode_rows(observations: np.ndarray) -> tuple[np.ndarray, ...]:
-            return (self.distribution.mode(self.network.policy(np, self._parts, observations)),)
+            outputs = self.network.policy_output(np, self._parts, observations)
+            return (self.distribution.mode(self._params(outputs)),)
 
         (actions,) = in_fixed_rows(mode_rows, observations)
         return actions
@@ -133,6 +141,9 @@ class Policy:
     def values(self, observations: np.ndarray) -> np.ndarray:
         """Return values [n], in the unit of the scaled rewards, for normalised observations [n, D]."""
         return self.value_targets.denormalize(self.network.value(np, self._parts, observations))
+
+    def _params(self, outputs: np.ndarray) -> Any:
+        return self.distribution.from_network(outputs, self._parts.get("log_std"))
 
 
 def in_fixed_rows(function: Callable[..., tuple[np.ndarray, ...]], *batches: np.ndarray) -> tuple[np.ndarray, ...]:

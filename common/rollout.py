@@ -62,19 +62,19 @@ class Collector:
         steps, acted, raw = [], [], []
         for t in range(num_steps):
             begun = time.perf_counter()
-            actions, log_probs = policy.sample(observations, noise[t])
+            actions, outputs = policy.sample(observations, noise[t])
             environment_actions = policy.network.action.to_environment(actions)
             decided = time.perf_counter()
             raw.append(envs.observations)
             step = envs.step(environment_actions)
             stepped = time.perf_counter()
-            acted.append((observations, actions, log_probs))
+            acted.append((observations, actions, outputs))
             steps.append(step)
             observations = policy.observations.normalize(step.observations)
             seconds["acting"] += decided - begun
             seconds["environments"] += stepped - decided
         begun = time.perf_counter()
-        normalized, actions, log_probs = (np.stack(x) for x in zip(*acted, strict=True))
+        normalized, actions, outputs = (np.stack(x) for x in zip(*acted, strict=True))
         rewards = np.stack([step.rewards for step in steps])
         terminated = np.stack([step.terminated for step in steps])
         truncated = np.stack([step.truncated for step in steps]) & ~terminated
@@ -85,7 +85,7 @@ class Collector:
             raw_observations=np.stack(raw),
             observations=normalized,
             actions=actions,
-            log_probs=log_probs,
+            log_probs=policy.log_probs(outputs, actions),
             rewards=rewards.astype(np.float32) if self.reward_scaler is None else self.reward_scaler.scale(rewards),
             discounted_returns=self._discount(rewards, ends),
             values=values,

@@ -17,6 +17,11 @@ from baselines_ppo.common.failures import UsageError, WriteError
 CONFIG, PROGRESS, CHECKPOINTS, LOCK = "config.json", "progress.csv", "checkpoints", "lock"
 
 
+def runs_of(env_id: str) -> Path:
+    """Return the folder in which runs of an environment are made by default."""
+    return Path("runs") / (env_id.replace("/", "-").replace(":", "-") or "custom")
+
+
 class RunFolder:
     """A run's configuration, progress and checkpoints on disk; used by rank 0 alone."""
 

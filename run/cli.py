@@ -147,7 +147,7 @@ def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
     It is the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
     """
     from baselines_ppo.common.mpi import world
-    from baselines_ppo.common.run_folder import CONFIG
+    from baselines_ppo.common.run_folder import CONFIG, runs_of
 
     def search() -> str | None:
         if logdir is not None:
@@ -157,7 +157,7 @@ def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
         if "env" not in options:
             raise UsageError("--resume auto: this is no run folder; give --env or --logdir too")
         pattern = f"{options.get('alg', 'ppo2')}-*-{options.get('seed', 0)}"
-        runs = [path.parent for path in Path("runs", options["env"].replace("/", "-")).glob(f"{pattern}/{CONFIG}")]
+        runs = [path.parent for path in runs_of(options["env"]).glob(f"{pattern}/{CONFIG}")]
         found = [run for run in runs if any((run / "checkpoints").glob("ckpt-*"))]
         return str(max(found, key=lambda run: run.name)) if found else None
 

@@ -1,0 +1,56 @@
+"""Runs of the real command under the real mpirun, each bounded in time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baselines_ppo.common.threads import limit_threads
+
+limit_threads()
+
+ROOT = Path(__file__).resolve().parent.parent
+MPIRUN = Path(sys.executable).with_name("mpirun")
+
+Finished = subprocess.CompletedProcess[str]
+
+
+def command(ranks: int, *arguments: str) -> list[str]:
+    """Return the command line that runs this Python with these arguments on some ranks."""
+    launcher = [str(MPIRUN), "-np", str(ranks)] if ranks > 1 else []
+    return [*launcher, sys.executable, *arguments]
+
+
+@pytest.fixture
+def mpi(tmp_path: Path) -> Callable[..., Finished]:
+    """Run Python with arguments on some ranks in an empty folder, for at most two minutes."""
+
+    def run(ranks: int, *arguments: object) -> Finished:
+        return subprocess.run(
+            command(ranks, *map(str, arguments)),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def trainer(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
+    """Run `python -m baselines_ppo.run` with arguments on some ranks."""
+    return lambda ranks, *arguments: mpi(ranks, "-m", "baselines_ppo.run", *arguments)
+
+
+@pytest.fixture
+def faulty(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
+    """Run the command with a fault of tests/faults.py planted on one rank."""
+    return lambda ranks, fault, *arguments: mpi(ranks, ROOT / "tests" / "faults.py", fault, *arguments)

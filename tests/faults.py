@@ -1,0 +1,149 @@
+"""The real command with a fault planted on one rank: `python tests/faults.py FAULT [flags of the command]`.
+
+A fault written as `stub+FAULT` runs with a learner of a few numpy lines, which starts in a second instead of ten.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from baselines_ppo.common.threads import limit_threads
+
+limit_threads()
+
+import numpy as np  # noqa: E402
+
+from baselines_ppo import start  # noqa: E402
+from baselines_ppo.common import checkpoint, logger  # noqa: E402
+from baselines_ppo.common.ending import run_job  # noqa: E402
+from baselines_ppo.common.launcher import launched_rank  # noqa: E402
+from baselines_ppo.common.policy import Policy  # noqa: E402
+from baselines_ppo.common.rollout import Collector, Rollout  # noqa: E402
+from baselines_ppo.run.cli import main  # noqa: E402
+from baselines_ppo.training_run import TrainingRun  # noqa: E402
+
+WHEN = 3  # iteration at which faults strike
+
+
+class Stub:
+    """A learner that moves its parameters by what it saw, the same on all ranks."""
+
+    def __init__(self, policy: Policy, comm: Any) -> None:
+        self.policy, self.comm, self.updates = policy, comm, 0
+
+    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
+        self.updates += 1
+        step = self.comm.mean(np.array([rollout.rewards.mean()], np.float64))[0]
+        self.policy.parameters = (self.policy.parameters + np.float32(1e-3 * step)).astype(np.float32)
+        return {"approx_kl": 0.0}
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"parameters": self.policy.parameters, "adam/step": np.int64(self.updates)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.policy.parameters, self.updates = state["parameters"], int(state["adam/step"])
+
+
+def use_stub() -> None:
+    """Leave TensorFlow out."""
+    start._algorithm = lambda config, policy, comm, environments: Stub(policy, comm)
+    logger.summary_writer = lambda folder: None
+
+
+def on_rank(rank: int, action: Callable[[], None]) -> Callable[[], None]:
+    """Return the action, done on one rank only."""
+    return lambda: action() if launched_rank() == rank else None
+
+
+def before(owner: Any, name: str, action: Callable[[], None], call: int = WHEN) -> None:
+    """Do something before the n-th call of a method."""
+    original, calls = getattr(owner, name), [0]
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == call:
+            action()
+        return original(*arguments, **named)
+
+    setattr(owner, name, wrapped)
+
+
+def fail() -> None:
+    raise ValueError("planted fault")
+
+
+def fail_in_thread() -> None:
+    threading.Thread(target=fail).start()
+    time.sleep(1)
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def nudge(run_class: type[TrainingRun]) -> None:
+    """Move one parameter of rank 1 by its last bit after an update."""
+    original = run_class.learn
+
+    def learn(self: TrainingRun, rollout: Rollout) -> dict[str, float]:
+        metrics = original(self, rollout)
+        if launched_rank() == 1 and self.counters.iteration == WHEN:
+            state = {name: x.copy() for name, x in self.algorithm.state().items()}
+            state["parameters"][7] = np.nextafter(state["parameters"][7], np.float32(np.inf))
+            self.algorithm.restore(state)
+        return metrics
+
+    run_class.learn = learn  # type: ignore[method-assign]
+
+
+def nan_gradient() -> None:
+    """Give rank 1 a value target that is not a number."""
+    original = Collector.collect
+
+    def collect(self: Collector, iteration: int, num_steps: int) -> Rollout:
+        rollout = original(self, iteration, num_steps)
+        if launched_rank() == 1 and iteration == WHEN:
+            rollout.values[0, 0] = np.nan
+        return rollout
+
+    Collector.collect = collect  # type: ignore[method-assign]
+
+
+def signal_self(number: signal.Signals) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+FAULTS: dict[str, Callable[[], None]] = {
+    "none": lambda: None,
+    "raise-start": lambda: before(start, "_build", on_rank(1, fail), 1),
+    "raise-collect": lambda: before(Collector, "collect", on_rank(1, fail)),
+    "raise-learn": lambda: before(TrainingRun, "learn", on_rank(1, fail)),
+    "raise-log-root": lambda: before(TrainingRun, "log", on_rank(0, fail)),
+    "raise-save-root": lambda: before(checkpoint, "save", on_rank(0, fail)),
+    "exit-0": lambda: before(Collector, "collect", on_rank(1, lambda: sys.exit(0))),
+    "exit-3": lambda: before(Collector, "collect", on_rank(1, lambda: sys.exit(3))),
+    "thread": lambda: before(Collector, "collect", on_rank(1, fail_in_thread)),
+    "kill-0": lambda: before(Collector, "collect", on_rank(0, kill)),
+    "kill-1": lambda: before(Collector, "collect", on_rank(1, kill)),
+    "kill-in-save": lambda: before(checkpoint, "_sync_folder", on_rank(0, kill)),
+    "term-1": lambda: before(Collector, "collect", on_rank(1, signal_self(signal.SIGTERM))),
+    "usr1-0": lambda: before(Collector, "collect", on_rank(0, signal_self(signal.SIGUSR1))),
+    "int-0": lambda: before(Collector, "collect", on_rank(0, signal_self(signal.SIGINT))),
+    "ulp": lambda: nudge(TrainingRun),
+    "nan-gradient": nan_gradient,
+}
+
+
+if __name__ == "__main__":
+    fault = sys.argv[1]
+    if fault.startswith("stub+"):
+        use_stub()
+        fault = fault.removeprefix("stub+")
+    FAULTS[fault]()
+    run_job(lambda: main(sys.argv[2:]))

@@ -1,0 +1,172 @@
+"""Whatever goes wrong on one rank ends the job on all, soon, with the right exit code, and loses nothing saved."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines_ppo.common import checkpoint
+from tests.conftest import ROOT, Finished, command
+from tests.environments import FAULTS
+
+Run = Callable[..., Finished]
+
+SMALL = ("--env", "Pendulum-v1", "--preset", "none", "--num-envs", 2, "--num-steps", 16, "--num-minibatches", 4)
+STEPS_PER_ITERATION = 32
+SHORT = (*SMALL, "--num-timesteps", 8 * STEPS_PER_ITERATION, "--save-interval", 0, "--logdir", "run")
+
+
+def newest(folder: Path) -> checkpoint.Checkpoint:
+    found, _ = checkpoint.find(folder / "run")
+    return found
+
+
+@pytest.mark.parametrize("phase", ["start", "collect", "learn", "log-root", "save-root"])
+def test_an_exception_on_one_rank_ends_all(phase: str, faulty: Run) -> None:
+    begun = time.monotonic()
+    finished = faulty(2, f"stub+raise-{phase}", *SHORT)
+    rank = 0 if phase.endswith("root") else 1
+    assert finished.returncode == 1
+    assert f"[rank {rank}] ValueError: planted fault" in finished.stderr
+    assert f"baselines_ppo: rank {rank} failed (ValueError: planted fault)" in finished.stderr
+    assert finished.stderr.count("Traceback") == 1
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize(("fault", "exit_code"), [("exit-0", 1), ("exit-3", 3), ("thread", 1)])
+def test_a_rank_that_leaves_early_ends_all(fault: str, exit_code: int, faulty: Run) -> None:
+    finished = faulty(2, f"stub+{fault}", *SHORT)
+    assert finished.returncode == exit_code
+    assert "rank 1 failed" in finished.stderr
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_rank_ends_all_and_the_newest_checkpoint_is_whole(rank: int, faulty: Run, tmp_path: Path) -> None:
+    assert faulty(2, f"stub+kill-{rank}", *SHORT).returncode != 0
+    assert newest(tmp_path).manifest["iteration"] == 2
+
+
+@pytest.mark.parametrize(("fault", "exit_code"), [("term-1", 75), ("usr1-0", 75), ("int-0", 130)])
+def test_a_signal_to_one_rank_stops_all_after_a_checkpoint(
+    fault: str, exit_code: int, faulty: Run, tmp_path: Path
+) -> None:
+    finished = faulty(2, f"stub+{fault}", *SHORT)
+    assert finished.returncode == exit_code, finished.stderr
+    assert newest(tmp_path).manifest["iteration"] == 3  # the iteration in which the signal came is finished
+    assert "stopped on request" in finished.stdout
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_to_mpirun_reaches_the_ranks(number: signal.Signals, exit_code: int, tmp_path: Path) -> None:
+    with Training(tmp_path, "stub+none") as process:
+        process.send_signal(number)
+        assert process.wait(30) == exit_code
+    assert newest(tmp_path).manifest["iteration"] >= 3
+
+
+def test_a_second_ctrl_c_ends_at_once_and_harms_no_checkpoint(tmp_path: Path) -> None:
+    with Training(tmp_path, "stub+none", ranks=1) as process:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) in (1, 130)  # 130 if the iteration ended between the two
+    assert newest(tmp_path).manifest["iteration"] >= 3
+
+
+def test_ranks_out_of_sync_by_one_bit_are_noticed(faulty: Run) -> None:
+    finished = faulty(2, "stub+ulp", *SHORT)
+    assert finished.returncode == 65
+    assert "ranks out of sync at update" in finished.stderr
+    assert "rank 1 differs from rank 0" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_nan_gradient_on_one_rank_stops_all_and_is_not_applied(faulty: Run, tmp_path: Path) -> None:
+    finished = faulty(2, "nan-gradient", *SHORT)
+    assert finished.returncode == 65, finished.stderr
+    assert finished.stderr.count("the gradient has NaN or Inf") == 1
+    found = newest(tmp_path)
+    assert found.manifest["iteration"] == 3
+    assert all(np.isfinite(x).all() for x in found.arrays.values())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_unusable_data_from_an_environment_is_reported_with_its_origin(fault: str, faulty: Run) -> None:
+    finished = faulty(1, "stub+none", "--env", f"tests.environments:Broken-{fault}-v0", *SHORT[2:])
+    assert finished.returncode == 65, finished.stderr
+    (line,) = finished.stderr.splitlines()
+    for part in ("error: env tests.environments:Broken-", "rank 0", "environment 0", "episode 0 (seed ", "step 1"):
+        assert part in line
+
+
+def test_the_rank_whose_environment_fails_is_named(faulty: Run) -> None:
+    finished = faulty(2, "stub+none", "--env", "tests.environments:Broken-nan-v0", *SHORT[2:])
+    assert finished.returncode == 65
+    assert "the observation has NaN or Inf at [1]; last action [" in finished.stderr
+
+
+def test_a_kill_during_a_save_loses_nothing(tmp_path: Path) -> None:
+    """Thirty kills at any moment of a run that saves after every iteration."""
+    seen, rng = -1, np.random.default_rng(0)
+    for _ in range(30 if os.environ.get("LONG_TESTS") else 8):
+        with Training(tmp_path, "stub+none", ranks=1, after=seen + 2, resume=seen >= 0) as process:
+            time.sleep(rng.uniform(0, 0.05))
+            process.kill()
+            process.wait(30)
+        found, skipped = checkpoint.find(tmp_path / "run")
+        assert skipped == []
+        assert found.manifest["iteration"] > seen
+        seen = found.manifest["iteration"]
+    kept = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.startswith("ckpt-")]
+    assert len(kept) <= 6
+
+
+def test_what_an_interrupted_save_left_is_swept(faulty: Run, tmp_path: Path) -> None:
+    assert faulty(1, "stub+kill-in-save", *SHORT).returncode != 0
+    leftovers = list((tmp_path / "run" / "checkpoints").glob(".tmp-*"))
+    assert leftovers
+    finished = faulty(1, "stub+none", "--resume", "run")
+    assert finished.returncode == 0, finished.stderr
+    assert not list((tmp_path / "run" / "checkpoints").glob(".tmp-*"))
+
+
+class Training:
+    """A run that saves after every iteration, in a process of its own, once it has come some way."""
+
+    def __init__(self, folder: Path, fault: str, ranks: int = 2, after: int = 3, resume: bool = False) -> None:
+        self.folder, self.after = folder, after
+        flags = ("--resume", "run") if resume else (*SMALL, "--num-timesteps", "1e9", "--save-interval", 0)
+        flags = (*flags, *(() if resume else ("--logdir", "run")))
+        self.line = command(ranks, str(ROOT / "tests" / "faults.py"), fault, *map(str, flags))
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        self.process = subprocess.Popen(
+            self.line,
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while not any(iteration >= self.after for iteration in self.iterations()):
+            assert time.monotonic() < deadline, "the run does not come this far"
+            assert self.process.poll() is None, "the run ended"
+            time.sleep(0.01)
+        return self.process
+
+    def iterations(self) -> Iterator[int]:
+        for path in (self.folder / "run" / "checkpoints").glob("ckpt-*"):
+            yield int(path.name.removeprefix("ckpt-"))
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()

@@ -1,0 +1,101 @@
+"""Adam, gradient clipping, and epochs of minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.networks import ParameterLayout
+from baselines_ppo.common.optimizer import AdamState, MpiAdam, adam_step, clip_by_norm
+
+
+def start(parameters: list[float]) -> AdamState:
+    zeros = tf.zeros(len(parameters))
+    return AdamState(tf.constant(parameters), zeros, zeros, tf.constant(0, tf.int64))
+
+
+def test_adam_makes_the_steps_computed_by_hand() -> None:
+    """Gradient 1 then 2 with step size 0.1, epsilon 0.
+
+    Step 1: m = 0.1, v = 0.001, corrected both 1: 0.1 down. Step 2: m = 0.29, v = 0.004999; corrected
+    m = 0.29 / 0.19 = 1.526316, v = 0.004999 / 0.001999 = 2.500750: 0.1 x 1.526316 / 1.581376 = 0.0965182 down.
+    """
+    state = adam_step(start([1.0]), tf.constant([1.0]), tf.constant(0.1), 0.0)
+    np.testing.assert_allclose(state.parameters, [0.9], rtol=1e-5)
+    state = adam_step(state, tf.constant([2.0]), tf.constant(0.1), 0.0)
+    np.testing.assert_allclose(state.parameters, [0.9 - 0.0965182], rtol=1e-5)
+    assert int(state.step) == 2
+
+
+def test_epsilon_is_added_to_the_uncorrected_root() -> None:
+    """First step, gradient 1: rate sqrt(0.001), m 0.1, root of v sqrt(0.001); an epsilon as large halves it."""
+    epsilon = float(np.sqrt(0.001))
+    state = adam_step(start([0.0]), tf.constant([1.0]), tf.constant(0.1), epsilon)
+    np.testing.assert_allclose(state.parameters, [-0.05], rtol=1e-5)
+
+
+def test_clipping_shortens_long_gradients_only() -> None:
+    np.testing.assert_allclose(clip_by_norm(tf.constant([3.0, 4.0]), 0.5), [0.3, 0.4], rtol=1e-6)
+    assert clip_by_norm(tf.constant([0.3, 0.4]), 0.6).numpy().tolist() == pytest.approx([0.3, 0.4])
+    assert clip_by_norm(tf.constant([3.0, 4.0]), None).numpy().tolist() == [3.0, 4.0]
+
+
+class Batch(NamedTuple):
+    x: Any
+
+
+def to_mean(
+    parts: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    loss = tf.reduce_mean(tf.square(parts["a"] - batch.x))
+    return loss, {"loss": loss}
+
+
+def optimizer(max_grad_norm: float | None = None) -> MpiAdam:
+    adam = MpiAdam(to_mean, ("loss",), ParameterLayout((("a", (1,)),)), Comm(), 1e-8, max_grad_norm)
+    adam.start(np.array([5.0], np.float32))
+    return adam
+
+
+def test_epochs_find_the_minimum() -> None:
+    adam, batch = optimizer(), Batch(tf.constant([[1.0], [2.0], [3.0], [2.0]]))
+    indices = np.array([[0, 2], [1, 3]], np.int32)
+    for _ in range(400):
+        metrics = adam.epoch(batch, indices, 0.02, 0.2)
+    np.testing.assert_allclose(adam.parameters, [2.0], atol=0.02)
+    assert adam.step == 800
+    assert metrics["loss"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_epoch_makes_the_steps_of_its_minibatches_in_order() -> None:
+    adam, x = optimizer(0.5), np.array([[0.0], [10.0]], np.float32)
+    adam.epoch(Batch(tf.constant(x)), np.array([[1], [0]], np.int32), 0.1, 0.2)
+    state = start([5.0])
+    for target in (10.0, 0.0):
+        gradient = np.clip(2 * (float(state.parameters[0]) - target), -0.5, 0.5)
+        state = adam_step(state, tf.constant([gradient], tf.float32), tf.constant(0.1), 1e-8)
+    np.testing.assert_allclose(adam.parameters, state.parameters, rtol=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_is_never_applied() -> None:
+    adam, batch = optimizer(), Batch(tf.constant([[1.0], [np.nan], [1.0]]))
+    with pytest.raises(DataError, match="NaN or Inf"):
+        adam.epoch(batch, np.array([[0], [1], [2]], np.int32), 0.1, 0.2)
+    np.testing.assert_allclose(adam.parameters, [4.9], rtol=1e-5)  # the good step before it
+    assert adam.step == 1
+
+
+def test_state_round_trip_continues_bit_for_bit() -> None:
+    one, other, batch = optimizer(), optimizer(), Batch(tf.constant([[1.0], [2.0]]))
+    indices = np.array([[0], [1]], np.int32)
+    one.epoch(batch, indices, 0.1, 0.2)
+    other.restore(one.state())
+    one.epoch(batch, indices, 0.1, 0.2)
+    other.epoch(batch, indices, 0.1, 0.2)
+    assert {k: x.tobytes() for k, x in one.state().items()} == {k: x.tobytes() for k, x in other.state().items()}
