@@ -1,0 +1,109 @@
+"""Collectives over real ranks: each test runs this file under mpirun, whose ranks check themselves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from baselines_ppo.common.failures import DataError, LoadError, UsageError
+from baselines_ppo.common.mpi import Comm, world
+from tests.conftest import Finished
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+def test_collectives_over_ranks(ranks: int, mpi: Callable[..., Finished]) -> None:
+    finished = mpi(ranks, __file__)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout.count("all checks passed") == ranks
+
+
+def test_without_mpi_one_rank_talks_to_itself() -> None:
+    check_all(Comm())
+
+
+def test_ranks_of_a_foreign_launcher_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launcher that says 4 ranks where MPI sees one would make four trainings of one folder."""
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    world.cache_clear()
+    with pytest.raises(UsageError, match="different MPI's mpirun"):
+        world()
+    world.cache_clear()
+
+
+def samples(rank: int) -> np.ndarray:
+    """Return a different number of samples on each rank."""
+    return np.random.default_rng(rank).normal(10.0 * rank, 1.0 + rank, (5 + 3 * rank, 4))
+
+
+def moments_equal_numpy_on_the_union(comm: Comm) -> None:
+    union = np.concatenate([samples(rank) for rank in range(comm.size)])
+    moments = comm.moments(samples(comm.rank))
+    np.testing.assert_allclose(moments.mean, union.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.variance, union.var(axis=0), rtol=1e-12)
+    assert moments.samples == len(union)
+
+
+def sums_are_the_same_bits_on_all_ranks_every_time(comm: Comm) -> None:
+    for size in (1, 1000, 60_000):
+        x = np.random.default_rng(comm.rank).standard_normal(size).astype(np.float32)
+        first = comm.sum(x)
+        assert all(np.array_equal(comm.sum(x), first) for _ in range(10))
+        assert all(np.array_equal(row, first) for row in comm.stack(first))
+        np.testing.assert_allclose(first, comm.stack(x.astype(np.float64)).sum(axis=0), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(comm.mean(x), first / comm.size)
+
+
+def polite_sum_equals_the_blocking_one(comm: Comm) -> None:
+    if comm.size > 1:
+        from mpi4py import MPI
+
+        x = np.random.default_rng(comm.rank).standard_normal(60_000).astype(np.float32)
+        total = np.empty_like(x)
+        MPI.COMM_WORLD.Allreduce(x, total)
+        np.testing.assert_array_equal(comm.sum(x), total)
+
+
+def objects_travel(comm: Comm) -> None:
+    gathered = comm.gather({"rank": comm.rank})
+    assert gathered == ([{"rank": rank} for rank in range(comm.size)] if comm.is_root else None)
+    assert comm.broadcast(("from", comm.rank)) == ("from", 0)
+
+
+def a_failure_on_root_is_raised_everywhere(comm: Comm) -> None:
+    def fail() -> int:
+        raise LoadError("no such file")
+
+    with pytest.raises(LoadError, match="no such file"):
+        comm.on_root(fail)
+    assert comm.on_root(lambda: 7) == 7
+
+
+def one_bit_of_difference_is_noticed(comm: Comm) -> None:
+    x = np.ones(5, np.float32)
+    comm.assert_equal({"x": x, "y": x}, "now")
+    if comm.rank == comm.size - 1 > 0:
+        x[3] = np.nextafter(x[3], np.float32(2))
+    if comm.size > 1:
+        with pytest.raises(DataError, match=f"ranks out of sync now: rank {comm.size - 1} differs"):
+            comm.assert_equal({"x": x, "y": np.ones(5)}, "now")
+
+
+def check_all(comm: Comm) -> None:
+    """Run every check on the ranks of a communicator."""
+    for check in (
+        moments_equal_numpy_on_the_union,
+        sums_are_the_same_bits_on_all_ranks_every_time,
+        polite_sum_equals_the_blocking_one,
+        objects_travel,
+        a_failure_on_root_is_raised_everywhere,
+        one_bit_of_difference_is_noticed,
+    ):
+        check(comm)
+
+
+if __name__ == "__main__":
+    check_all(world())
+    sys.stdout.write(f"rank {world().rank}: all checks passed\n")

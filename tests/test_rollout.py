@@ -1,0 +1,220 @@
+"""Environments stepped as one, replayed, and collected from."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+
+import tests.environments  # noqa: F401  # registers them
+from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.normalizer import Moments, Normalizer
+from baselines_ppo.common.policy import ActorCritic, Policy
+from baselines_ppo.common.rollout import Collector, Rollout
+from baselines_ppo.common.seeding import episode_seed
+from baselines_ppo.common.vec_env import EpisodeRecord, SerialVecEnv
+from tests.conftest import ROOT
+
+REPLAYABLE = (
+    "Humanoid-v4",
+    "Ant-v5",
+    "HalfCheetah-v4",
+    "Hopper-v5",
+    "Reacher-v5",
+    "CartPole-v1",
+    "Pendulum-v1",
+    "LunarLander-v3",
+)
+
+
+def vec_env(env_id: str, indices: range = range(3), seed: int = 0) -> SerialVecEnv:
+    return SerialVecEnv(functools.partial(make_environment, env_id), indices, seed, env_id, rank=0)
+
+
+def random_actions(envs: SerialVecEnv, steps: int, first: int = 0) -> list[np.ndarray]:
+    """Return actions keyed by step and environment, so that any subset of environments gets its own."""
+    rows = []
+    for step in range(first, first + steps):
+        rng = [np.random.default_rng([step, index]) for index in envs.indices]
+        size = envs.action.distribution.network_size
+        if envs.action.no_actions().dtype == np.int64:
+            rows.append(np.array([r.integers(size) for r in rng]))
+        else:
+            rows.append(envs.action.to_environment(np.stack([r.uniform(-1, 1, size) for r in rng])))
+    return rows
+
+
+def collector(env_id: str, gamma: float = 0.9, indices: range = range(3)) -> Collector:
+    envs = vec_env(env_id, indices)
+    network = ActorCritic(envs.observation_size, envs.action, (8,), "tanh", False)
+    policy = Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), 10.0)
+    envs.reset()
+    return Collector(envs, policy, Normalizer((), 10.0), seed=0, gamma=gamma)
+
+
+def test_each_episode_begins_with_the_seed_of_its_environment_and_number() -> None:
+    envs = vec_env("CartPole-v1", range(4, 6))
+    first = envs.reset()
+    plain = gymnasium.make("CartPole-v1")
+    for row, index in enumerate(envs.indices):
+        np.testing.assert_array_equal(first[row], plain.reset(seed=episode_seed(0, index, 0))[0])
+    for actions in random_actions(envs, 200):
+        step = envs.step(actions)
+        if step.terminated[1]:
+            break
+    np.testing.assert_array_equal(step.observations[1], plain.reset(seed=episode_seed(0, 5, 1))[0])
+    assert not np.array_equal(step.observations[1], step.next_observations[1])
+
+
+def test_trajectories_do_not_depend_on_which_environments_share_a_rank() -> None:
+    together = vec_env("HalfCheetah-v4", range(4))
+    apart = [vec_env("HalfCheetah-v4", range(k, k + 2)) for k in (0, 2)]
+    for envs in (together, *apart):
+        envs.reset()
+    for k in range(20):
+        whole = together.step(random_actions(together, 1, k)[0])
+        parts = [envs.step(random_actions(envs, 1, k)[0]) for envs in apart]
+        np.testing.assert_array_equal(whole.observations, np.concatenate([part.observations for part in parts]))
+        np.testing.assert_array_equal(whole.rewards, np.concatenate([part.rewards for part in parts]))
+
+
+@pytest.mark.parametrize("env_id", REPLAYABLE)
+@pytest.mark.parametrize("steps", [0, 57])
+def test_a_replayed_environment_continues_bit_for_bit_in_a_new_process(env_id: str, steps: int, tmp_path: Path) -> None:
+    """After 57 steps most are in mid-episode; after 0 the action log is empty."""
+    envs = vec_env(env_id)
+    envs.reset()
+    for actions in random_actions(envs, steps):
+        envs.step(actions)
+    records = envs.capture()
+    for k, record in enumerate(records):
+        np.savez(tmp_path / f"{k}.npz", episode=record.episode, actions=record.actions, observation=record.observation)
+    trace = continued(envs, steps)
+    subprocess.run([sys.executable, "-m", "tests.test_rollout", env_id, str(steps), tmp_path], check=True, cwd=ROOT, timeout=60)
+    np.testing.assert_array_equal(trace, np.load(tmp_path / "trace.npy"))
+
+
+def continued(envs: SerialVecEnv, first: int) -> np.ndarray:
+    """Return rewards, observations and episode numbers of 300 more steps."""
+    rows = []
+    for actions in random_actions(envs, 300, first):
+        step = envs.step(actions)
+        rows.append(np.concatenate([step.rewards[:, None], step.observations, step.next_observations], axis=1))
+    return np.stack(rows)
+
+
+def test_a_record_at_the_time_limit_is_that_of_the_next_episode() -> None:
+    envs = vec_env("tests.environments:Forever-v0")
+    envs.reset()
+    for actions in random_actions(envs, 20):
+        step = envs.step(actions)
+    assert step.truncated.all()
+    assert [(record.episode, len(record.actions)) for record in envs.capture()] == [(1, 0)] * 3
+
+
+def test_an_environment_that_cannot_be_replayed_begins_a_new_episode() -> None:
+    envs = vec_env("tests.environments:Entropy-v0", range(5, 7))
+    envs.reset()
+    for actions in random_actions(envs, 7):
+        envs.step(actions)
+    again = vec_env("tests.environments:Entropy-v0", range(5, 7))
+    assert again.restore(envs.capture()) == [5, 6]
+    assert [(record.episode, len(record.actions)) for record in again.capture()] == [(1, 0)] * 2
+
+
+def test_a_wrong_observation_shape_is_not_broadcast() -> None:
+    envs = vec_env("Pendulum-v1", range(1))
+    envs.reset()
+    envs._environments[0] = make_environment("tests.environments:Broken-short-v0")
+    envs._environments[0].reset(seed=0)
+    with pytest.raises(DataError, match=r"observation is \(1,\), expected shape \(3,\)"):
+        for _ in range(12):
+            envs.step(np.zeros((1, 1), np.float32))
+
+
+def test_a_policy_that_gives_nan_is_stopped_before_the_environment_sees_it() -> None:
+    envs = vec_env("Pendulum-v1", range(2))
+    envs.reset()
+    with pytest.raises(DataError, match=r"environment 1, .*action is NaN"):
+        envs.step(np.array([[0.0], [np.nan]], np.float32))
+
+
+def test_time_limits_bootstrap_and_terminations_do_not() -> None:
+    limited = collector("tests.environments:Forever-v0").collect(0, 50)
+    assert limited.ends[[19, 39]].all()
+    assert limited.ends.sum() == 6
+    assert (limited.next_values[limited.ends] == limited.values[limited.ends]).all()  # every state is the same here
+    balanced = collector("CartPole-v1").collect(0, 120)
+    assert balanced.ends.any()
+    assert (balanced.next_values[balanced.ends] == 0).all()
+
+
+def test_the_value_after_a_time_limit_is_that_of_the_final_observation() -> None:
+    """Pendulum is cut after 200 steps; the next row of the rollout belongs to another episode."""
+    first = collector("Pendulum-v1", indices=range(1))
+    rollout = first.collect(0, 201)
+    assert rollout.ends[199, 0]
+    raw = gymnasium.make("Pendulum-v1")
+    raw.reset(seed=episode_seed(0, 0, 0))
+    for actions in rollout.actions[:200, 0]:
+        final, *_ = raw.step(first.policy.network.action.to_environment(actions[None])[0])
+    expected = first.policy.values(first.policy.observations.normalize(final[None]))
+    np.testing.assert_allclose(rollout.next_values[199, 0], expected[0], rtol=1e-5)
+    assert abs(rollout.next_values[199, 0] - rollout.values[200, 0]) > 1e-4
+    np.testing.assert_array_equal(rollout.next_values[:199, 0], rollout.values[1:200, 0])
+
+
+def test_no_transition_is_made_up() -> None:
+    """Every row is a real step: raw observations and actions reproduce the next row of the same episode."""
+    rollout = collector("CartPole-v1", indices=range(2)).collect(0, 100)
+    plain = gymnasium.make("CartPole-v1").unwrapped
+    for t in range(99):
+        for i in range(2):
+            if not rollout.ends[t, i]:
+                plain.reset(seed=0)
+                plain.state = tuple(float(x) for x in rollout.raw_observations[t, i])  # type: ignore[attr-defined]
+                after, *_ = plain.step(int(rollout.actions[t, i]))
+                np.testing.assert_allclose(after, rollout.raw_observations[t + 1, i], rtol=1e-4, atol=1e-5)
+
+
+def test_finished_episodes_are_whole_and_raw() -> None:
+    source = collector("CartPole-v1")
+    source.reward_scaler.moments = Moments(np.array(0.0), np.array(100.0), 1.0)  # type: ignore[union-attr]
+    rollouts = [source.collect(k, 40) for k in range(5)]
+    episodes = [episode for rollout in rollouts for episode in rollout.episodes]
+    assert all(episode.episode_return == episode.length for episode in episodes)  # CartPole pays 1 a step
+    assert sum(episode.length for episode in episodes) + source.episode_lengths.sum() == 5 * 40 * 3
+    np.testing.assert_allclose(rollouts[0].rewards, 0.1)
+
+
+def test_discounted_returns_are_carried_over_iterations_and_reset_at_ends() -> None:
+    source = collector("tests.environments:Forever-v0", gamma=0.5)
+    joined = np.concatenate([source.collect(k, 15).discounted_returns for k in range(2)])[:, 0]
+    within = 2 * (1 - 0.5 ** np.arange(1, 21))  # 1, 1.5, 1.75, ...
+    np.testing.assert_allclose(joined[:20], within)
+    np.testing.assert_allclose(joined[20:30], within[:10])
+
+
+def test_rewards_and_statistics_are_frozen_while_collecting() -> None:
+    source = collector("Pendulum-v1")
+    before = source.policy.observations.state(), source.policy.parameters.copy()
+    rollout: Rollout = source.collect(0, 64)
+    after = source.policy.observations.state(), source.policy.parameters
+    assert all((before[0][key] == after[0][key]).all() for key in before[0])
+    np.testing.assert_array_equal(before[1], after[1])
+    np.testing.assert_array_equal(rollout.observations, source.policy.observations.normalize(rollout.raw_observations))
+
+
+if __name__ == "__main__":
+    name, taken, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    fresh = vec_env(name)
+    stored = [np.load(folder / f"{k}.npz") for k in range(3)]
+    failed = fresh.restore([EpisodeRecord(int(x["episode"]), x["actions"], x["observation"]) for x in stored])
+    assert failed == [], f"replay failed in {failed}"
+    np.save(folder / "trace.npy", continued(fresh, taken))
