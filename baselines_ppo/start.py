@@ -51,12 +51,15 @@ def start(
     config = resolve(config, comm.size)
     stored = _read(resume, comm)
     warm = _read(load_path, comm)
-    if stored is not None:
-        _compare(config, stored)
-    run = _build(config, comm, _folder_path(config, logdir, resume, comm), environment)
+    changes = [] if stored is None else _compare(config, stored)
     continued = resume is not None and _is_run_folder(resume)
-    comm.on_root(lambda: _open_folder(run, stored if continued else None))
+    # What can be refused comes first and is quick; TensorFlow takes seconds to load.
+    envs = _environments(config, comm, environment)
+    folder = _open_folder(_folder_path(config, logdir, resume, comm), comm, stored if continued else None)
+    run = _build(config, comm, envs, folder)
     if comm.is_root:
+        folder.write_config({**to_json(config), "ranks": comm.size, "command": sys.argv, "versions": versions()})
+        run.logger = Logger(folder, config.num_timesteps, config.log_interval)
         print(banner(run), flush=True)
     if warm is not None:
         _warm_start(run, warm)
@@ -69,6 +72,8 @@ def start(
         run.mark_saved()
     if comm.is_root:
         print(f"resumed {stored.path.name} at {run.counters.total_steps:,} steps: {exactness}", flush=True)
+        for change in changes:
+            print(f"changed: {change}", flush=True)
     return run
 
 
@@ -83,28 +88,30 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _compare(config: TrainConfig, stored: Checkpoint) -> None:
-    """Refuse to resume with another configuration than the checkpoint's, naming what differs."""
+def _compare(config: TrainConfig, stored: Checkpoint) -> list[str]:
+    """Return what differs from the checkpoint's configuration; refuse what would not be the same run."""
     before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest["config"]))}
     now = {item.name: value for _, item, value in all_fields(config)}
-    differing = [
-        f"{name} {before.get(name)} -> {now.get(name)}"
-        for name in now
-        if name not in RESUMABLE and before.get(name) != now.get(name)
-    ]
+    changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
+    differing = [change for name, change in changes.items() if name not in RESUMABLE]
     if differing:
         raise UsageError(
             f"cannot resume {stored.path} with another configuration: {'; '.join(differing)}; "
             "leave these flags out, or begin a new run with --load-path"
         )
+    return list(changes.values())
 
 
-def _build(config: TrainConfig, comm: Comm, folder_path: Path, environment: Callable[[], Any] | None) -> TrainingRun:
-    """Return the run's parts; environments first, since TensorFlow takes seconds to load."""
+def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> SerialVecEnv:
+    """Return this rank's share of the environments."""
     share = config.num_envs // comm.size
     indices = range(comm.rank * share, (comm.rank + 1) * share)
     make = environment or functools.partial(make_environment, config.env)
-    envs = SerialVecEnv(make, indices, config.seed, config.env, comm.rank)
+    return SerialVecEnv(make, indices, config.seed, config.env, comm.rank)
+
+
+def _build(config: TrainConfig, comm: Comm, envs: SerialVecEnv, folder: RunFolder) -> TrainingRun:
+    """Return the run with its policy, collector and algorithm."""
     network = ActorCritic(
         envs.observation_size,
         envs.action,
@@ -119,7 +126,7 @@ def _build(config: TrainConfig, comm: Comm, folder_path: Path, environment: Call
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma)
-    return TrainingRun(config, comm, collector, _algorithm(config, policy, comm, indices), folder_path)
+    return TrainingRun(config, comm, collector, _algorithm(config, policy, comm, envs.indices), folder)
 
 
 def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:
@@ -153,17 +160,19 @@ def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | P
     return comm.on_root(unused)
 
 
-def _open_folder(run: TrainingRun, stored: Checkpoint | None) -> None:
-    """Give rank 0 the run's folder and logger; with a checkpoint, those of the run that it continues."""
-    if stored is None:
-        run.folder = RunFolder.create(run.folder_path)
-    else:
-        run.folder = RunFolder.open(run.folder_path)
-        run.folder.resume_progress(stored.manifest["iteration"])
-    run.folder.write_config(
-        {**to_json(run.config), "ranks": run.comm.size, "command": sys.argv, "versions": versions()}
-    )
-    run.logger = Logger(run.folder, run.config.num_timesteps, run.config.log_interval)
+def _open_folder(path: Path, comm: Comm, stored: Checkpoint | None) -> RunFolder:
+    """Return the run's folder, made or, to go on from a checkpoint, opened by rank 0."""
+    folder = RunFolder(path)
+
+    def prepare() -> None:
+        if stored is None:
+            folder.create()
+        else:
+            folder.open()
+            folder.resume_progress(stored.manifest["iteration"])
+
+    comm.on_root(prepare)
+    return folder
 
 
 def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
@@ -196,5 +205,5 @@ def banner(run: TrainingRun) -> str:
         f"policy and value function: {config.policy.network} "
         f"{'-'.join(map(str, config.policy.hidden_sizes))} {config.policy.activation}, "
         f"{network.layout.size:,} parameters\n"
-        f"until {config.num_timesteps:,} steps; logs and checkpoints in {run.folder_path}"
+        f"until {config.num_timesteps:,} steps; logs and checkpoints in {run.folder.path}"
     )

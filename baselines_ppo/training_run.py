@@ -77,12 +77,11 @@ class TrainingRun:
     """The parts of a run, as one iteration after the other uses them."""
 
     def __init__(
-        self, config: TrainConfig, comm: Comm, collector: Collector, algorithm: Algorithm, folder_path: Path
+        self, config: TrainConfig, comm: Comm, collector: Collector, algorithm: Algorithm, folder: RunFolder
     ) -> None:
-        """Rank 0 gives the run its folder and logger afterwards."""
+        """Rank 0 gives the run its logger afterwards."""
         self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
-        self.folder_path = folder_path
-        self.folder: RunFolder | None = None
+        self.folder = folder
         self.logger: Logger | None = None
         self.stop_signals = StopSignals(announce=comm.is_root)
         self.counters = Counters()
@@ -203,7 +202,7 @@ class TrainingRun:
         name = f"ckpt-{self.counters.iteration:08d}"
 
         def write() -> None:
-            assert taken is not None and self.folder is not None
+            assert taken is not None
             checkpoint.save(self.folder.checkpoints, name, *taken)
             checkpoint.retain(self.folder.checkpoints)
 
@@ -213,12 +212,11 @@ class TrainingRun:
     def result(self) -> Result:
         """Return how the run ended, on every rank."""
         mean_return = self.comm.broadcast(self.counters.mean_return)
-        return Result(self.folder_path, self.counters.total_steps, mean_return, self.exit_code)
+        return Result(self.folder.path, self.counters.total_steps, mean_return, self.exit_code)
 
     def close(self) -> None:
         """Close environments, logs and the run folder."""
         self.collector.envs.close()
         if self.logger is not None:
             self.logger.close()
-        if self.folder is not None:
-            self.folder.close()
+        self.folder.close()

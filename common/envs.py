@@ -36,7 +36,9 @@ def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.E
         extra = next((name for name in EXTRAS if name in text), "all")
         raise UsageError(f"environment {env_id} needs a package: pip install -e '.[{extra}]'") from None
     except ModuleNotFoundError as error:
-        raise UsageError(f"environment {env_id}: module {error.name} is not installed") from None
+        raise UsageError(
+            f"environment {env_id}: module {error.name or env_id.split(':')[0]} is not installed"
+        ) from None
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error) as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         if isinstance(error, gymnasium.error.UnregisteredEnv):

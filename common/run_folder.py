@@ -23,7 +23,7 @@ def runs_of(env_id: str) -> Path:
 
 
 class RunFolder:
-    """A run's configuration, progress and checkpoints on disk; used by rank 0 alone."""
+    """A run's configuration, progress and checkpoints on disk; every rank knows where, rank 0 alone uses it."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.checkpoints = path, path / CHECKPOINTS
@@ -32,47 +32,46 @@ class RunFolder:
         self._columns: list[str] = []
         self._warned = False
 
-    @staticmethod
-    def create(path: Path) -> RunFolder:
-        """Make a new run folder and take its lock.
+    def create(self) -> None:
+        """Make the folder and take its lock.
 
         Raises:
           UsageError: there is a run in it already.
           WriteError: it cannot be written.
         """
-        folder = RunFolder(path)
-        if (path / CONFIG).exists() or folder.checkpoints.exists():
-            raise UsageError(f"{path} holds a run already; go on with --resume {path}, or give another --logdir")
+        if (self.path / CONFIG).exists() or self.checkpoints.exists():
+            raise UsageError(
+                f"{self.path} holds a run already; go on with --resume {self.path}, or give another --logdir"
+            )
         try:
-            folder.checkpoints.mkdir(parents=True)
-            folder._acquire()
+            self.checkpoints.mkdir(parents=True)
         except OSError as error:
-            raise WriteError(f"run folder {path} cannot be written: {error.strerror or error}") from None
-        return folder
+            raise self._unwritable(error) from None
+        self._acquire()
 
-    @staticmethod
-    def open(path: Path) -> RunFolder:
-        """Take the lock of an existing run folder and sweep away what an interrupted save left.
+    def open(self) -> None:
+        """Take the lock of the existing folder and sweep away what an interrupted save left.
 
         Raises:
           UsageError: another process uses it.
           WriteError: it cannot be written.
         """
-        folder = RunFolder(path)
-        try:
-            folder._acquire()
-        except OSError as error:
-            raise WriteError(f"run folder {path} cannot be written: {error.strerror or error}") from None
-        checkpoint.sweep(folder.checkpoints)
-        return folder
+        self._acquire()
+        checkpoint.sweep(self.checkpoints)
+
+    def _unwritable(self, error: OSError) -> WriteError:
+        return WriteError(f"run folder {self.path} cannot be written: {error.strerror or error}")
 
     def _acquire(self) -> None:
-        self._lock = (self.path / LOCK).open("a+")
         try:
+            self._lock = (self.path / LOCK).open("a+")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            assert self._lock is not None
             self._lock.seek(0)
             raise UsageError(f"run folder {self.path} is in use by {self._lock.read().strip()}") from None
+        except OSError as error:
+            raise self._unwritable(error) from None
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%F %T')}\n")
         self._lock.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -195,7 +196,7 @@ def _add_agent_options(result: Parser, command: str) -> None:
 
 def _algorithm(arguments: list[str]) -> str:
     """Return the algorithm whose flags are meant; an unknown one is reported after parsing."""
-    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for flag, value in itertools.pairwise([*arguments, ""]):
         name = value if flag == "--alg" else flag.removeprefix("--alg=")
         if name in TEXTBOOK and (flag == "--alg" or flag.startswith("--alg=")):
             return name

@@ -121,7 +121,7 @@ def signal_self(number: signal.Signals) -> Callable[[], None]:
 
 FAULTS: dict[str, Callable[[], None]] = {
     "none": lambda: None,
-    "raise-start": lambda: before(start, "_build", on_rank(1, fail), 1),
+    "raise-start": lambda: before(start, "_environments", on_rank(1, fail), 1),
     "raise-collect": lambda: before(Collector, "collect", on_rank(1, fail)),
     "raise-learn": lambda: before(TrainingRun, "learn", on_rank(1, fail)),
     "raise-log-root": lambda: before(TrainingRun, "log", on_rank(0, fail)),
@@ -129,8 +129,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "exit-0": lambda: before(Collector, "collect", on_rank(1, lambda: sys.exit(0))),
     "exit-3": lambda: before(Collector, "collect", on_rank(1, lambda: sys.exit(3))),
     "thread": lambda: before(Collector, "collect", on_rank(1, fail_in_thread)),
-    "kill-0": lambda: before(Collector, "collect", on_rank(0, kill)),
-    "kill-1": lambda: before(Collector, "collect", on_rank(1, kill)),
+    **{f"kill-{k}": lambda k=k: before(Collector, "collect", on_rank(k, kill)) for k in range(3)},  # type: ignore[misc]
     "kill-in-save": lambda: before(checkpoint, "_sync_folder", on_rank(0, kill)),
     "term-1": lambda: before(Collector, "collect", on_rank(1, signal_self(signal.SIGTERM))),
     "usr1-0": lambda: before(Collector, "collect", on_rank(0, signal_self(signal.SIGUSR1))),

@@ -96,7 +96,8 @@ def test_a_replayed_environment_continues_bit_for_bit_in_a_new_process(env_id: s
     for k, record in enumerate(records):
         np.savez(tmp_path / f"{k}.npz", episode=record.episode, actions=record.actions, observation=record.observation)
     trace = continued(envs, steps)
-    subprocess.run([sys.executable, "-m", "tests.test_rollout", env_id, str(steps), tmp_path], check=True, cwd=ROOT, timeout=60)
+    line = [sys.executable, "-m", "tests.test_rollout", env_id, str(steps), str(tmp_path)]
+    subprocess.run(line, check=True, cwd=ROOT, timeout=60)
     np.testing.assert_array_equal(trace, np.load(tmp_path / "trace.npy"))
 
 

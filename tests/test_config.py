@@ -1,0 +1,145 @@
+"""Configurations, presets and flags: what is accepted, and one clear line for what is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baselines_ppo import configure
+from baselines_ppo.common.failures import Failure, UsageError
+from baselines_ppo.config import TEXTBOOK, TrainConfig, from_json, resolve, to_json, with_fields
+from baselines_ppo.presets import PRESETS
+from baselines_ppo.run import cli
+from tests.conftest import Finished
+
+
+@pytest.mark.parametrize(("alg", "name"), [(alg, name) for alg, presets in PRESETS.items() for name in presets])
+def test_every_preset_is_valid_on_one_and_two_ranks_and_survives_json(alg: str, name: str) -> None:
+    config = configure(name, alg)
+    assert from_json(json.loads(json.dumps(to_json(config), allow_nan=False))) == config
+    for ranks in (1, 2):
+        resolve(config, ranks)
+
+
+def test_textbook_ppo2_makes_minibatches_of_64_from_2048_steps() -> None:
+    config = resolve(TEXTBOOK["ppo2"], 1)
+    assert (config.steps_per_iteration, config.minibatch_size) == (2048, 64)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 5])
+def test_ppo1_has_one_environment_and_64_transitions_per_minibatch_on_each_rank(ranks: int) -> None:
+    config = resolve(TEXTBOOK["ppo1"], ranks)
+    assert (config.num_envs, config.steps_per_iteration, config.minibatch_size) == (ranks, 2048 * ranks, 64 * ranks)
+
+
+def test_a_preset_is_the_environments_own_unless_said_otherwise() -> None:
+    assert configure("Humanoid-v4").num_envs == 64
+    assert configure("Humanoid-v4", preset="none") == with_fields(TEXTBOOK["ppo2"], env="Humanoid-v4")
+    assert configure("Acrobot-v1", preset="CartPole-v1").rollout.num_steps == 32
+    assert configure("Humanoid-v4", num_envs=8).num_envs == 8
+
+
+REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: configure("X", learning_rat=1), "unknown field learning_rat of ppo2 (did you mean learning_rate"),
+    (lambda: configure("X", "ppo1", value_coef=1.0), "unknown field value_coef of ppo1"),
+    (lambda: configure("X", "ppo3"), "unknown algorithm ppo3; choose from ppo1, ppo2"),
+    (lambda: configure("X", preset="Humanoid-v3"), "unknown preset Humanoid-v3 of ppo2 (did you mean Humanoid"),
+    (lambda: configure("X", gamma=1.5), "--gamma is 1.5, expected at most 1"),
+    (lambda: configure("X", learning_rate=0.0), "--learning-rate is 0.0, expected above 0"),
+    (lambda: configure("X", learning_rate=float("nan")), "expected a finite number"),
+    (lambda: configure("X", num_envs="8"), "--num-envs is '8', expected int"),
+    (lambda: configure("X", num_steps=True), "--num-steps is True, expected int"),
+    (lambda: configure("X", activation="sigmoid"), "choose from tanh, relu, elu, silu"),
+    (lambda: configure("X", hidden_sizes=(64, 0)), "--hidden-sizes is (64, 0), expected at least 1"),
+    (
+        lambda: resolve(configure("X", num_envs=9), 2),
+        "9 is not a multiple of 2 ranks; give --num-envs 8 or 10",
+    ),
+    (lambda: resolve(configure("X", num_envs=1), 2), "give --num-envs 2"),
+    (lambda: resolve(configure("X", num_minibatches=60), 1), "num_minibatches 60 does not divide num_steps 128"),
+    (lambda: resolve(configure("X", num_envs=1, num_minibatches=128), 1), "fewer --num-minibatches"),
+    (lambda: cli.main([]), "which environment? give --env"),
+    (
+        lambda: cli.main(["--env", "X", "--learning-rat", "1"]),
+        "--learning-rat (did you mean --learning-rate",
+    ),
+    (lambda: cli.main(["--env", "X", "--num_epochs", "many"]), "argument --num-epochs: invalid int value: 'many'"),
+    (lambda: cli.main(["--env", "X", "--num-timesteps", "2.5"]), "invalid int value: '2.5'"),
+    (lambda: cli.main(["evaluat", "runs/x"]), "unknown command evaluat (did you mean evaluate?)"),
+    (lambda: cli.main(["--env", "HumanoidX-v4"]), "unknown environment HumanoidX-v4 (did you mean"),
+    (lambda: cli.main(["--env", "nowhere:X-v0"]), "module nowhere is not installed"),
+    (lambda: cli.main(["--env", "tests.environments:Image-v0"]), "only vectors (Box of shape (D,)) are supported"),
+    (lambda: cli.main(["--env", "FrozenLake-v1"]), "has the observation space Discrete(16)"),
+    (lambda: cli.main(["--resume", "nowhere"]), "nowhere does not exist"),
+    (lambda: cli.main(["evaluate", "nowhere"]), "nowhere does not exist"),
+    (lambda: cli.main(["--env", "CartPole-v1", "--load-path", "nowhere"]), "nowhere does not exist"),
+    (lambda: cli.main(["--env", "CartPole-v1", "--resume", "a", "--load-path", "b"]), "a does not exist"),
+]
+
+
+@pytest.mark.parametrize(("attempt", "message"), REFUSED)
+def test_what_is_wrong_gets_one_line_that_says_what_to_do(
+    attempt: Callable[[], Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as raised:
+        attempt()
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == (66 if "does not exist" in message else 2)
+
+
+def parsed(*arguments: str, alg: str = "ppo2") -> dict[str, Any]:
+    return vars(cli.parser("train", alg).parse_args(list(arguments)))
+
+
+def test_flags_have_the_types_of_their_fields() -> None:
+    options = parsed(
+        "--num-timesteps=2.5e6", "--hidden-sizes", "256,128", "--target-kl", "none", "--shared-trunk", "true"
+    )
+    assert options["num_timesteps"] == 2_500_000
+    assert options["hidden_sizes"] == (256, 128)
+    assert options["target_kl"] is None
+    assert options["shared_trunk"] is True
+
+
+def test_every_field_of_every_algorithm_is_a_flag_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for alg, config in TEXTBOOK.items():
+        assert cli.main(["--alg", alg, "--help"]) == 0
+        shown = capsys.readouterr().out
+        for section in (config, *config.sections().values()):
+            for name in section.__dataclass_fields__:
+                if name not in config.sections():
+                    assert "--" + name.replace("_", "-") in shown
+
+
+def test_a_bad_flag_under_mpirun_is_reported_once(trainer: Callable[..., Finished]) -> None:
+    finished = trainer(3, "--env", "CartPole-v1", "--no-such-flag", "1")
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert line == "error: unknown flag --no-such-flag; see python -m baselines_ppo.run --help"
+
+
+def test_help_under_mpirun_is_printed_once(trainer: Callable[..., Finished]) -> None:
+    finished = trainer(2, "--help")
+    assert finished.returncode == 0
+    assert finished.stdout.count("usage:") == 1
+
+
+def test_an_unwritable_folder_is_refused_at_once(trainer: Callable[..., Finished], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    finished = trainer(2, "--env", "CartPole-v1", "--logdir", "file/run")
+    assert finished.returncode == 74
+    assert finished.stderr.splitlines() == ["error: run folder file/run cannot be written: Not a directory"]
+
+
+def test_configurations_are_frozen() -> None:
+    config: Any = TrainConfig()
+    with pytest.raises(AttributeError):
+        config.seed = 3
+    with pytest.raises(UsageError):
+        from_json({"alg": "ppo2", "no_such_field": 1})

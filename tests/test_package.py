@@ -1,0 +1,114 @@
+"""The house: who imports whom, how long files are, what a wheel holds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+MAY_IMPORT = {
+    "common": {"common"},
+    "baselines_ppo": {"common", "baselines_ppo"},
+    "zoo": {"common", "zoo"},
+    "run": {"common", "baselines_ppo", "zoo", "run"},
+}
+LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS = 320, 60, 8
+TOP_LEVEL = {
+    "baselines_ppo", "common", "run", "zoo", "tests", "setup.cfg", "README.md", "pyproject.toml", "Makefile",
+    "LICENSE", ".gitignore", ".ci",
+}  # fmt: skip
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Yield folder and file of all our modules, each once."""
+    for folder in MAY_IMPORT:
+        for path in sorted((ROOT / folder).glob("*.py")):
+            yield folder, path
+
+
+MODULES = [pytest.param(folder, path, id=f"{folder}/{path.name}") for folder, path in sources()]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the full names of all modules that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def folder_of(name: str) -> str:
+    part = name.removeprefix("baselines_ppo").lstrip(".").split(".")[0]
+    return part if part in ("common", "run", "zoo") else "baselines_ppo"
+
+
+@pytest.mark.parametrize(("folder", "path"), MODULES)
+def test_imports_run_one_way_and_by_full_name(folder: str, path: Path) -> None:
+    for name in imported(path):
+        top = name.split(".")[0]
+        assert top not in ("common", "run", "zoo", "tests"), f"{name}: import it by its full name"
+        if top == "baselines_ppo":
+            assert folder_of(name) in MAY_IMPORT[folder], f"{folder} may not import {name}"
+        if top == "mpi4py":
+            assert path == ROOT / "common" / "mpi.py"
+
+
+@pytest.mark.parametrize(("folder", "path"), MODULES)
+def test_files_functions_and_argument_lists_are_short_and_documented(folder: str, path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "a module says what it is for"
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
+            assert len(node.args.args) + len(node.args.kwonlyargs) <= MOST_ARGUMENTS, node.name
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+def test_no_file_is_named_for_nothing() -> None:
+    assert not {path.stem for _, path in sources()} & {"utils", "helpers", "base", "types", "misc"}
+
+
+def test_the_top_level_is_what_the_readme_says() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {name.split("/")[0] for name in tracked.splitlines()} == TOP_LEVEL
+
+
+def test_help_presets_and_environments_load_no_tensorflow() -> None:
+    code = (
+        "import sys\n"
+        "from baselines_ppo.run import cli\n"
+        "assert cli.main(['--help']) == 0\n"
+        "assert not {'numpy', 'gymnasium', 'mpi4py'} & set(sys.modules)\n"
+        "import baselines_ppo.presets, baselines_ppo.common.vec_env, baselines_ppo.common.mpi, baselines_ppo.zoo\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "assert not {'common', 'run', 'zoo'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_wheel_holds_one_package_with_everything_in_it(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    assert {name.split("/")[0] for name in names} == {"baselines_ppo"}
+    for folder, path in sources():
+        inside = "" if folder == "baselines_ppo" else f"{folder}/"
+        assert f"baselines_ppo/{inside}{path.name}" in names
+    installed = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(installed)
+    code = "import baselines_ppo, baselines_ppo.run.cli; print(baselines_ppo.__file__)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(installed)}, capture_output=True, text=True
+    )
+    assert shown.stdout.startswith(str(installed)), shown.stderr
