@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -170,7 +172,7 @@ def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
 
 def _ending(result: Any, config: TrainConfig) -> str:
     """Return the last lines: how it went, and what to type next."""
-    command = "python -m baselines_ppo.run"
+    command = f"{_python()} -m baselines_ppo.run"
     if result.exit_code:
         return (
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
@@ -183,6 +185,14 @@ def _ending(result: Any, config: TrainConfig) -> str:
         f"evaluate: {command} evaluate {result.folder}\n"
         f"play:     {command} play {result.folder}"
     )
+
+
+def _python() -> str:
+    """Return what to type for this Python: `python` if that finds it, else its path."""
+    if shutil.which("python") == sys.executable:
+        return "python"
+    executable = Path(sys.executable)
+    return str(executable.relative_to(Path.cwd()) if executable.is_relative_to(Path.cwd()) else executable)
 
 
 def _add_agent_options(result: Parser, command: str) -> None:
