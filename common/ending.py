@@ -7,6 +7,7 @@ does runs inside `run_job`.
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 import sys
 import threading
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from baselines_ppo.common.failures import Failure
+from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, Failure
 from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
 
 LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mixed up
@@ -23,14 +24,16 @@ LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mix
 def run_job(body: Callable[[], int]) -> NoReturn:
     """Run the body on this rank, then end the process with its exit code; on any failure end all ranks."""
     faulthandler.enable()
-    if isinstance(sys.stdout, object) and hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     threading.excepthook = lambda args: _abort(args.exc_value)
     try:
         exit_code = body()
     except Failure as failure:
         _fail(failure)
-    except BaseException as error:  # SystemExit and KeyboardInterrupt too: no rank may leave alone
+    except KeyboardInterrupt:
+        _end(STOPPED_BY_CTRL_C, "stopped at once; what came after the last checkpoint is lost\n")
+    except BaseException as error:  # SystemExit too: no rank may leave alone
         _abort(error)
     sys.stdout.flush()
     sys.exit(exit_code)
@@ -64,12 +67,18 @@ def _abort(error: BaseException | None) -> NoReturn:
     exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
     summary = "".join(traceback.format_exception_only(error)).strip() if error is not None else "unknown"
     last_line = f"baselines_ppo: rank {rank} failed ({summary}); go on from the last checkpoint with --resume\n"
-    _report("".join(f"[rank {rank}] {line}\n" for line in text[-LONGEST_REPORT:].splitlines()) + last_line)
+    report = "".join(f"[rank {rank}] {line}\n" for line in text[-LONGEST_REPORT:].splitlines()) + last_line
+    _end(exit_code or 1, report)
+
+
+def _end(exit_code: int, report: str) -> NoReturn:
+    """Say why and end all ranks at once, without waiting for any."""
+    _report(report)
     if launched_by_mpi():
         from baselines_ppo.common.mpi import world
 
-        world().abort(exit_code or 1)
-    os._exit(exit_code or 1)
+        world().abort(exit_code)
+    os._exit(exit_code)
 
 
 def _report(text: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import gymnasium
 
-from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.failures import LoadError, UsageError, nearest
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
+PLAIN_ID = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)?-v\d+")
 EXTRAS = ("box2d", "atari", "mujoco")  # words in Gymnasium's error messages, and names of our extras
 
 
@@ -45,6 +46,17 @@ def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.E
             hint = nearest(env_id, gymnasium.registry)
             raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
         raise UsageError(f"environment {env_id}: {reason}") from None
+
+
+def check_stored_id(env_id: str) -> str:
+    """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
+
+    Raises:
+      LoadError: it names a module, and importing a module runs code.
+    """
+    if PLAIN_ID.fullmatch(env_id) is None:
+        raise LoadError(f"its environment {env_id!r} is not one of Gymnasium's; if you trust it, add --env {env_id}")
+    return env_id
 
 
 def _quiet_mujoco(env_id: str) -> None:

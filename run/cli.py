@@ -13,6 +13,7 @@ from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.launcher import launched_rank
 from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type, is_optional, plain_type
 from baselines_ppo.presets import configure
+from baselines_ppo.run.display import require_display
 
 COMMANDS = {
     "train": "train an agent (the default command)",
@@ -106,6 +107,8 @@ def parser(command: str, alg: str) -> Parser:
 def _train(options: dict[str, Any]) -> int:
     paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
     preset, watch = options.pop("preset"), options.pop("play")
+    if watch:
+        require_display()
     if paths["resume"] is None and "env" not in options:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     if paths["resume"] == "auto":
@@ -121,7 +124,7 @@ def _train(options: dict[str, Any]) -> int:
     if watch and result.exit_code == 0 and world().is_root:
         from baselines_ppo.run.play import play
 
-        play(str(result.folder), episodes=1, stochastic=False, seed=0)
+        play(str(result.folder), config.env, episodes=1, stochastic=False, seed=0)
     return result.exit_code
 
 
@@ -139,6 +142,10 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
         return from_json(found.manifest["config"])
 
     config = world().on_root(stored)
+    if "env" not in options:
+        from baselines_ppo.common.envs import check_stored_id
+
+        check_stored_id(config.env)
     if options.get("alg", config.alg) != config.alg:
         raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
     return with_fields(config, **options)
@@ -197,6 +204,7 @@ def _python() -> str:
 
 def _add_agent_options(result: Parser, command: str) -> None:
     result.add_argument("agent", help="run folder, checkpoint or agent folder")
+    result.add_argument("--env", metavar="ID", help="environment; default: the one it was trained on")
     episodes = 20 if command == "evaluate" else 1
     result.add_argument("--episodes", type=_converter(int), default=episodes, help=f"default {episodes}")
     result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")

@@ -5,26 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs import check_stored_id, make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 
 
-def evaluate(agent: str, episodes: int, seed: int) -> int:
+def evaluate(agent: str, env: str | None, episodes: int, seed: int) -> int:
     """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
     if episodes < 1:
         raise UsageError(f"--episodes is {episodes}, expected at least 1")
     comm = world()
     loaded = comm.on_root(lambda: load_agent(agent))
+    env_id = env or check_stored_id(loaded.env_id)
     own = range(comm.rank, episodes, comm.size)
     outcomes = {
-        mode: [run_episode(loaded, seed, episode, mode == "deterministic") for episode in own]
+        mode: [run_episode(loaded, env_id, seed, episode, mode == "deterministic") for episode in own]
         for mode in ("deterministic", "stochastic")
     }
     gathered = comm.gather(outcomes)
     if gathered is not None:
-        print(f"{loaded.path} on {loaded.env_id}: {episodes} episodes of seed {seed}, statistics frozen")
+        print(f"{loaded.path} on {env_id}: {episodes} episodes of seed {seed}, statistics frozen")
         print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
         for mode in outcomes:
             pairs = np.array([pair for part in gathered for pair in part[mode]])
@@ -34,9 +35,11 @@ def evaluate(agent: str, episodes: int, seed: int) -> int:
     return 0
 
 
-def run_episode(agent: Agent, seed: int, episode: int, deterministic: bool) -> tuple[float, int]:
+def run_episode(
+    agent: Agent, env_id: str, seed: int, episode: int, deterministic: bool, render_mode: str | None = None
+) -> tuple[float, int]:
     """Return the raw undiscounted return and the length, in steps, of one episode."""
-    environment = make_environment(agent.env_id)
+    environment = make_environment(env_id, render_mode)
     rng = generator(seed, Purpose.EVALUATION, 1, episode)
     observation, _ = environment.reset(seed=episode_seed(seed, 0, episode, Purpose.EVALUATION))
     total, length, ended = 0.0, 0, False

@@ -21,7 +21,7 @@ def test_the_shown_target_is_chosen(alg: str, env: str, random: float, solved: f
     config = configure(f"tests.environments:{env}", alg, preset="none", **QUICK, num_timesteps=40_000)
     result = train(config, logdir=tmp_path / "run")
     agent = load(str(result.folder))
-    score = np.mean([run_episode(agent, 0, episode, deterministic=True)[0] for episode in range(20)])
+    score = np.mean([run_episode(agent, agent.env_id, 0, episode, deterministic=True)[0] for episode in range(20)])
     assert score > solved > random
 
 
@@ -45,7 +45,7 @@ def test_cartpole_is_solved_within_its_preset_budget(alg: str, tmp_path: Path) -
     """500 is the most that CartPole-v1 gives."""
     result = train(configure("CartPole-v1", alg, num_timesteps=100_000), logdir=tmp_path / "run")
     agent = load(str(result.folder))
-    assert np.mean([run_episode(agent, 0, episode, deterministic=True)[0] for episode in range(10)]) > 475
+    assert np.mean([run_episode(agent, agent.env_id, 0, episode, deterministic=True)[0] for episode in range(10)]) > 475
 
 
 @pytest.mark.slow

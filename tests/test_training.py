@@ -162,8 +162,11 @@ def test_a_run_resumes_with_safe_changes_only(faulty: Run, tmp_path: Path) -> No
 def test_an_environment_that_cannot_be_replayed_is_said_and_trained_on(faulty: Run, tmp_path: Path) -> None:
     line = flags("tests.environments:Entropy-v0", "ppo2", 2)
     assert faulty(1, "stub+none", *line, "--logdir", "run").returncode == 0
-    resumed = faulty(1, "stub+none", "--resume", "run", "--num-timesteps", 3 * 192)
-    assert resumed.returncode == 0
+    refused = faulty(1, "stub+none", "--resume", "run", "--num-timesteps", 3 * 192)
+    assert refused.returncode == 66  # the module that a file names is not imported
+    assert "add --env tests.environments:Entropy-v0" in refused.stderr
+    resumed = faulty(1, "stub+none", "--resume", "run", "--env", line[1], "--num-timesteps", 3 * 192)
+    assert resumed.returncode == 0, resumed.stderr
     assert "not exact, new episodes in environments 0, 1, 2, 3, 4, 5" in resumed.stdout
     lineage = checkpoint.find(tmp_path / "run")[0].manifest["lineage"]
     assert [part["exact"] for part in lineage] == [True, False]
