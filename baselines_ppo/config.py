@@ -28,8 +28,8 @@ def option(
 class RolloutConfig:
     """How experience is collected and normalised."""
 
-    num_envs: int | None = option(16, "N, environments over all ranks; none: one per rank", low=1)
-    num_steps: int = option(128, "T, steps per environment and iteration", low=1)
+    num_envs: int | None = option(8, "N, environments over all ranks; none: one per rank", low=1)
+    num_steps: int = option(256, "T, steps per environment and iteration", low=1)
     gamma: float = option(0.99, "discount", low=0, high=1)
     gae_lambda: float = option(0.95, "lambda of arXiv:1506.02438", low=0, high=1)
     normalize_observations: bool = option(True, "by running mean and std, frozen within an iteration")
@@ -132,7 +132,7 @@ TEXTBOOK = {
         rollout=RolloutConfig(num_envs=None, num_steps=2048, clip_observations=5.0, normalize_returns=False),
         algorithm=PPO1Config(),
     ),
-    # Baselines collects 1 x 2048 steps; 16 x 128 is the same batch, and up to 16 ranks can share it.
+    # Baselines collects 1 x 2048 steps; 8 x 256 is the same batch, and up to 8 ranks can share it.
     "ppo2": TrainConfig(alg="ppo2"),
 }
 

@@ -60,8 +60,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "9 is not a multiple of 2 ranks; give --num-envs 8 or 10",
     ),
     (lambda: resolve(configure("X", num_envs=1), 2), "give --num-envs 2"),
-    (lambda: resolve(configure("X", num_minibatches=60), 1), "num_minibatches 60 does not divide num_steps 128"),
-    (lambda: resolve(configure("X", num_envs=1, num_minibatches=128), 1), "fewer --num-minibatches"),
+    (lambda: resolve(configure("X", num_minibatches=60), 1), "num_minibatches 60 does not divide num_steps 256"),
+    (lambda: resolve(configure("X", num_envs=1, num_minibatches=256), 1), "fewer --num-minibatches"),
     (lambda: cli.main([]), "which environment? give --env"),
     (
         lambda: cli.main(["--env", "X", "--learning-rat", "1"]),
