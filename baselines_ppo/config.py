@@ -254,6 +254,8 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
         ("above", "above", lambda x, limit: x > limit),
     ]
     for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(value, tuple) and type(number) is not int:
+            raise UsageError(f"{flag} is {value}, expected whole numbers")
         if isinstance(number, float) and not math.isfinite(number):
             raise UsageError(f"{flag} is {value}, expected a finite number")
         for name, words, holds in rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,13 +43,19 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
             [command, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.launch"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(call)
         process.stdin.close()
-        for line in process.stdout:  # print, so that it appears in a notebook's cell
-            print(line.decode(errors="replace"), end="", flush=True)
-        exit_code = process.wait()
+        while True:
+            try:
+                for line in process.stdout:  # print, so that it appears in a notebook's cell
+                    print(line.decode(errors="replace"), end="", flush=True)
+                exit_code = process.wait()
+                break
+            except KeyboardInterrupt:  # a notebook's stop button; the ranks write a checkpoint and end
+                process.send_signal(signal.SIGINT)
         if not answer.exists():
             raise FAILURES.get(exit_code, Failure)(f"the ranks ended with exit code {exit_code}; see above")
         data = json.loads(answer.read_text())

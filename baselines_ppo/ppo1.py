@@ -6,21 +6,21 @@ Schulman et al. 2017, "Proximal Policy Optimization Algorithms", arXiv:1707.0634
   L_CLIP   = -E[min(r A, clip(r, 1 - eps, 1 + eps) A)],  r = pi_theta(a|s) / pi_old(a|s)    (equation 7)
   L_VF     = E[(V_theta(s) - V_target)^2],  V_target = A_GAE + V_old                        (equations 9, 11)
 
-Against PPO2: no value clipping, no gradient clipping, whole weight on the value loss, advantages standardised once
-per iteration, and eps annealed together with the step size.
+Against PPO2: no value clipping, no gradient clipping, whole weight on the value loss, advantages standardised
+once per iteration, and eps annealed together with the step size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.gae import explained_variance, gae
-from baselines_ppo.common.losses import approx_kl, clip_fraction, clipped_surrogate, squared_error
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, variance_explained
+from baselines_ppo.common.gae import gae
+from baselines_ppo.common.losses import clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import minibatch_indices, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import MpiAdam
@@ -28,26 +28,14 @@ from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig
 
-METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
-
-
-class Batch(NamedTuple):
-    """This rank's transitions of one iteration, flattened; B = T n."""
-
-    observations: Any  # [B, D], normalised
-    actions: Any  # [B, ...]
-    log_probs: Any  # [B], log pi_old(a|s)
-    advantages: Any  # [B], standardised over the iteration of all ranks
-    value_targets: Any  # [B]
-
 
 class PPO1:
     """One policy's learner; every rank holds the same."""
 
     def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
         assert isinstance(config.algorithm, PPO1Config)
-        self.config, self.rollout_config, self.seed = config.algorithm, config.rollout, config.seed
-        self.policy, self.comm, self.environments = policy, comm, environments
+        self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
+        self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         self.adam = MpiAdam(self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, None)
         self.adam.start(policy.parameters)
 
@@ -60,22 +48,16 @@ class PPO1:
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return equation 9, to be minimised, over a minibatch, and its metrics."""
-        network, xp = self.policy.network, tensorflow_arrays()
+        network, distribution, xp = self.policy.network, self.policy.distribution, tensorflow_arrays()
         params = network.policy(xp, parameters, batch.observations)
-        log_prob = self.policy.distribution.log_prob(xp, params, batch.actions)
-        entropy = tf.reduce_mean(self.policy.distribution.entropy(xp, params))
         value = network.value(xp, parameters, batch.observations)
+        log_prob = distribution.log_prob(xp, params, batch.actions)
+        entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
         policy_loss = clipped_surrogate(log_prob, batch.log_probs, batch.advantages, clip_range)
         value_loss = squared_error(value, batch.value_targets)
         loss = policy_loss + value_loss - self.config.entropy_coef * entropy
-        return loss, {
-            "policy_loss": policy_loss,
-            "value_loss": value_loss,
-            "entropy": entropy,
-            "approx_kl": approx_kl(log_prob, batch.log_probs),
-            "clip_fraction": clip_fraction(log_prob, batch.log_probs, clip_range),
-        }
+        return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), clip_range)
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """Fit policy and value function to one rollout; returns metrics averaged over minibatches and ranks.
@@ -83,36 +65,22 @@ class PPO1:
         Args:
           progress: share of the run's steps that is done, from 0 to 1.
         """
-        config, settings = self.config, self.rollout_config
+        config, num_steps = self.config, len(rollout.rewards)
         advantages, value_targets = gae(
-            rollout.rewards,
-            rollout.values,
-            rollout.next_values,
-            rollout.ends,
-            settings.gamma,
-            settings.gae_lambda,
+            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
-        observations, actions, log_probs = (x.reshape(-1, *x.shape[2:]) for x in rollout[2:5])
-        targets, values = value_targets.reshape(-1), rollout.values.reshape(-1)
-        arrays = (observations, actions, log_probs, standardize(advantages.reshape(-1), self.comm), targets)
-        batch = Batch(*map(tf.constant, arrays))
+        batch = batch_of(rollout, standardize(advantages, self.comm), rollout.values, value_targets)
         indices = minibatch_indices(
-            self.seed,
-            self.environments,
-            rollout.iteration,
-            settings.num_steps,
-            config.num_epochs,
-            config.num_minibatches,
+            self.seed, self.environments, rollout.iteration, num_steps, config.num_epochs, config.num_minibatches
         )
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 
         epochs = [self.adam.epoch(batch, chosen, learning_rate, clip_range) for chosen in indices]
         self.policy.parameters = self.adam.parameters
-        moments = self.comm.moments(np.stack([targets - values, targets], axis=-1))
         return {
-            **{name: float(np.mean([metrics[name] for metrics in epochs])) for name in METRICS},
-            "explained_variance": explained_variance(*moments.variance),
+            **mean_of(epochs),
+            "explained_variance": variance_explained(rollout.values, value_targets, self.comm),
             "learning_rate": learning_rate,
             "clip_range": clip_range,
         }

@@ -4,27 +4,22 @@ Schulman et al. 2017, "Proximal Policy Optimization Algorithms", arXiv:1707.0634
 
   L(theta) = L_CLIP + c1 L_VF - c2 S                                                        (equation 9)
   L_CLIP   = -E[min(r A, clip(r, 1 - eps, 1 + eps) A)],  r = pi_theta(a|s) / pi_old(a|s)    (equation 7)
-  L_VF     = E[(V_theta(s) - V_target)^2],  V_target = A_GAE + V_old                        (equations 9, 11)
-  S        = the policy's entropy
+  L_VF     = E[(V_theta(s) - V_target)^2] / 2,  V_target = A_GAE + V_old                    (equations 9, 11)
+
+The half is Baselines'; with `value_clip_range` the value may not gain by moving further than that from V_old.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.gae import explained_variance, gae
-from baselines_ppo.common.losses import (
-    approx_kl,
-    clip_fraction,
-    clipped_squared_error,
-    clipped_surrogate,
-    squared_error,
-)
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, variance_explained
+from baselines_ppo.common.gae import gae
+from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import minibatch_indices, standardize, standardize_minibatches
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import MpiAdam
@@ -32,20 +27,8 @@ from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO2Config, TrainConfig
 
-METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
 LEARNING_RATE_FACTOR = 1.5  # of the adaptive schedule
 LEARNING_RATE_RANGE = (1e-6, 1e-2)
-
-
-class Batch(NamedTuple):
-    """This rank's transitions of one iteration, flattened; B = T n."""
-
-    observations: Any  # [B, D], normalised
-    actions: Any  # [B, ...]
-    log_probs: Any  # [B], log pi_old(a|s)
-    advantages: Any  # [B], standardised over the global minibatch or iteration
-    values: Any  # [B], V_old, in the value network's unit
-    value_targets: Any  # [B], in the value network's unit
 
 
 class PPO2:
@@ -53,16 +36,11 @@ class PPO2:
 
     def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
         assert isinstance(config.algorithm, PPO2Config)
-        self.config, self.rollout_config, self.seed = config.algorithm, config.rollout, config.seed
-        self.policy, self.comm, self.environments = policy, comm, environments
-        self.learning_rate = self.config.learning_rate  # moves under the adaptive schedule only
+        self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
+        self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
+        self.learning_rate = self.config.learning_rate  # moves from iteration to iteration unless constant
         self.adam = MpiAdam(
-            self.loss,
-            METRICS,
-            policy.network.layout,
-            comm,
-            self.config.adam_epsilon,
-            self.config.max_grad_norm,
+            self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, self.config.max_grad_norm
         )
         self.adam.start(policy.parameters)
 
@@ -75,11 +53,12 @@ class PPO2:
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return equation 9, to be minimised, over a minibatch, and its metrics."""
-        config, network, xp = self.config, self.policy.network, tensorflow_arrays()
+        config, network, distribution = self.config, self.policy.network, self.policy.distribution
+        xp = tensorflow_arrays()
         params = network.policy(xp, parameters, batch.observations)
-        log_prob = self.policy.distribution.log_prob(xp, params, batch.actions)
-        entropy = tf.reduce_mean(self.policy.distribution.entropy(xp, params))
         value = network.value(xp, parameters, batch.observations)
+        log_prob = distribution.log_prob(xp, params, batch.actions)
+        entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
         policy_loss = clipped_surrogate(log_prob, batch.log_probs, batch.advantages, clip_range)
         if config.value_clip_range is None:
@@ -88,13 +67,7 @@ class PPO2:
             value_clip = tf.constant(config.value_clip_range)
             value_loss = 0.5 * clipped_squared_error(value, batch.values, batch.value_targets, value_clip)
         loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
-        return loss, {
-            "policy_loss": policy_loss,
-            "value_loss": value_loss,
-            "entropy": entropy,
-            "approx_kl": approx_kl(log_prob, batch.log_probs),
-            "clip_fraction": clip_fraction(log_prob, batch.log_probs, clip_range),
-        }
+        return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), clip_range)
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """Fit policy and value function to one rollout; returns metrics averaged over minibatches and ranks.
@@ -102,28 +75,24 @@ class PPO2:
         Args:
           progress: share of the run's steps that is done, from 0 to 1.
         """
-        config = self.config
-        batch, advantages, variance_explained = self._batch(rollout)
-        indices = minibatch_indices(
-            self.seed,
-            self.environments,
-            rollout.iteration,
-            self.rollout_config.num_steps,
-            config.num_epochs,
-            config.num_minibatches,
+        config, num_steps = self.config, len(rollout.rewards)
+        advantages, value_targets = gae(
+            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
-        if config.normalize_advantages == "iteration":
-            standard = [standardize(advantages, self.comm)] * config.num_epochs
-        else:
-            standard = list(standardize_minibatches(advantages, indices, self.comm))
+        indices = minibatch_indices(
+            self.seed, self.environments, rollout.iteration, num_steps, config.num_epochs, config.num_minibatches
+        )
+        batch = batch_of(rollout, advantages, *self._in_network_units(rollout.values, value_targets))
+        standard = self._standardized(advantages, indices)
+        remaining = 1.0 - progress
         if config.learning_rate_schedule == "linear":
-            self.learning_rate = config.learning_rate * (1.0 - progress)
-        clip_range = config.clip_range * (1.0 - progress if config.clip_range_schedule == "linear" else 1.0)
+            self.learning_rate = config.learning_rate * remaining
+        clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
 
         epochs: list[dict[str, float]] = []
-        for epoch in range(config.num_epochs):
-            epoch_batch = batch._replace(advantages=tf.constant(standard[epoch]))
-            epochs.append(self.adam.epoch(epoch_batch, indices[epoch], self.learning_rate, clip_range))
+        for chosen, epoch_advantages in zip(indices, standard, strict=True):
+            epoch_batch = batch._replace(advantages=tf.constant(epoch_advantages))
+            epochs.append(self.adam.epoch(epoch_batch, chosen, self.learning_rate, clip_range))
             kl = epochs[-1]["approx_kl"]  # the mean over all ranks, so they all decide alike
             if config.learning_rate_schedule == "adaptive":
                 self.learning_rate = adapted_learning_rate(self.learning_rate, kl, config.kl_target)
@@ -131,36 +100,30 @@ class PPO2:
                 break
         self.policy.parameters = self.adam.parameters
         return {
-            **{name: float(np.mean([metrics[name] for metrics in epochs])) for name in METRICS},
-            "explained_variance": variance_explained,
+            **mean_of(epochs),
+            "explained_variance": variance_explained(rollout.values, value_targets, self.comm),
             "learning_rate": self.learning_rate,
             "clip_range": clip_range,
             "epochs": float(len(epochs)),
         }
 
-    def _batch(self, rollout: Rollout) -> tuple[Batch, np.ndarray, float]:
-        """Return the batch, raw advantages [B] and the explained variance over all ranks."""
-        gamma, gae_lambda = self.rollout_config.gamma, self.rollout_config.gae_lambda
-        advantages, value_targets = gae(
-            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, gamma, gae_lambda
-        )
-        observations, actions, log_probs = (x.reshape(-1, *x.shape[2:]) for x in rollout[2:5])
-        values, value_targets = rollout.values.reshape(-1), value_targets.reshape(-1)
-        moments = self.comm.moments(np.stack([value_targets - values, value_targets], axis=-1))
+    def _standardized(self, advantages: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Return advantages [E, B], standardised over the iteration or over each epoch's minibatches."""
+        if self.config.normalize_advantages == "iteration":
+            standard = standardize(advantages, self.comm).reshape(-1)
+            return np.broadcast_to(standard, (len(indices), len(standard)))
+        return standardize_minibatches(advantages.reshape(-1), indices, self.comm)
+
+    def _in_network_units(self, values: np.ndarray, value_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return V_old as the network gave it, and the targets that it is to give.
+
+        The targets' statistics move before learning, unlike the observations': no ratio depends on them, and the
+        first targets would otherwise be far from what the network can give.
+        """
+        old_values = self.policy.value_targets.normalize(values)
         if self.config.normalize_value_targets:
-            # Their statistics move before learning, unlike the observations': no ratio depends on them, and the
-            # first targets would otherwise be far from what the network can give.
-            self.policy.value_targets.update(self.comm.moments(value_targets))
-        unit = self.policy.value_targets.normalize
-        batch = Batch(
-            observations=tf.constant(observations),
-            actions=tf.constant(actions),
-            log_probs=tf.constant(log_probs),
-            advantages=None,  # standardised epoch by epoch
-            values=tf.constant(unit(values)),
-            value_targets=tf.constant(unit(value_targets)),
-        )
-        return batch, advantages.reshape(-1), explained_variance(*moments.variance)
+            self.policy.value_targets.update(self.comm.moments(value_targets.reshape(-1)))
+        return old_values, self.policy.value_targets.normalize(value_targets)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""

@@ -5,9 +5,11 @@ Everything per environment is keyed by its global index, so a checkpoint continu
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -20,6 +22,7 @@ from baselines_ppo.config import to_json
 if TYPE_CHECKING:
     from baselines_ppo.training_run import TrainingRun
 
+SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS")
 PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
 
 
@@ -32,15 +35,24 @@ class Segment(TypedDict):
     began: str
 
 
-def versions() -> dict[str, str | None]:
-    """Return the versions that results may depend on; None for what is not installed."""
+def platform_facts() -> dict[str, str | None]:
+    """Return the versions and settings that the last bit of a result may depend on; None for what is not there."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
-    return found
+    models = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
+    found["cpu"] = models[0].split(":")[1].strip() if models else platform.machine()
+    return {**found, **{name: os.environ.get(name) for name in SETTINGS}}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
 
 
 def segment(run: TrainingRun, exact: bool) -> Segment:
@@ -92,53 +104,48 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         "episodes": counters.episodes,
         "seconds": counters.seconds,
         "mean_return": counters.mean_return,
-        "versions": versions(),
+        "platform": platform_facts(),
         "lineage": run.lineage,
     }
     return manifest, arrays
 
 
-def restore(run: TrainingRun, checkpoint: Checkpoint) -> str:
+def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str:
     """Bring a new run to where a checkpoint was, on all ranks; returns how exactly, in words.
+
+    Args:
+      changes: what the run's configuration changes for the steps to come.
 
     Raises:
       LoadError: the checkpoint lacks something or does not fit the run.
     """
     manifest, arrays = checkpoint.manifest, checkpoint.arrays
-    expected = set(run.replicated_state())
-    if missing := expected - set(arrays):
-        raise LoadError(f"{checkpoint.path}: lacks {', '.join(sorted(missing))}")
     for name, own in run.replicated_state().items():
-        if arrays[name].shape != own.shape:
-            raise LoadError(f"{checkpoint.path}: {name} has shape {arrays[name].shape}, this run {own.shape}")
-    policy, scaler = run.collector.policy, run.collector.reward_scaler
+        if name not in arrays or arrays[name].shape != own.shape:
+            found = arrays[name].shape if name in arrays else "missing"
+            raise LoadError(f"{checkpoint.path}: {name} is {found}, this run has {own.shape}")
     run.algorithm.restore({name: arrays[name] for name in run.algorithm.state()})
-    for name, normalizer in {
-        "observations": policy.observations,
-        "value_targets": policy.value_targets,
-        **({} if scaler is None else {"rewards": scaler}),
-    }.items():
+    for name, normalizer in run.normalizers().items():
         normalizer.restore({key: arrays[f"{name}/{key}"] for key in normalizer.state()})
     counters = run.counters
-    counters.iteration, counters.total_steps = manifest["iteration"], manifest["total_steps"]
-    counters.episodes, counters.seconds = manifest["episodes"], manifest["seconds"]
-    counters.window.extend((float(value), int(length)) for value, length in arrays["window"])
-    failed = _restore_environments(run, arrays)
+    try:
+        counters.iteration, counters.total_steps = int(manifest["iteration"]), int(manifest["total_steps"])
+        counters.episodes, counters.seconds = int(manifest["episodes"]), float(manifest["seconds"])
+        counters.window.extend((float(value), int(length)) for value, length in arrays["window"])
+        before, lineage, facts = int(manifest["lineage"][-1]["ranks"]), manifest["lineage"], manifest["platform"]
+        failed = _restore_environments(run, arrays)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
-    before = manifest["lineage"][-1]["ranks"]
-    changed = [
-        f"{name} {old} -> {versions()[name]}"
-        for name, old in manifest["versions"].items()
-        if name in versions() and old != versions()[name]
-    ]
-    notes = []
+    notes = [f"changed {change}" for change in changes]
     if before != run.comm.size:
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, equal up to the rounding of sums")
-    if changed:
+    now = platform_facts()
+    if changed := [f"{name} {facts.get(name)} -> {now[name]}" for name in now if facts.get(name) != now[name]]:
         notes.append(f"not bit-exact, {', '.join(changed)}")
     if failed:
         notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}")
-    run.lineage = [*manifest["lineage"], segment(run, exact=not notes)]
+    run.lineage = [*lineage, segment(run, exact=not notes)]
     return "; ".join(notes) or "exact"
 
 

@@ -22,18 +22,20 @@ from baselines_ppo.common.policy import ActorCritic, Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, runs_of
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
 from baselines_ppo.common.vec_env import SerialVecEnv
-from baselines_ppo.config import PPO1Config, TrainConfig, all_fields, from_json, resolve, to_json
-from baselines_ppo.snapshot import restore, segment, versions
+from baselines_ppo.config import PPO1Config, PPO2Config, TrainConfig, all_fields, from_json, resolve, to_json
+from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import Algorithm, TrainingRun
 
-# What may differ from a checkpoint's configuration when it is resumed.
-RESUMABLE = ("num_timesteps", "num_envs", "save_interval", "log_interval")
+# What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
+CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval")
 
 
 def start(
     config: TrainConfig,
+    signals: StopSignals,
     *,
     logdir: str | Path | None,
     resume: str | Path | None,
@@ -42,6 +44,8 @@ def start(
 ) -> TrainingRun:
     """Return a run at its first iteration, or at that of a checkpoint; the arguments are those of `train`.
 
+    What can be refused comes first and is quick; TensorFlow, which takes seconds to load, comes last.
+
     Raises:
       UsageError, LoadError, WriteError: the same on all ranks.
     """
@@ -49,31 +53,32 @@ def start(
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     comm = world()
     config = resolve(config, comm.size)
-    stored = _read(resume, comm)
-    warm = _read(load_path, comm)
+    stored, warm = _read(resume, comm), _read(load_path, comm)
     changes = [] if stored is None else _compare(config, stored)
-    continued = resume is not None and _is_run_folder(resume)
-    # What can be refused comes first and is quick; TensorFlow takes seconds to load.
-    envs = _environments(config, comm, environment)
-    folder = _open_folder(_folder_path(config, logdir, resume, comm), comm, stored if continued else None)
-    run = _build(config, comm, envs, folder)
-    if comm.is_root:
-        folder.write_config({**to_json(config), "ranks": comm.size, "command": sys.argv, "versions": versions()})
-        run.logger = Logger(folder, config.num_timesteps, config.log_interval)
-        print(banner(run), flush=True)
+    envs = comm.together(lambda: _environments(config, comm, environment))
+    network = _network(config, envs)
     if warm is not None:
-        _warm_start(run, warm)
-    if stored is None:
-        run.lineage = [segment(run, exact=True)]
-        run.collector.envs.reset()
-        return run
-    exactness = restore(run, stored)
-    if continued:
-        run.mark_saved()
-    if comm.is_root:
-        print(f"resumed {stored.path.name} at {run.counters.total_steps:,} steps: {exactness}", flush=True)
-        for change in changes:
-            print(f"changed: {change}", flush=True)
+        _check_network(network, warm)
+    path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume))
+    folder = RunFolder(path)
+    try:
+        comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None))
+        if comm.is_root:
+            print(banner(config, comm, network, path), flush=True)
+        run = _build(config, comm, envs, network, folder, signals)
+        if comm.is_root:
+            run.logger = Logger(folder, config.num_timesteps, config.log_interval)
+        if stored is not None:
+            _resume(run, stored, changes, continued)
+        else:
+            if warm is not None:
+                _warm_start(run, warm)
+            run.lineage = [segment(run, exact=True)]
+            envs.reset()
+    except BaseException:
+        folder.close()
+        envs.close()
+        raise
     return run
 
 
@@ -93,13 +98,13 @@ def _compare(config: TrainConfig, stored: Checkpoint) -> list[str]:
     before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest["config"]))}
     now = {item.name: value for _, item, value in all_fields(config)}
     changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
-    differing = [change for name, change in changes.items() if name not in RESUMABLE]
+    differing = [change for name, change in changes.items() if name not in CHANGING + HARMLESS]
     if differing:
         raise UsageError(
             f"cannot resume {stored.path} with another configuration: {'; '.join(differing)}; "
             "leave these flags out, or begin a new run with --load-path"
         )
-    return list(changes.values())
+    return [change for name, change in changes.items() if name in CHANGING]
 
 
 def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> SerialVecEnv:
@@ -110,23 +115,29 @@ def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any
     return SerialVecEnv(make, indices, config.seed, config.env, comm.rank)
 
 
-def _build(config: TrainConfig, comm: Comm, envs: SerialVecEnv, folder: RunFolder) -> TrainingRun:
+def _network(config: TrainConfig, envs: SerialVecEnv) -> ActorCritic:
+    """Return the networks' wiring for the environments' spaces."""
+    policy = config.policy
+    return ActorCritic(envs.observation_size, envs.action, policy.hidden_sizes, policy.activation, policy.shared_trunk)
+
+
+def _build(
+    config: TrainConfig,
+    comm: Comm,
+    envs: SerialVecEnv,
+    network: ActorCritic,
+    folder: RunFolder,
+    signals: StopSignals,
+) -> TrainingRun:
     """Return the run with its policy, collector and algorithm."""
-    network = ActorCritic(
-        envs.observation_size,
-        envs.action,
-        config.policy.hidden_sizes,
-        config.policy.activation,
-        config.policy.shared_trunk,
-    )
-    rng = generator(config.seed, Purpose.PARAMETERS)
+    rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
     parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std))
-    settings = config.rollout
     clip = settings.clip_observations if settings.normalize_observations else None
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma)
-    return TrainingRun(config, comm, collector, _algorithm(config, policy, comm, envs.indices), folder)
+    algorithm = _algorithm(config, policy, comm, envs.indices)
+    return TrainingRun(config, comm, collector, algorithm, folder, signals)
 
 
 def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:
@@ -141,69 +152,81 @@ def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: ra
     return PPO2(config, policy, comm, environments)
 
 
-def _is_run_folder(path: str | Path) -> bool:
-    return (Path(path).expanduser() / CONFIG).exists()
-
-
-def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None, comm: Comm) -> Path:
-    """Return the run's folder: that of the resumed run, the one asked for, or a new one by its default name."""
-    if resume is not None and _is_run_folder(resume):
-        return Path(resume).expanduser()
+def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:
+    """Return the run's folder, and whether it is that of a resumed run which goes on in it."""
+    if resume is not None and (Path(resume).expanduser() / CONFIG).exists():
+        if logdir is not None and Path(logdir).expanduser().resolve() != Path(resume).expanduser().resolve():
+            raise UsageError(
+                f"run folder {resume} goes on in its own place; leave --logdir out, or resume one of its checkpoints"
+            )
+        return Path(resume).expanduser(), True
     if logdir is not None:
-        return Path(logdir).expanduser()
+        return Path(logdir).expanduser(), False
     base = runs_of(config.env) / f"{config.alg}-{time.strftime('%Y%m%d-%H%M%S')}-{config.seed}"
-
-    def unused() -> Path:
-        candidates = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000)))
-        return next(path for path in candidates if not path.exists())
-
-    return comm.on_root(unused)
+    candidates = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000)))
+    return next(path for path in candidates if not path.exists()), False
 
 
-def _open_folder(path: Path, comm: Comm, stored: Checkpoint | None) -> RunFolder:
-    """Return the run's folder, made or, to go on from a checkpoint, opened by rank 0."""
-    folder = RunFolder(path)
+def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None) -> None:
+    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run."""
+    if stored is None:
+        folder.create()
+    else:
+        folder.open(int(stored.manifest["iteration"]))
+    facts = {"ranks": comm.size, "command": sys.argv, "platform": platform_facts()}
+    folder.write_config({**to_json(config), **facts})
 
-    def prepare() -> None:
-        if stored is None:
-            folder.create()
-        else:
-            folder.open()
-            folder.resume_progress(stored.manifest["iteration"])
 
-    comm.on_root(prepare)
-    return folder
+def _resume(run: TrainingRun, stored: Checkpoint, changes: list[str], continued: bool) -> None:
+    """Bring the run to the checkpoint, and say how exactly."""
+    exactness = restore(run, stored, changes)
+    if continued:
+        run.mark_saved()
+    if run.comm.is_root:
+        steps = run.counters.total_steps
+        print(f"resumed {stored.path.name} at {steps:,} steps: {exactness}", flush=True)
+        if run.finished:
+            print(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
+
+
+def _check_network(network: ActorCritic, source: Checkpoint) -> None:
+    """Refuse to begin from an agent of another network.
+
+    Raises:
+      LoadError: names what differs.
+    """
+    theirs, ours = dataclasses.asdict(agent_of(source).policy.network), dataclasses.asdict(network)
+    if differing := [f"{name} {theirs[name]}, here {ours[name]}" for name in ours if theirs[name] != ours[name]]:
+        raise LoadError(f"{source.path} has another network: {'; '.join(differing)}")
 
 
 def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
-    """Begin with the policy and statistics of an agent; the optimiser and all counters begin anew.
-
-    Raises:
-      LoadError: its network is another one.
-    """
-    loaded, policy = agent_of(source).policy, run.collector.policy
-    if loaded.network != policy.network:
-        theirs, ours = dataclasses.asdict(loaded.network), dataclasses.asdict(policy.network)
-        differing = "; ".join(
-            f"{name} {theirs[name]}, here {ours[name]}" for name in ours if theirs[name] != ours[name]
-        )
-        raise LoadError(f"{source.path} has another network: {differing}")
-    policy.observations.moments = loaded.observations.moments
-    policy.value_targets.moments = loaded.value_targets.moments
-    run.algorithm.restore({**run.algorithm.state(), "parameters": loaded.parameters})
+    """Begin with the policy, value function and statistics of an agent; optimiser and counters begin anew."""
+    agent, config, policy = agent_of(source), run.config, run.collector.policy
+    if agent.env_id != config.env and run.comm.is_root:
+        sys.stderr.write(f"warning: {source.path} was trained on {agent.env_id}, this is {config.env}\n")
+    policy.observations.moments = agent.policy.observations.moments
+    if isinstance(config.algorithm, PPO2Config) and config.algorithm.normalize_value_targets:
+        policy.value_targets.moments = agent.policy.value_targets.moments
+    else:
+        agent.policy.absorb_value_targets()
+    scaler, names = run.collector.reward_scaler, [f"rewards/{key}" for key in ("mean", "variance", "count")]
+    if scaler is not None and all(name in source.arrays for name in names):
+        scaler.restore({name.removeprefix("rewards/"): source.arrays[name] for name in names})
+    run.algorithm.restore({**run.algorithm.state(), "parameters": agent.policy.parameters})
 
 
-def banner(run: TrainingRun) -> str:
+def banner(config: TrainConfig, comm: Comm, network: ActorCritic, path: Path) -> str:
     """Return what is about to happen: algorithm, sizes over all ranks, and where it is logged."""
-    config, network = run.config, run.collector.policy.network
-    updates = config.algorithm.num_epochs * config.algorithm.num_minibatches
+    algorithm, shape = config.algorithm, config.policy
+    updates = algorithm.num_epochs * algorithm.num_minibatches
     return (
-        f"{config.alg} on {config.env}: {run.comm.size} ranks, {config.num_envs} environments, seed {config.seed}\n"
+        f"{config.alg} on {config.env}: {comm.size} {'rank' if comm.size == 1 else 'ranks'}, "
+        f"{config.num_envs} environments, seed {config.seed}\n"
         f"each iteration: {config.num_envs} x {config.rollout.num_steps} = {config.steps_per_iteration:,} steps, "
-        f"{updates} updates of {config.minibatch_size:,} ({config.algorithm.num_epochs} epochs x "
-        f"{config.algorithm.num_minibatches} minibatches), all over all ranks\n"
-        f"policy and value function: {config.policy.network} "
-        f"{'-'.join(map(str, config.policy.hidden_sizes))} {config.policy.activation}, "
+        f"{updates} updates of {config.minibatch_size:,} "
+        f"({algorithm.num_epochs} epochs x {algorithm.num_minibatches} minibatches), all over all ranks\n"
+        f"policy and value function: {shape.network} {'-'.join(map(str, shape.hidden_sizes))} {shape.activation}, "
         f"{network.layout.size:,} parameters\n"
-        f"until {config.num_timesteps:,} steps; logs and checkpoints in {run.folder.path}"
+        f"until {config.num_timesteps:,} steps; logs and checkpoints in {path}"
     )

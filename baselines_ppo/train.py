@@ -39,26 +39,31 @@ def train(
 
         return launch(ranks, config, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
 
-    from baselines_ppo.start import start  # numpy and more, which `--help` does not need
+    from baselines_ppo.common.ending import protected  # these load numpy and more, which `--help` does not need
+    from baselines_ppo.common.signals import StopSignals
+    from baselines_ppo.start import start
 
-    run = start(config, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
-    try:
-        return iterate(run)
-    finally:
-        run.close()
+    def run_all() -> Result:
+        with StopSignals() as signals:
+            run = start(config, signals, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
+            try:
+                return iterate(run)
+            finally:
+                run.close()
+
+    return protected(run_all)
 
 
 def iterate(run: TrainingRun) -> Result:
     """Collect, learn, merge statistics, log, save; until all steps are made or a signal asks to stop."""
-    with run.stop_signals:
-        while not run.finished:
-            rollout = run.collector.collect(run.counters.iteration, run.config.rollout.num_steps)
-            metrics = run.learn(rollout)
-            run.update_statistics(rollout)
-            run.log(rollout, metrics)
-            run.agree()
-            run.check_replicas()
-            if run.save_due:
-                run.save()
-        run.save_last()
+    while not run.finished:
+        rollout = run.collector.collect(run.counters.iteration, run.config.rollout.num_steps)
+        metrics = run.learn(rollout)
+        run.update_statistics(rollout)
+        run.log(rollout, metrics)
+        run.agree()
+        run.check_replicas()
+        if run.save_due:
+            run.save()
+    run.save_last()
     return run.result()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +17,7 @@ from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.logger import TIME_SHARES, Logger
 from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.common.signals import EXIT_CODES, StopSignals
@@ -77,13 +79,18 @@ class TrainingRun:
     """The parts of a run, as one iteration after the other uses them."""
 
     def __init__(
-        self, config: TrainConfig, comm: Comm, collector: Collector, algorithm: Algorithm, folder: RunFolder
+        self,
+        config: TrainConfig,
+        comm: Comm,
+        collector: Collector,
+        algorithm: Algorithm,
+        folder: RunFolder,
+        signals: StopSignals,
     ) -> None:
         """Rank 0 gives the run its logger afterwards."""
         self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
-        self.folder = folder
+        self.folder, self.signals = folder, signals
         self.logger: Logger | None = None
-        self.stop_signals = StopSignals(announce=comm.is_root)
         self.counters = Counters()
         self.lineage: list[Segment] = []
         self.exit_code = FINISHED
@@ -158,20 +165,25 @@ class TrainingRun:
     def replicated_state(self) -> dict[str, np.ndarray]:
         """Return everything that all ranks hold alike, as named arrays."""
         state = dict(self.algorithm.state())
-        policy, scaler = self.collector.policy, self.collector.reward_scaler
-        normalizers = {"observations": policy.observations, "value_targets": policy.value_targets}
-        for name, normalizer in (normalizers if scaler is None else {**normalizers, "rewards": scaler}).items():
+        for name, normalizer in self.normalizers().items():
             state.update({f"{name}/{key}": x for key, x in normalizer.state().items()})
         return state
 
+    def normalizers(self) -> dict[str, Normalizer]:
+        """Return all running statistics by the names under which they are saved."""
+        policy, scaler = self.collector.policy, self.collector.reward_scaler
+        always = {"observations": policy.observations, "value_targets": policy.value_targets}
+        return always if scaler is None else {**always, "rewards": scaler}
+
     def agree(self) -> None:
         """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
-        received = self.stop_signals.received
+        received = self.signals.received
         own = EXIT_CODES[received] if received is not None else FINISHED
         due = self.comm.is_root and time.monotonic() - self._saved_at >= self.config.save_interval
         flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due], dtype=np.int64)
         interrupted, signalled, save_due = self.comm.sum(flags)
-        if interrupted or signalled:
+        steps_remain = self.counters.total_steps < self.config.num_timesteps
+        if steps_remain and (interrupted or signalled):
             self.exit_code = STOPPED_BY_CTRL_C if interrupted else STOPPED_BY_SIGNAL
         self.save_due = bool(save_due)
 
@@ -192,6 +204,9 @@ class TrainingRun:
         """
         if self._saved_iteration != self.counters.iteration:
             self._write_checkpoint()
+        if self.exit_code != FINISHED and self.comm.is_root:
+            name = "another rank's signal" if self.signals.received is None else self.signals.received.name
+            print(f"stop requested by {name}; checkpoint {self._saved_iteration:08d} written", flush=True)
 
     def mark_saved(self) -> None:
         """Note that the present state is on disk."""
@@ -204,7 +219,8 @@ class TrainingRun:
         def write() -> None:
             assert taken is not None
             checkpoint.save(self.folder.checkpoints, name, *taken)
-            checkpoint.retain(self.folder.checkpoints)
+            with suppress(OSError):  # what cannot be deleted today stays until the next time
+                checkpoint.retain(self.folder.checkpoints)
 
         self.comm.on_root(write)
         self.mark_saved()

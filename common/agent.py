@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.checkpoint import Checkpoint, find
-from baselines_ppo.common.failures import LoadError
+from baselines_ppo.common.failures import DataError, LoadError
 from baselines_ppo.common.policy import ActorCritic, Policy
 
 
@@ -27,7 +27,13 @@ class Agent:
           observation: as the environment gives it; the same row gives the same bits alone and in a batch.
           deterministic: the most likely action; otherwise one drawn from the policy.
           rng: where a drawn action's noise comes from; by default a fresh one each call.
+
+        Raises:
+          DataError: the observation has another size than the agent was trained on.
         """
+        if np.shape(observation)[-1:] != (self.policy.network.observation_size,) or np.ndim(observation) > 2:
+            expected = self.policy.network.observation_size
+            raise DataError(f"the observation has shape {np.shape(observation)}, this agent takes [{expected}]")
         batch = np.atleast_2d(observation)
         normalized = self.policy.observations.normalize(batch.astype(np.float32))
         if deterministic:

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from baselines_ppo.common.failures import LoadError, WriteError
 
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
-LARGEST_MANIFEST = 1_000_000  # bytes
+LARGEST_MANIFEST, LARGEST_ARRAYS = 10**6, 10**10  # bytes
 KEEP_LAST = 3
 
 
@@ -72,12 +73,12 @@ def load(path: Path) -> Checkpoint:
     """
     manifest = _read_manifest(path)
     try:
-        data = _read_regular(path / ARRAYS, LARGEST_MANIFEST * 10_000)
+        data = _read_regular(path / ARRAYS, LARGEST_ARRAYS)
         expected = manifest["files"][ARRAYS]
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
             raise LoadError(f"{path}: {ARRAYS} is damaged (checksum)")
         return Checkpoint(path, manifest, dict(_parse_npz(data)))
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise LoadError(f"{path}: {ARRAYS} cannot be read: {error}") from None
 
 
@@ -122,6 +123,14 @@ def retain(folder: Path) -> None:
             _remove(path)
 
 
+def set_aside(folder: Path, after: int) -> None:
+    """Rename the checkpoints after an iteration to bad-ckpt-...; going on from that one writes them anew."""
+    for path in folder.glob("ckpt-*"):
+        if int(path.name.removeprefix("ckpt-")) > after:
+            shutil.rmtree(path.with_name(f"bad-{path.name}"), ignore_errors=True)
+            path.rename(path.with_name(f"bad-{path.name}"))
+
+
 def sweep(folder: Path) -> None:
     """Remove what an interrupted save or deletion left behind."""
     for pattern in (".tmp-*", ".del-*"):
@@ -164,10 +173,11 @@ def _refuse_constant(name: str) -> None:
 
 def _read_regular(path: Path, largest: int) -> bytes:
     """Return the bytes of a regular file, following no symbolic link."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would block for ever
     with os.fdopen(descriptor, "rb") as file:
-        if os.fstat(descriptor).st_size > largest:
-            raise ValueError(f"{path.name} is too large")
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
+            raise ValueError(f"{path.name} is no regular file of at most {largest} bytes")
         return file.read()
 
 

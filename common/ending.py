@@ -13,34 +13,52 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from contextlib import suppress
+from typing import NoReturn, TypeVar
 
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, Failure
 from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
 
+T = TypeVar("T")
+
 LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mixed up
+
+
+_inside_job = False
 
 
 def run_job(body: Callable[[], int]) -> NoReturn:
     """Run the body on this rank, then end the process with its exit code; on any failure end all ranks."""
+    global _inside_job
+    _inside_job = True
     faulthandler.enable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     threading.excepthook = lambda args: _abort(args.exc_value)
-    try:
-        exit_code = body()
-    except Failure as failure:
-        _fail(failure)
-    except KeyboardInterrupt:
-        _end(STOPPED_BY_CTRL_C, "stopped at once; what came after the last checkpoint is lost\n")
-    except BaseException as error:  # SystemExit too: no rank may leave alone
-        _abort(error)
+    exit_code = _end_all_on_failure(body)
     sys.stdout.flush()
     sys.exit(exit_code)
 
 
+def protected(body: Callable[[], T]) -> T:
+    """Run the body; in a script of the user's own under mpirun, as `run_job` would on failure."""
+    return body() if _inside_job or not launched_by_mpi() else _end_all_on_failure(body)
+
+
+def _end_all_on_failure(body: Callable[[], T]) -> T:
+    try:
+        return body()
+    except Failure as failure:
+        _fail(failure)
+    except KeyboardInterrupt:
+        text = "stopped at once; what came after the last checkpoint is lost\n"
+        _end(STOPPED_BY_CTRL_C, text if launched_rank() == 0 else "")
+    except BaseException as error:  # SystemExit too: no rank may leave alone
+        _abort(error)
+
+
 def _fail(failure: Failure) -> NoReturn:
-    """End all ranks with a message: rank 0's alone if all fail alike, else that of the rank that failed."""
+    """End all ranks with a message: rank 0's alone if all fail alike, else that of each rank that failed."""
     if not launched_by_mpi():
         _report(f"error: {failure}\n")
         sys.exit(failure.exit_code)
@@ -51,13 +69,10 @@ def _fail(failure: Failure) -> NoReturn:
     try:
         comm = world()
     except Failure:
-        sys.exit(failure.exit_code)  # no MPI to end together with; it was the failure itself
-    if comm.leave_together():
+        sys.exit(failure.exit_code)  # no MPI to end together with; that was the failure itself
+    if comm.leave_together(failure.exit_code):
         sys.exit(failure.exit_code)
-    if not comm.is_root:
-        _report(f"[rank {comm.rank}] error: {failure}\n")
-    comm.abort(failure.exit_code)
-    os._exit(failure.exit_code)
+    _end(failure.exit_code, "" if comm.is_root else f"[rank {comm.rank}] error: {failure}\n")
 
 
 def _abort(error: BaseException | None) -> NoReturn:
@@ -83,6 +98,8 @@ def _end(exit_code: int, report: str) -> NoReturn:
 
 def _report(text: str) -> None:
     """Write to standard error in one piece, so that lines of several ranks are not mixed."""
-    sys.stdout.flush()
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # a closed pipe must not keep the other ranks waiting
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -15,8 +15,15 @@ from baselines_ppo.common.failures import LoadError, UsageError, nearest
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
-PLAIN_ID = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)?-v\d+")
-EXTRAS = ("box2d", "atari", "mujoco")  # words in Gymnasium's error messages, and names of our extras
+PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+
+# What to install when one of these words is in an environment's id or in Gymnasium's complaint.
+PACKAGES = {
+    "ale/": "ale-py",
+    "box2d": "gymnasium[box2d]",
+    "mujoco": "gymnasium[mujoco]",
+    "pygame": "gymnasium[classic-control]",
+}
 
 
 def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
@@ -32,20 +39,20 @@ def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.E
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # v4 was asked for by name, on every rank
             return gymnasium.make(env_id, disable_env_checker=True, **render)
-    except gymnasium.error.DependencyNotInstalled as error:
-        text = str(error).lower()
-        extra = next((name for name in EXTRAS if name in text), "all")
-        raise UsageError(f"environment {env_id} needs a package: pip install -e '.[{extra}]'") from None
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"environment {env_id}: module {error.name or env_id.split(':')[0]} is not installed"
-        ) from None
-    except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error) as error:
+    except gymnasium.error.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        if isinstance(error, gymnasium.error.UnregisteredEnv):
+        install = next((package for word, package in PACKAGES.items() if word in f"{env_id} {reason}".lower()), None)
+        if isinstance(error, gymnasium.error.UnregisteredEnv) and "ale/" not in env_id.lower():
             hint = nearest(env_id, gymnasium.registry)
             raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
-        raise UsageError(f"environment {env_id}: {reason}") from None
+        cure = f"needs a package: pip install '{install}'" if install else reason
+        raise UsageError(f"environment {env_id} {cure}") from None
+    except ModuleNotFoundError as error:
+        module = error.name or env_id.split(":")[0]
+        raise UsageError(f"environment {env_id}: module {module} is not installed") from None
+    except ImportError as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip()
+        raise UsageError(f"environment {env_id} is too old for this Gymnasium; try its -v4 or -v5 ({reason})") from None
 
 
 def check_stored_id(env_id: str) -> str:

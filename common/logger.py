@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 from baselines_ppo.common.run_folder import RunFolder
@@ -30,7 +31,8 @@ class Logger:
         now = time.monotonic()
         if last or now - self._summarized_at >= SUMMARY_INTERVAL:
             self._summarized_at = now
-            self._write_summary(row)
+            with suppress(OSError):  # progress.csv is the log of record, and reports a full disk
+                self._write_summary(row)
         if last or now - self._shown_at >= self._log_interval:
             rate = (row["total_steps"] - self._shown_steps) / max(now - self._shown_at, 1e-9)
             left = max(self._num_timesteps - row["total_steps"], 0) / rate

@@ -29,7 +29,7 @@ def minibatch_indices(
 
 def standardize(advantages: np.ndarray, comm: Comm) -> np.ndarray:
     """Return advantages with mean 0 and standard deviation 1 over the whole iteration of all ranks."""
-    mean, variance, _ = comm.moments(advantages.reshape(-1))
+    mean, variance, _ = comm.moments(advantages.ravel())
     return ((advantages - mean) / (np.sqrt(variance) + SMALLEST_STD)).astype(np.float32)
 
 

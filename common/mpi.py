@@ -26,8 +26,8 @@ LEAVE_TOGETHER = 3.0  # seconds that a failing rank waits for the others to fail
 class Comm:
     """What the ranks say to each other. Every rank must make the same calls in the same order.
 
-    Waiting is polite: a rank that is early tests its request and gives way, so that signals are handled and
-    that more ranks than cores do not burn each other's time.
+    Waiting is polite: a rank that is early tests its request and gives way, so that more ranks than cores do not
+    burn each other's time, and that signals are handled (during an epoch of learning, when it ends).
     """
 
     def __init__(self, mpi_comm: Any = None) -> None:
@@ -45,10 +45,6 @@ class Comm:
         total = np.empty_like(x)
         wait(self._comm.Iallreduce(x, total))
         return total
-
-    def mean(self, x: np.ndarray) -> np.ndarray:
-        """Return the elementwise mean over ranks."""
-        return self.sum(x) / self.size
 
     def moments(self, samples: np.ndarray) -> Moments:
         """Return the moments of the samples [B, ...] of all ranks together, over their first axis."""
@@ -114,16 +110,31 @@ class Comm:
             names = ", ".join(map(str, odd))
             raise DataError(f"ranks out of sync {when}: rank {names} differs from rank 0; go on from a checkpoint")
 
-    def leave_together(self) -> bool:
-        """Wait a moment for all ranks to leave as well; False if some did not come."""
+    def together(self, function: Callable[[], T]) -> T:
+        """Run the function on every rank and return its own result, or raise the first rank's Failure on all."""
+        result, own = None, None
+        try:
+            result = function()
+        except Failure as failure:
+            own = failure
+        failures = self.broadcast(self.gather(own)) or []
+        first = next((failed for failed in failures if failed is not None), None)
+        if first is not None:
+            raise first
+        return result  # type: ignore[return-value]  # None only where the function returned it
+
+    def leave_together(self, exit_code: int) -> bool:
+        """Wait a moment for all ranks to leave with this code as well; False if some do not."""
         if self._exit_comm is None or self.size == 1:
             return True
-        request, deadline = self._exit_comm.Ibarrier(), time.monotonic() + LEAVE_TOGETHER
+        codes = np.zeros(self.size, dtype=np.int64)
+        request = self._exit_comm.Iallgather(np.array([exit_code], dtype=np.int64), codes)
+        deadline = time.monotonic() + LEAVE_TOGETHER
         while not request.Test():
             if time.monotonic() > deadline:
                 return False
             time.sleep(LONG_SLEEP)
-        return True
+        return bool((codes == exit_code).all())
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""

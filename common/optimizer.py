@@ -95,12 +95,14 @@ class MpiAdam:
           DataError: a gradient was not finite on some rank; it and all later ones were not applied.
         """
         scalars = tf.constant(learning_rate, tf.float32), tf.constant(clip_range, tf.float32)
-        self._state, sums = self._run_epoch(self._state, batch, tf.constant(indices), *scalars)
-        *metrics, bad_ranks = sums.numpy() / np.float32(len(indices))
-        if bad_ranks:
+        self._state, sums, own_bad = self._run_epoch(self._state, batch, tf.constant(indices), *scalars)
+        *metrics, bad = sums.numpy() / np.float32(len(indices))
+        if bad:
+            ranks = np.flatnonzero(self._comm.stack(own_bad.numpy())).tolist()
+            where = f"of rank {', '.join(map(str, ranks))}" if ranks else "summed over the ranks"
             raise DataError(
-                "the gradient has NaN or Inf; nothing was applied from it. Resume from a checkpoint with a lower "
-                "--learning-rate, or look at the environment's observations and rewards"
+                f"update {self.step + 1}: the gradient {where} has NaN or Inf; nothing was applied from it. "
+                "Begin again with a lower --learning-rate, or look at the environment's observations and rewards"
             )
         return dict(zip(self._metric_names, map(float, metrics), strict=True))
 
@@ -123,21 +125,20 @@ class MpiAdam:
         indices: tf.Tensor,
         learning_rate: tf.Tensor,
         clip_range: tf.Tensor,
-    ) -> tuple[AdamState, tf.Tensor]:
-        """Loop over the minibatches; returns the state and the sums of metrics and of not finite ranks."""
+    ) -> tuple[AdamState, tf.Tensor, tf.Tensor]:
+        """Loop over the minibatches; returns the state, the sums of metrics, and how often this rank was bad."""
 
-        def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor) -> tuple[tf.Tensor, AdamState, tf.Tensor]:
+        def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor, own_bad: tf.Tensor) -> tuple[Any, ...]:
             minibatch = tf.nest.map_structure(lambda x: tf.gather(x, indices[k]), batch)
             own = self._run_gradient(state.parameters, minibatch, clip_range)
             state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
-            return k + 1, state, sums + metrics
+            return k + 1, state, sums + metrics, own_bad + own[-1]
 
         sums = tf.zeros([len(self._metric_names) + 1])
         count = indices.shape[0]
-        _, state, sums = tf.while_loop(
-            lambda k, *_: k < count, body, (tf.constant(0), state, sums), maximum_iterations=count
-        )
-        return state, sums
+        start = (tf.constant(0), state, sums, tf.constant(0.0))
+        _, state, sums, own_bad = tf.while_loop(lambda k, *_: k < count, body, start, maximum_iterations=count)
+        return state, sums, own_bad
 
     def _gradient(self, parameters: tf.Tensor, minibatch: Any, clip_range: tf.Tensor) -> tf.Tensor:
         """Return this rank's gradient, metrics and not-finite flag in one vector [P + k + 1]."""
@@ -164,6 +165,8 @@ class MpiAdam:
         """Make one step, unless this gradient or one before it in the epoch was not finite."""
         gradient, metrics = average[: self._layout.size], average[self._layout.size :]
         after = adam_step(state, clip_by_norm(gradient, self._max_grad_norm), learning_rate, self._epsilon)
-        good = (metrics[-1] == 0.0) & (bad_before == 0.0)
+        finite = tf.math.is_finite(tf.reduce_sum(tf.square(gradient)))  # sums and squares may overflow too
+        good = finite & (metrics[-1] == 0.0) & (bad_before == 0.0)
         kept = [tf.where(good, new, old) for new, old in zip(after, state, strict=True)]
-        return AdamState(*kept), metrics
+        bad = tf.where(finite, metrics[-1], 1.0)
+        return AdamState(*kept), tf.concat([metrics[:-1], bad[None]], axis=0)

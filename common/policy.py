@@ -12,7 +12,7 @@ import numpy as np
 
 from baselines_ppo.common.arrays import Array
 from baselines_ppo.common.networks import ParameterLayout, dense, dense_shapes, orthogonal
-from baselines_ppo.common.normalizer import Normalizer
+from baselines_ppo.common.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.spaces import Action, BoxAction, action_from_json, action_to_json
 
 ROWS = 8  # observations per forward pass when acting, whatever the batch
@@ -141,6 +141,16 @@ class Policy:
     def values(self, observations: np.ndarray) -> np.ndarray:
         """Return values [n], in the unit of the scaled rewards, for normalised observations [n, D]."""
         return self.value_targets.denormalize(self.network.value(np, self._parts, observations))
+
+    def absorb_value_targets(self) -> None:
+        """Let the value network's last layer do what denormalising its outputs did; the values stay the same."""
+        mean, variance, _ = self.value_targets.moments
+        parts = {name: part.copy() for name, part in self._parts.items()}
+        parts["value_head/0/weights"] *= np.float32(np.sqrt(variance + EPSILON))
+        parts["value_head/0/bias"] *= np.float32(np.sqrt(variance + EPSILON))
+        parts["value_head/0/bias"] += np.float32(mean)
+        self.value_targets = Normalizer(())
+        self.parameters = self.network.layout.join(parts)
 
     def _params(self, outputs: np.ndarray) -> Any:
         return self.distribution.from_network(outputs, self._parts.get("log_std"))

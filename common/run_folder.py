@@ -8,6 +8,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,67 +35,78 @@ class RunFolder:
         self._warned = False
 
     def create(self) -> None:
-        """Make the folder and take its lock.
+        """Make the folder and take its lock; one whose run ended before its first checkpoint is begun anew.
 
         Raises:
-          UsageError: there is a run in it already.
+          UsageError: there is a run in it already, or another process uses it.
           WriteError: it cannot be written.
         """
-        if (self.path / CONFIG).exists() or self.checkpoints.exists():
+        if any(self.checkpoints.glob("ckpt-*")):
             raise UsageError(
                 f"{self.path} holds a run already; go on with --resume {self.path}, or give another --logdir"
             )
-        try:
-            self.checkpoints.mkdir(parents=True)
-        except OSError as error:
-            raise self._unwritable(error) from None
-        self._acquire()
+        with self._writing():
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+            self._keep_progress(0)
 
-    def open(self) -> None:
-        """Take the lock of the existing folder and sweep away what an interrupted save left.
+    def open(self, iteration: int) -> None:
+        """Take the lock of the existing folder, to go on from the checkpoint of an iteration.
+
+        What an interrupted save left is swept away, and what came after the iteration is set aside: it will be
+        written again, so that the curve goes on.
 
         Raises:
           UsageError: another process uses it.
           WriteError: it cannot be written.
         """
-        self._acquire()
-        checkpoint.sweep(self.checkpoints)
+        with self._writing():
+            self._acquire()
+            checkpoint.sweep(self.checkpoints)
+            checkpoint.set_aside(self.checkpoints, iteration)
+            self._keep_progress(iteration)
 
-    def _unwritable(self, error: OSError) -> WriteError:
-        return WriteError(f"run folder {self.path} cannot be written: {error.strerror or error}")
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WriteError(f"run folder {self.path} cannot be written: {error.strerror or error}") from None
 
     def _acquire(self) -> None:
+        self._lock = (self.path / LOCK).open("a+")
         try:
-            self._lock = (self.path / LOCK).open("a+")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            assert self._lock is not None
             self._lock.seek(0)
             raise UsageError(f"run folder {self.path} is in use by {self._lock.read().strip()}") from None
-        except OSError as error:
-            raise self._unwritable(error) from None
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%F %T')}\n")
         self._lock.flush()
 
-    def write_config(self, config: dict[str, Any]) -> None:
-        """Write config.json, the record of what was asked for and with which versions."""
-        (self.path / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-
-    def resume_progress(self, iteration: int) -> None:
-        """Drop the rows after an iteration, which will be written again; the curve goes on from there."""
+    def _keep_progress(self, iteration: int) -> None:
+        """Drop the rows after an iteration."""
         path = self.path / PROGRESS
         if not path.exists():
             return
         with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        kept = [row for row in rows if row["iteration"] and int(row["iteration"]) <= iteration]
+            header, *rows = list(csv.reader(file)) or [["iteration"]]
+        kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= iteration]
         temporary = path.with_suffix(".tmp")
         with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["iteration"])
-            writer.writeheader()
-            writer.writerows(kept)
+            csv.writer(file).writerows([header, *kept] if kept else [])
         temporary.replace(path)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write config.json, the record of what was asked for and with which versions.
+
+        Raises:
+          WriteError: it could not be written.
+        """
+        temporary = self.path / f".{CONFIG}"
+        with self._writing():
+            temporary.write_text(json.dumps(config, indent=1) + "\n")
+            temporary.replace(self.path / CONFIG)
 
     def write_progress(self, row: dict[str, Any]) -> None:
         """Append one iteration's row; a full disk is reported once and does not stop the training."""
@@ -115,5 +128,6 @@ class RunFolder:
         """Close the files and give the lock back."""
         for file in (self._progress, self._lock):
             if file is not None:
-                file.close()
+                with suppress(OSError):  # rows that a full disk did not take were reported when written
+                    file.close()
         self._progress = self._lock = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 from types import FrameType, TracebackType
 
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL
+from baselines_ppo.common.launcher import launched_rank
 
 EXIT_CODES = {
     signal.SIGTERM: STOPPED_BY_SIGNAL,
@@ -17,11 +18,12 @@ EXIT_CODES = {
 
 
 class StopSignals:
-    """While entered, notes a stop signal instead of dying from it; a second Ctrl-C stops at once."""
+    """While entered, notes a stop signal instead of dying from it; a second Ctrl-C stops at once.
 
-    def __init__(self, announce: bool) -> None:
-        """Announce what a first Ctrl-C does, on one rank only."""
-        self._announce = announce
+    Python handles signals between its own instructions: during an epoch of learning, when that ends.
+    """
+
+    def __init__(self) -> None:
         self._previous: dict[signal.Signals, object] = {}
         self.received: signal.Signals | None = None
 
@@ -39,6 +41,7 @@ class StopSignals:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
-        if self._announce:
+        if launched_rank() == 0:
             again = "; again to stop at once without saving" if number == signal.SIGINT else ""
-            sys.stderr.write(f"{self.received.name}: finishing this iteration, then saving{again}\n")
+            text = f"{self.received.name}: finishing this iteration, then saving{again}\n"
+            os.write(2, text.encode())  # sys.stderr may be in the middle of a write

@@ -13,7 +13,10 @@ from baselines_ppo.common.failures import UsageError
 
 @dataclass(frozen=True)
 class BoxAction:
-    """A continuous action: the policy's range [-1, 1] maps to [low, high]; None stands for no bound."""
+    """A continuous action: the policy's range [-1, 1] maps to [low, high]; None stands for no bound.
+
+    With one bound or none there is no range to map to: the action passes unchanged, up to that bound.
+    """
 
     low: tuple[float | None, ...]
     high: tuple[float | None, ...]
@@ -29,7 +32,9 @@ class BoxAction:
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n, A] float32: clipped and rescaled where both bounds are finite."""
         columns = [
-            column if low is None or high is None else low + (np.clip(column, -1, 1) + 1) * ((high - low) / 2)
+            np.clip(column, low, high)
+            if low is None or high is None
+            else low + (np.clip(column, -1, 1) + 1) * ((high - low) / 2)
             for column, low, high in zip(np.moveaxis(actions, -1, 0), self.low, self.high, strict=True)
         ]
         return np.stack(columns, axis=-1).astype(np.float32)

@@ -77,6 +77,8 @@ class SerialVecEnv:
         if not np.isfinite(actions).all():
             raise DataError(f"{self._where(_first_bad(actions))}: the policy's action is NaN or Inf")
         count = len(self)
+        self._log.append(actions.copy())  # an environment may change what it is given
+        self._steps += 1
         rewards, flags = np.empty(count), np.empty((2, count), dtype=bool)
         for i, environment in enumerate(self._environments):
             result = environment.step(actions[i])
@@ -88,8 +90,6 @@ class SerialVecEnv:
                 rewards[i] = float(reward)
             except (TypeError, ValueError):
                 raise DataError(f"{self._where(i)}: the reward is {reward!r}, expected a number") from None
-        self._log.append(actions)
-        self._steps += 1
         next_observations = self._checked(self._raw, actions)
         if not np.isfinite(rewards).all():
             i = _first_bad(rewards)

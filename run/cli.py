@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shutil
-import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.launcher import launched_rank
-from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type, is_optional, plain_type
-from baselines_ppo.presets import configure
-from baselines_ppo.run.display import require_display
+from baselines_ppo.config import TEXTBOOK, all_fields, field_type, is_optional, plain_type
 
 COMMANDS = {
     "train": "train an agent (the default command)",
@@ -53,7 +48,9 @@ def main(arguments: list[str]) -> int:
         return 0
     options = vars(parser(command, _algorithm(rest)).parse_args(rest))
     if command == "train":
-        return _train(options)
+        from baselines_ppo.run.train import train_command
+
+        return train_command(options)
     if command == "evaluate":
         from baselines_ppo.run.evaluate import evaluate
 
@@ -104,104 +101,6 @@ def parser(command: str, alg: str) -> Parser:
     return result
 
 
-def _train(options: dict[str, Any]) -> int:
-    paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
-    preset, watch = options.pop("preset"), options.pop("play")
-    if watch:
-        require_display()
-    if paths["resume"] is None and "env" not in options:
-        raise UsageError("which environment? give --env, such as --env Humanoid-v4")
-    if paths["resume"] == "auto":
-        paths["resume"] = _newest_run(paths["logdir"], options)
-    config = _configuration(paths["resume"], preset, options)
-
-    from baselines_ppo.common.mpi import world
-    from baselines_ppo.train import train
-
-    result = train(config, **paths)
-    if world().is_root:
-        print(_ending(result, config), flush=True)
-    if watch and result.exit_code == 0 and world().is_root:
-        from baselines_ppo.run.play import play
-
-        play(str(result.folder), config.env, episodes=1, stochastic=False, seed=0)
-    return result.exit_code
-
-
-def _configuration(resume: str | None, preset: str | None, options: dict[str, Any]) -> TrainConfig:
-    """Return the preset with the given flags, or the resumed run's configuration with them."""
-    if resume is None:
-        return configure(**{"alg": "ppo2", **options}, preset=preset)
-    from baselines_ppo.common.mpi import world
-    from baselines_ppo.config import from_json, with_fields
-
-    def stored() -> TrainConfig:
-        from baselines_ppo.common import checkpoint
-
-        found, _ = checkpoint.find(Path(resume).expanduser())
-        return from_json(found.manifest["config"])
-
-    config = world().on_root(stored)
-    if "env" not in options:
-        from baselines_ppo.common.envs import check_stored_id
-
-        check_stored_id(config.env)
-    if options.get("alg", config.alg) != config.alg:
-        raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
-    return with_fields(config, **options)
-
-
-def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
-    """Return the run folder that `--resume auto` means, or None where there is none yet.
-
-    It is the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
-    """
-    from baselines_ppo.common.mpi import world
-    from baselines_ppo.common.run_folder import CONFIG, runs_of
-
-    def search() -> str | None:
-        if logdir is not None:
-            return logdir if (Path(logdir).expanduser() / CONFIG).exists() else None
-        if Path(CONFIG).exists() and Path("checkpoints").is_dir():
-            return "."
-        if "env" not in options:
-            raise UsageError("--resume auto: this is no run folder; give --env or --logdir too")
-        pattern = f"{options.get('alg', 'ppo2')}-*-{options.get('seed', 0)}"
-        runs = [path.parent for path in runs_of(options["env"]).glob(f"{pattern}/{CONFIG}")]
-        found = [run for run in runs if any((run / "checkpoints").glob("ckpt-*"))]
-        return str(max(found, key=lambda run: run.name)) if found else None
-
-    found = world().on_root(search)
-    if found is None and world().is_root:
-        print("nothing to resume yet; beginning a new run", flush=True)
-    return found
-
-
-def _ending(result: Any, config: TrainConfig) -> str:
-    """Return the last lines: how it went, and what to type next."""
-    command = f"{_python()} -m baselines_ppo.run"
-    if result.exit_code:
-        return (
-            f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
-            f"go on:    {command} --resume {result.folder}"
-        )
-    score = "-" if result.mean_return is None else f"{result.mean_return:,.1f}"
-    return (
-        f"done: {result.total_steps:,} steps, mean return of the last 100 episodes {score}\n"
-        f"run:      {result.folder}\n"
-        f"evaluate: {command} evaluate {result.folder}\n"
-        f"play:     {command} play {result.folder}"
-    )
-
-
-def _python() -> str:
-    """Return what to type for this Python: `python` if that finds it, else its path."""
-    if shutil.which("python") == sys.executable:
-        return "python"
-    executable = Path(sys.executable)
-    return str(executable.relative_to(Path.cwd()) if executable.is_relative_to(Path.cwd()) else executable)
-
-
 def _add_agent_options(result: Parser, command: str) -> None:
     result.add_argument("agent", help="run folder, checkpoint or agent folder")
     result.add_argument("--env", metavar="ID", help="environment; default: the one it was trained on")
@@ -241,16 +140,24 @@ def _converter(kind: Any) -> Any:
                 raise ValueError(text)
             return text.lower() in TRUE
         if plain is int:
-            number = float(text)  # so that 2.5e6 works
-            if number != int(number):
-                raise ValueError(text)
-            return int(number)
+            return _whole(text)
         if plain is tuple:
-            return tuple(int(part) for part in text.split(",") if part)
+            return tuple(_whole(part) for part in text.split(",") if part)
         return plain(text)
 
     convert.__name__ = {tuple: "list of int"}.get(plain, plain.__name__)
     return convert
+
+
+def _whole(text: str) -> int:
+    """Return 2500000 for 2.5e6 too."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
 
 
 def _metavar(choices: tuple[str, ...], kind: Any) -> str:

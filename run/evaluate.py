@@ -6,15 +6,18 @@ import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
 from baselines_ppo.common.envs import check_stored_id, make_environment
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
+from baselines_ppo.common.spaces import action_of, observation_size
 
 
 def evaluate(agent: str, env: str | None, episodes: int, seed: int) -> int:
     """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
     if episodes < 1:
         raise UsageError(f"--episodes is {episodes}, expected at least 1")
+    if seed < 0:
+        raise UsageError(f"--seed is {seed}, expected at least 0")
     comm = world()
     loaded = comm.on_root(lambda: load_agent(agent))
     env_id = env or check_stored_id(loaded.env_id)
@@ -40,6 +43,10 @@ def run_episode(
 ) -> tuple[float, int]:
     """Return the raw undiscounted return and the length, in steps, of one episode."""
     environment = make_environment(env_id, render_mode)
+    network = agent.policy.network
+    spaces = observation_size(environment.observation_space, env_id), action_of(environment.action_space, env_id)
+    if spaces != (network.observation_size, network.action):
+        raise LoadError(f"{agent.path} was trained on {agent.env_id}; {env_id} has other observations or actions")
     rng = generator(seed, Purpose.EVALUATION, 1, episode)
     observation, _ = environment.reset(seed=episode_seed(seed, 0, episode, Purpose.EVALUATION))
     total, length, ended = 0.0, 0, False

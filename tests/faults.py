@@ -22,9 +22,11 @@ import numpy as np  # noqa: E402
 from baselines_ppo import start  # noqa: E402
 from baselines_ppo.common import checkpoint, logger  # noqa: E402
 from baselines_ppo.common.ending import run_job  # noqa: E402
+from baselines_ppo.common.failures import DataError, LoadError  # noqa: E402
 from baselines_ppo.common.launcher import launched_rank  # noqa: E402
 from baselines_ppo.common.policy import Policy  # noqa: E402
 from baselines_ppo.common.rollout import Collector, Rollout  # noqa: E402
+from baselines_ppo.common.tensorflow_start import start_tensorflow  # noqa: E402
 from baselines_ppo.run.cli import main  # noqa: E402
 from baselines_ppo.training_run import TrainingRun  # noqa: E402
 
@@ -39,7 +41,7 @@ class Stub:
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         self.updates += 1
-        step = self.comm.mean(np.array([rollout.rewards.mean()], np.float64))[0]
+        step = self.comm.sum(np.array([rollout.rewards.mean()], np.float64))[0] / self.comm.size
         self.policy.parameters = (self.policy.parameters + np.float32(1e-3 * step)).astype(np.float32)
         return {"approx_kl": 0.0}
 
@@ -78,6 +80,10 @@ def fail() -> None:
     raise ValueError("planted fault")
 
 
+def no_space() -> None:
+    raise OSError(28, "No space left on device")
+
+
 def fail_in_thread() -> None:
     threading.Thread(target=fail).start()
     time.sleep(1)
@@ -103,16 +109,26 @@ def nudge(run_class: type[TrainingRun]) -> None:
 
 
 def nan_gradient() -> None:
-    """Give rank 1 a value target that is not a number."""
-    original = Collector.collect
+    """Give rank 1 an advantage that is not a number, after the ranks have standardised them together."""
+    start_tensorflow()
+    from baselines_ppo import ppo2
 
-    def collect(self: Collector, iteration: int, num_steps: int) -> Rollout:
-        rollout = original(self, iteration, num_steps)
-        if launched_rank() == 1 and iteration == WHEN:
-            rollout.values[0, 0] = np.nan
-        return rollout
+    original, calls = ppo2.standardize_minibatches, [0]
 
-    Collector.collect = collect  # type: ignore[method-assign]
+    def standardized(advantages: np.ndarray, indices: np.ndarray, comm: Any) -> np.ndarray:
+        calls[0] += 1
+        result = original(advantages, indices, comm)
+        if launched_rank() == 1 and calls[0] == WHEN + 1:
+            result[0, 0] = np.nan
+        return result
+
+    ppo2.standardize_minibatches = standardized
+
+
+def fail_differently() -> None:
+    if launched_rank() == 1:
+        raise DataError("bad data on rank 1")
+    raise LoadError("bad file on rank 0")
 
 
 def signal_self(number: signal.Signals) -> Callable[[], None]:
@@ -136,6 +152,10 @@ FAULTS: dict[str, Callable[[], None]] = {
     "int-0": lambda: before(Collector, "collect", on_rank(0, signal_self(signal.SIGINT))),
     "ulp": lambda: nudge(TrainingRun),
     "nan-gradient": nan_gradient,
+    "slow": lambda: before(Collector, "collect", lambda: time.sleep(30)),
+    "different": lambda: before(Collector, "collect", fail_differently),
+    "full-disk-once": lambda: before(checkpoint, "_write_synced", no_space, 5),
+    "full-disk-last": lambda: before(checkpoint, "_write_synced", no_space, 1),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from baselines_ppo import configure
+from baselines_ppo import configure, train
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
@@ -77,7 +77,12 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["--resume", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["evaluate", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["--env", "CartPole-v1", "--load-path", "nowhere"]), "nowhere does not exist"),
-    (lambda: cli.main(["--env", "CartPole-v1", "--resume", "a", "--load-path", "b"]), "a does not exist"),
+    (lambda: cli.main(["--env", "X", "--num-timesteps", "inf"]), "invalid int value: 'inf'"),
+    (lambda: cli.main(["--env", "Hopper-v2"]), "environment Hopper-v2 is too old for this Gymnasium; try its -v4"),
+    (lambda: cli.main(["--env", "ALE/Pong-v5"]), "needs a package: pip install 'ale-py'"),
+    (lambda: cli.main(["evaluate", "nowhere", "--seed", "-1"]), "--seed is -1, expected at least 0"),
+    (lambda: cli.main(["--env", "X", "--play"]), "there is no display here"),
+    (lambda: train(configure("X"), resume="a", load_path="b"), "not both"),
 ]
 
 
@@ -86,6 +91,8 @@ def test_what_is_wrong_gets_one_line_that_says_what_to_do(
     attempt: Callable[[], Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(Failure) as raised:
         attempt()
     assert message in str(raised.value)

@@ -49,7 +49,7 @@ def test_cartpole_is_solved_within_its_preset_budget(alg: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("alg", "least"), [("ppo1", 1300), ("ppo2", 1300)])
+@pytest.mark.parametrize(("alg", "least"), [("ppo1", 1300), ("ppo2", 1500)])
 def test_half_cheetah_learns_with_textbook_settings(alg: str, least: float, tmp_path: Path) -> None:
     config = configure("HalfCheetah-v4", alg, preset="none", num_timesteps=1_000_000)
     mean_return = train(config, logdir=tmp_path / "run").mean_return

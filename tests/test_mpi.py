@@ -53,7 +53,6 @@ def sums_are_the_same_bits_on_all_ranks_every_time(comm: Comm) -> None:
         assert all(np.array_equal(comm.sum(x), first) for _ in range(10))
         assert all(np.array_equal(row, first) for row in comm.stack(first))
         np.testing.assert_allclose(first, comm.stack(x.astype(np.float64)).sum(axis=0), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(comm.mean(x), first / comm.size)
 
 
 def polite_sum_equals_the_blocking_one(comm: Comm) -> None:
@@ -81,6 +80,17 @@ def a_failure_on_root_is_raised_everywhere(comm: Comm) -> None:
     assert comm.on_root(lambda: 7) == 7
 
 
+def a_failure_of_one_rank_is_raised_everywhere(comm: Comm) -> None:
+    def fail_on_the_last() -> int:
+        if comm.rank == comm.size - 1:
+            raise LoadError(f"rank {comm.rank} cannot")
+        return comm.rank
+
+    with pytest.raises(LoadError, match=f"rank {comm.size - 1} cannot"):
+        comm.together(fail_on_the_last)
+    assert comm.together(lambda: comm.rank) == comm.rank
+
+
 def one_bit_of_difference_is_noticed(comm: Comm) -> None:
     x = np.ones(5, np.float32)
     comm.assert_equal({"x": x, "y": x}, "now")
@@ -99,6 +109,7 @@ def check_all(comm: Comm) -> None:
         polite_sum_equals_the_blocking_one,
         objects_travel,
         a_failure_on_root_is_raised_everywhere,
+        a_failure_of_one_rank_is_raised_everywhere,
         one_bit_of_difference_is_noticed,
     ):
         check(comm)

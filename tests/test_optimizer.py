@@ -91,6 +91,13 @@ def test_a_gradient_that_is_not_finite_is_never_applied() -> None:
     assert adam.step == 1
 
 
+def test_a_finite_gradient_whose_square_overflows_is_never_applied() -> None:
+    adam, batch = optimizer(), Batch(tf.constant([[1.0], [1e25]]))
+    with pytest.raises(DataError, match="update 2: the gradient"):
+        adam.epoch(batch, np.array([[0], [1]], np.int32), 0.1, 0.2)
+    assert np.isfinite(adam.state()["adam/v"]).all()
+
+
 def test_state_round_trip_continues_bit_for_bit() -> None:
     one, other, batch = optimizer(), optimizer(), Batch(tf.constant([[1.0], [2.0]]))
     indices = np.array([[0], [1]], np.int32)

@@ -105,6 +105,8 @@ def test_box_actions_reach_the_bounds_and_no_further() -> None:
     actions = np.array([[-1.0, 1.0, 5.0], [0.0, 0.0, -7.0], [9.0, -9.0, 0.0]], np.float32)
     expected = np.array([[-0.4, 6.0, 5.0], [0.0, 2.0, -7.0], [0.4, -2.0, 0.0]], np.float32)
     np.testing.assert_allclose(BOX.to_environment(actions), expected, rtol=1e-6)
+    half_bounded = BoxAction((0.0,), (None,)).to_environment(np.array([[-3.0], [3.0]], np.float32))
+    assert half_bounded.tolist() == [[0.0], [3.0]]
     assert DiscreteAction(3, 10).to_environment(np.array([0, 2])).tolist() == [10, 12]
 
 
@@ -119,7 +121,11 @@ def test_values_are_in_the_unit_of_the_rewards() -> None:
     policy = policy_of(actor_critic())
     plain = policy.values(noise(4, 11))
     policy.value_targets.moments = Moments(np.array(100.0), np.array(9.0), 1.0)
-    np.testing.assert_allclose(policy.values(noise(4, 11)), 100.0 + 3.0 * plain, rtol=1e-5)
+    moved = policy.values(noise(4, 11))
+    np.testing.assert_allclose(moved, 100.0 + 3.0 * plain, rtol=1e-5)
+    policy.absorb_value_targets()
+    assert policy.value_targets.moments.samples == 0
+    np.testing.assert_allclose(policy.values(noise(4, 11)), moved, rtol=1e-5)
 
 
 def _tensor(x: np.ndarray) -> object:

@@ -1,0 +1,117 @@
+"""`train`, the default command: which run is meant, and what to type when it has ended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from baselines_ppo.common import checkpoint
+from baselines_ppo.common.envs import check_stored_id
+from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.mpi import world
+from baselines_ppo.common.run_folder import CONFIG, runs_of
+from baselines_ppo.config import TrainConfig, from_json, with_fields
+from baselines_ppo.presets import configure
+from baselines_ppo.run.display import require_display
+from baselines_ppo.run.play import play
+from baselines_ppo.train import train
+
+
+def train_command(options: dict[str, Any]) -> int:
+    """Train as the flags say; returns the exit code, the same on all ranks."""
+    paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
+    preset, watch = options.pop("preset"), options.pop("play")
+    if watch:
+        require_display()
+    if paths["resume"] is None and "env" not in options:
+        raise UsageError("which environment? give --env, such as --env Humanoid-v4")
+    if paths["resume"] == "auto":
+        paths["resume"] = _newest_run(paths["logdir"], options)
+        if paths["resume"] is not None:
+            paths["load_path"] = None  # the run that it began is under way
+    config = _configuration(paths["resume"], preset, options)
+
+    result = train(config, **paths)
+    if world().is_root:
+        print(_ending(result, config, world().size), flush=True)
+    if watch and result.exit_code == 0 and world().is_root:
+        play(str(result.folder), config.env, episodes=1, stochastic=False, seed=0)
+    return result.exit_code
+
+
+def _configuration(resume: str | None, preset: str | None, options: dict[str, Any]) -> TrainConfig:
+    """Return the preset with the given flags, or the resumed run's configuration with them."""
+    if resume is None:
+        return configure(**{"alg": "ppo2", **options}, preset=preset)
+    config = world().on_root(lambda: _stored(resume))
+    if "env" not in options:
+        check_stored_id(config.env)
+    if options.get("alg", config.alg) != config.alg:
+        raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
+    if preset is not None:  # the same command as before; if it is another, the resumed run will name the differences
+        kept = {name: getattr(config, name) for name in ("env", "alg", "seed", "num_timesteps")}
+        return configure(**{**kept, **options}, preset=preset)
+    return with_fields(config, **options)
+
+
+def _stored(path: str) -> TrainConfig:
+    found, _ = checkpoint.find(Path(path).expanduser())
+    if not isinstance(found.manifest.get("config"), dict):
+        raise LoadError(f"{found.path} is an agent, not a checkpoint; begin a new run from it with --load-path")
+    return from_json(found.manifest["config"])
+
+
+def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
+    """Return the run folder that `--resume auto` means, or None where there is none yet.
+
+    It is the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
+    """
+    found = world().on_root(lambda: _search_runs(logdir, options))
+    if found is None and world().is_root:
+        print("nothing to resume yet; beginning a new run", flush=True)
+    return found
+
+
+def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
+    def resumable(folder: Path) -> bool:
+        return (folder / CONFIG).exists() and any((folder / "checkpoints").glob("ckpt-*"))
+
+    if logdir is not None:
+        return logdir if resumable(Path(logdir).expanduser()) else None
+    if resumable(Path()):
+        return "."
+    if "env" not in options:
+        raise UsageError("--resume auto: this is no run folder; give --env or --logdir too")
+    wanted = {"alg": options.get("alg", "ppo2"), "seed": options.get("seed", 0)}
+    runs = [path.parent for path in runs_of(options["env"]).glob(f"*/{CONFIG}") if resumable(path.parent)]
+    mine = [run for run in runs if wanted.items() <= json.loads((run / CONFIG).read_text()).items()]
+    return str(max(mine, key=lambda run: (run / CONFIG).stat().st_mtime)) if mine else None
+
+
+def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
+    """Return the last lines: how it went, and what to type next."""
+    command = f"{_python()} -m baselines_ppo.run"
+    if result.exit_code:
+        launcher = f"mpirun -np {ranks} " if ranks > 1 else ""
+        return (
+            f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
+            f"go on:    {launcher}{command} --resume {result.folder}"
+        )
+    score = "-" if result.mean_return is None else f"{result.mean_return:,.1f}"
+    return (
+        f"done: {result.total_steps:,} steps, mean return of the last 100 episodes {score}\n"
+        f"run:      {result.folder}\n"
+        f"evaluate: {command} evaluate {result.folder}\n"
+        f"play:     {command} play {result.folder}"
+    )
+
+
+def _python() -> str:
+    """Return what to type for this Python: `python` if that finds it, else its path."""
+    if shutil.which("python") == sys.executable:
+        return "python"
+    executable = Path(sys.executable)
+    return str(executable.relative_to(Path.cwd()) if executable.is_relative_to(Path.cwd()) else executable)
