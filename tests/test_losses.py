@@ -53,6 +53,7 @@ def test_approx_kl_is_the_kl_of_two_gaussians_within_its_error() -> None:
     old, new = -0.5 * x**2, -0.5 * (x - 0.3) ** 2
     np.testing.assert_allclose(approx_kl(tf.constant(new), tf.constant(old)), 0.045, rtol=0.02)
     assert float(approx_kl(tensor(-1.0), tensor(-1.0))) == 0.0
+    np.testing.assert_allclose(approx_kl(tensor(0.5), tensor(0.0)), np.exp(0.5) - 1.5, rtol=1e-5)  # never negative
 
 
 def test_clip_fraction_counts_ratios_outside() -> None:

@@ -78,8 +78,8 @@ def test_acting_in_numpy_equals_evaluation_in_tensorflow(activation: str, action
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 31])
 def test_an_action_does_not_depend_on_how_many_are_taken_with_it(size: int) -> None:
-    policy = policy_of(actor_critic())
-    observations, draws = noise(31, 11), noise(31, 3)
+    policy = policy_of(ActorCritic(17, BOX, (64, 64), "tanh", False))
+    observations, draws = noise(31, 17), noise(31, 3)
     together, _ = policy.sample(observations, draws)
     for first in range(0, 31 - size, size):
         rows = slice(first, first + size)

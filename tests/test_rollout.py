@@ -119,6 +119,23 @@ def test_a_record_at_the_time_limit_is_that_of_the_next_episode() -> None:
     assert [(record.episode, len(record.actions)) for record in envs.capture()] == [(1, 0)] * 3
 
 
+def test_a_replayed_environment_can_be_recorded_again() -> None:
+    """Episodes of different lengths, captured, replayed, stepped on and captured again."""
+    envs, again = vec_env("CartPole-v1"), vec_env("CartPole-v1")
+    envs.reset()
+    for actions in random_actions(envs, 57):
+        envs.step(actions)
+    assert again.restore(envs.capture()) == []
+    for actions in random_actions(envs, 9, first=57):
+        envs.step(actions)
+        again.step(actions)
+    for one, other in zip(envs.capture(), again.capture(), strict=True):
+        assert one.episode == other.episode
+        np.testing.assert_array_equal(one.actions, other.actions)
+        np.testing.assert_array_equal(one.observation, other.observation)
+    assert len({len(record.actions) for record in envs.capture()}) > 1
+
+
 def test_an_environment_that_cannot_be_replayed_begins_a_new_episode() -> None:
     envs = vec_env("tests.environments:Entropy-v0", range(5, 7))
     envs.reset()
