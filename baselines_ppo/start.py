@@ -95,7 +95,7 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
 
 def _compare(config: TrainConfig, stored: Checkpoint) -> list[str]:
     """Return what differs from the checkpoint's configuration; refuse what would not be the same run."""
-    before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest["config"]))}
+    before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest.get("config", {})))}
     now = {item.name: value for _, item, value in all_fields(config)}
     changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
     differing = [change for name, change in changes.items() if name not in CHANGING + HARMLESS]

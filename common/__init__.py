@@ -1,6 +1,8 @@
 """What every algorithm uses, in reading order.
 
-rollout (collects), gae, losses, optimizer (learns); policy, networks, distributions, normalizer (the agent);
-envs, vec_env, spaces (the world); mpi, ending, signals (the job); checkpoint, run_folder, logger, agent (what
-is kept); minibatches, seeding, failures, threads (small things).
+Collecting and learning: rollout, gae, batch, minibatches, losses, optimizer.
+The agent: policy, networks, distributions, arrays, normalizer, spaces, agent.
+The world: envs, vec_env, seeding.
+The job: mpi, ending, signals, launcher, threads, tensorflow_start, failures.
+What is kept: checkpoint, run_folder, logger.
 """

@@ -40,7 +40,7 @@ def test_the_value_of_an_unending_reward_is_learned_through_time_limits(tmp_path
     assert value[0] == pytest.approx(10.0, abs=0.3)
 
 
-@pytest.mark.parametrize("alg", ["ppo1", "ppo2"])
+@pytest.mark.parametrize("alg", ["ppo2", pytest.param("ppo1", marks=pytest.mark.slow)])
 def test_cartpole_is_solved_within_its_preset_budget(alg: str, tmp_path: Path) -> None:
     """500 is the most that CartPole-v1 gives."""
     result = train(configure("CartPole-v1", alg, num_timesteps=100_000), logdir=tmp_path / "run")
