@@ -1,4 +1,4 @@
-# `make train` and `make test` need nothing but Python 3.10 or newer; both set up .venv on first use.
+# `make train` and `make test` need nothing but Python 3.10 to 3.13; both set up .venv on first use.
 
 PYTHON ?= python3
 BIN    := .venv/bin

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
+from baselines_ppo.common.launcher import launched_by_mpi
 from baselines_ppo.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
     """
     from baselines_ppo.training_run import Result
 
+    if launched_by_mpi():
+        raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
     mpirun = Path(sys.executable).with_name("mpirun")
     command = str(mpirun) if mpirun.exists() else shutil.which("mpirun")
     if command is None:
@@ -44,22 +48,31 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # an interrupt reaches mpirun once, from below, and not twice
         )
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(call)
-        process.stdin.close()
-        while True:
-            try:
-                for line in process.stdout:  # print, so that it appears in a notebook's cell
-                    print(line.decode(errors="replace"), end="", flush=True)
-                exit_code = process.wait()
-                break
-            except KeyboardInterrupt:  # a notebook's stop button; the ranks write a checkpoint and end
-                process.send_signal(signal.SIGINT)
+        try:
+            exit_code = _show(process, call)
+        finally:
+            process.terminate()  # does nothing to one that has ended
         if not answer.exists():
             raise FAILURES.get(exit_code, Failure)(f"the ranks ended with exit code {exit_code}; see above")
         data = json.loads(answer.read_text())
     return Result(Path(data["folder"]), data["total_steps"], data["mean_return"], data["exit_code"])
+
+
+def _show(process: subprocess.Popen[bytes], call: bytes) -> int:
+    """Send the ranks their call and print what they print, so that it appears in a notebook's cell."""
+    assert process.stdin is not None and process.stdout is not None
+    with suppress(BrokenPipeError):  # mpirun has ended already; it says why
+        process.stdin.write(call)
+        process.stdin.close()
+    while True:
+        try:
+            for line in process.stdout:
+                print(line.decode(errors="replace"), end="", flush=True)
+            return process.wait()
+        except KeyboardInterrupt:  # a notebook's stop button; the ranks write a checkpoint and end
+            process.send_signal(signal.SIGINT)
 
 
 def _serve() -> int:

@@ -26,6 +26,20 @@ SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS"
 PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
 
 
+PER_ENVIRONMENT = {
+    f"environments/{name}"
+    for name in (
+        "episode",
+        "observation",
+        "actions",
+        "action_count",
+        "episode_return",
+        "episode_length",
+        "discounted_return",
+    )
+}
+
+
 class Segment(TypedDict):
     """One stretch of a run between two starts."""
 
@@ -120,6 +134,8 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
       LoadError: the checkpoint lacks something or does not fit the run.
     """
     manifest, arrays = checkpoint.manifest, checkpoint.arrays
+    for name in sorted(PER_ENVIRONMENT - set(arrays)):
+        raise LoadError(f"{checkpoint.path}: {name} is missing")
     for name, own in run.replicated_state().items():
         if name not in arrays or arrays[name].shape != own.shape:
             found = arrays[name].shape if name in arrays else "missing"
@@ -133,10 +149,10 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
         counters.episodes, counters.seconds = int(manifest["episodes"]), float(manifest["seconds"])
         counters.window.extend((float(value), int(length)) for value, length in arrays["window"])
         before, lineage, facts = int(manifest["lineage"][-1]["ranks"]), manifest["lineage"], manifest["platform"]
-        failed = _restore_environments(run, arrays)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
+    failed = _restore_environments(run, arrays)
     notes = [f"changed {change}" for change in changes]
     if before != run.comm.size:
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, equal up to the rounding of sums")

@@ -26,6 +26,7 @@ FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 LARGEST_MANIFEST, LARGEST_ARRAYS = 10**6, 10**10  # bytes
 KEEP_LAST = 3
+NAMES = "ckpt-" + "[0-9]" * 8  # of an iteration; a user may keep others beside them
 
 
 class Checkpoint(NamedTuple):
@@ -97,7 +98,7 @@ def find(path: Path) -> tuple[Checkpoint, list[str]]:
         return load(path), []
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
     skipped: list[str] = []
-    for candidate in sorted(folder.glob("ckpt-*"), reverse=True):
+    for candidate in sorted(folder.glob(NAMES), reverse=True):
         try:
             return load(candidate), skipped
         except LoadError as error:
@@ -108,7 +109,7 @@ def find(path: Path) -> tuple[Checkpoint, list[str]]:
 
 def retain(folder: Path) -> None:
     """Delete all checkpoints but the last three and the one with the best mean return."""
-    kept = sorted(folder.glob("ckpt-*"))
+    kept = sorted(folder.glob(NAMES))
     returns: dict[Path, float] = {}
     for path in kept:
         try:
@@ -125,7 +126,7 @@ def retain(folder: Path) -> None:
 
 def set_aside(folder: Path, after: int) -> None:
     """Rename the checkpoints after an iteration to bad-ckpt-...; going on from that one writes them anew."""
-    for path in folder.glob("ckpt-*"):
+    for path in folder.glob(NAMES):
         if int(path.name.removeprefix("ckpt-")) > after:
             shutil.rmtree(path.with_name(f"bad-{path.name}"), ignore_errors=True)
             path.rename(path.with_name(f"bad-{path.name}"))

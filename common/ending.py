@@ -34,7 +34,7 @@ def run_job(body: Callable[[], int]) -> NoReturn:
     faulthandler.enable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
-    threading.excepthook = lambda args: _abort(args.exc_value)
+    threading.excepthook = lambda args: None if args.exc_type is SystemExit else _abort(args.exc_value)
     exit_code = _end_all_on_failure(body)
     sys.stdout.flush()
     sys.exit(exit_code)
@@ -51,7 +51,7 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
     except Failure as failure:
         _fail(failure)
     except KeyboardInterrupt:
-        text = "stopped at once; what came after the last checkpoint is lost\n"
+        text = "stopped at once; a training goes on from its last checkpoint with --resume\n"
         _end(STOPPED_BY_CTRL_C, text if launched_rank() == 0 else "")
     except BaseException as error:  # SystemExit too: no rank may leave alone
         _abort(error)
@@ -81,7 +81,9 @@ def _abort(error: BaseException | None) -> NoReturn:
     text = "".join(traceback.format_exception(error)) if error is not None else "unknown error in a thread\n"
     exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
     summary = "".join(traceback.format_exception_only(error)).strip() if error is not None else "unknown"
-    last_line = f"baselines_ppo: rank {rank} failed ({summary}); go on from the last checkpoint with --resume\n"
+    last_line = (
+        f"baselines_ppo: rank {rank} failed ({summary}); a training goes on from its last checkpoint with --resume\n"
+    )
     report = "".join(f"[rank {rank}] {line}\n" for line in text[-LONGEST_REPORT:].splitlines()) + last_line
     _end(exit_code or 1, report)
 

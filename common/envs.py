@@ -19,7 +19,6 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 
 # What to install when one of these words is in an environment's id or in Gymnasium's complaint.
 PACKAGES = {
-    "ale/": "ale-py",
     "box2d": "gymnasium[box2d]",
     "mujoco": "gymnasium[mujoco]",
     "pygame": "gymnasium[classic-control]",
@@ -42,7 +41,7 @@ def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.E
     except gymnasium.error.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         install = next((package for word, package in PACKAGES.items() if word in f"{env_id} {reason}".lower()), None)
-        if isinstance(error, gymnasium.error.UnregisteredEnv) and "ale/" not in env_id.lower():
+        if isinstance(error, gymnasium.error.UnregisteredEnv):
             hint = nearest(env_id, gymnasium.registry)
             raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
         cure = f"needs a package: pip install '{install}'" if install else reason

@@ -31,8 +31,7 @@ class Logger:
         now = time.monotonic()
         if last or now - self._summarized_at >= SUMMARY_INTERVAL:
             self._summarized_at = now
-            with suppress(OSError):  # progress.csv is the log of record, and reports a full disk
-                self._write_summary(row)
+            self._write_summary(row)
         if last or now - self._shown_at >= self._log_interval:
             rate = (row["total_steps"] - self._shown_steps) / max(now - self._shown_at, 1e-9)
             left = max(self._num_timesteps - row["total_steps"], 0) / rate
@@ -45,16 +44,20 @@ class Logger:
             return
         import tensorflow as tf
 
-        with self._summary.as_default(step=row["total_steps"]):
+        # A full disk is reported by progress.csv, the log of record; it must not stop the training.
+        with suppress(OSError, tf.errors.OpError), self._summary.as_default(step=row["total_steps"]):
             for name, value in row.items():
                 if isinstance(value, int | float) and not math.isnan(value):
                     tf.summary.scalar(name, value)
-        self._summary.flush()
+            self._summary.flush()
 
     def close(self) -> None:
         """Close the TensorBoard events."""
         if self._summary is not None:
-            self._summary.close()
+            import tensorflow as tf
+
+            with suppress(OSError, tf.errors.OpError):
+                self._summary.close()
 
 
 def summary_writer(folder: RunFolder) -> Any:

@@ -35,20 +35,22 @@ class RunFolder:
         self._warned = False
 
     def create(self) -> None:
-        """Make the folder and take its lock; one whose run ended before its first checkpoint is begun anew.
+        """Make the folder and take its lock; one without a checkpoint is begun anew, its progress kept by another name.
 
         Raises:
           UsageError: there is a run in it already, or another process uses it.
           WriteError: it cannot be written.
         """
-        if any(self.checkpoints.glob("ckpt-*")):
+        if any(self.checkpoints.glob(checkpoint.NAMES)):
             raise UsageError(
                 f"{self.path} holds a run already; go on with --resume {self.path}, or give another --logdir"
             )
         with self._writing():
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self._acquire()
-            self._keep_progress(0)
+            checkpoint.sweep(self.checkpoints)
+            if (self.path / PROGRESS).exists():
+                (self.path / PROGRESS).rename(self.path / f"{time.strftime('%Y%m%d-%H%M%S')}-{PROGRESS}")
 
     def open(self, iteration: int) -> None:
         """Take the lock of the existing folder, to go on from the checkpoint of an iteration.

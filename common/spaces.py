@@ -32,7 +32,7 @@ class BoxAction:
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n, A] float32: clipped and rescaled where both bounds are finite."""
         columns = [
-            np.clip(column, low, high)
+            np.clip(column, -np.inf if low is None else low, np.inf if high is None else high)
             if low is None or high is None
             else low + (np.clip(column, -1, 1) + 1) * ((high - low) / 2)
             for column, low, high in zip(np.moveaxis(actions, -1, 0), self.low, self.high, strict=True)

@@ -51,6 +51,9 @@ def main(arguments: list[str]) -> int:
         from baselines_ppo.run.train import train_command
 
         return train_command(options)
+    for name, least in (("episodes", 1), ("seed", 0)):
+        if options[name] < least:
+            raise UsageError(f"--{name} is {options[name]}, expected at least {least}")
     if command == "evaluate":
         from baselines_ppo.run.evaluate import evaluate
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
 from baselines_ppo.common.envs import check_stored_id, make_environment
-from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 from baselines_ppo.common.spaces import action_of, observation_size
@@ -14,10 +14,6 @@ from baselines_ppo.common.spaces import action_of, observation_size
 
 def evaluate(agent: str, env: str | None, episodes: int, seed: int) -> int:
     """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
-    if episodes < 1:
-        raise UsageError(f"--episodes is {episodes}, expected at least 1")
-    if seed < 0:
-        raise UsageError(f"--seed is {seed}, expected at least 0")
     comm = world()
     loaded = comm.on_root(lambda: load_agent(agent))
     env_id = env or check_stored_id(loaded.env_id)

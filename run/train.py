@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.envs import check_stored_id
+from baselines_ppo.common.envs import PLAIN_ID, check_stored_id
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.run_folder import CONFIG, runs_of
@@ -26,12 +26,12 @@ def train_command(options: dict[str, Any]) -> int:
     preset, watch = options.pop("preset"), options.pop("play")
     if watch:
         require_display()
-    if paths["resume"] is None and "env" not in options:
-        raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     if paths["resume"] == "auto":
         paths["resume"] = _newest_run(paths["logdir"], options)
         if paths["resume"] is not None:
             paths["load_path"] = None  # the run that it began is under way
+    if paths["resume"] is None and "env" not in options:
+        raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     config = _configuration(paths["resume"], preset, options)
 
     result = train(config, **paths)
@@ -77,7 +77,7 @@ def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
 
 def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
     def resumable(folder: Path) -> bool:
-        return (folder / CONFIG).exists() and any((folder / "checkpoints").glob("ckpt-*"))
+        return (folder / CONFIG).exists() and any((folder / "checkpoints").glob(checkpoint.NAMES))
 
     if logdir is not None:
         return logdir if resumable(Path(logdir).expanduser()) else None
@@ -93,25 +93,26 @@ def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
 
 def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
     """Return the last lines: how it went, and what to type next."""
-    command = f"{_python()} -m baselines_ppo.run"
+    command = f"{_program('python')} -m baselines_ppo.run"
+    named = "" if PLAIN_ID.fullmatch(config.env) else f" --env {config.env}"  # no file may name a module
     if result.exit_code:
-        launcher = f"mpirun -np {ranks} " if ranks > 1 else ""
+        launcher = f"{_program('mpirun')} -np {ranks} " if ranks > 1 else ""
         return (
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
-            f"go on:    {launcher}{command} --resume {result.folder}"
+            f"go on:    {launcher}{command} --resume {result.folder}{named}"
         )
     score = "-" if result.mean_return is None else f"{result.mean_return:,.1f}"
     return (
         f"done: {result.total_steps:,} steps, mean return of the last 100 episodes {score}\n"
         f"run:      {result.folder}\n"
-        f"evaluate: {command} evaluate {result.folder}\n"
-        f"play:     {command} play {result.folder}"
+        f"evaluate: {command} evaluate {result.folder}{named}\n"
+        f"play:     {command} play {result.folder}{named}"
     )
 
 
-def _python() -> str:
-    """Return what to type for this Python: `python` if that finds it, else its path."""
-    if shutil.which("python") == sys.executable:
-        return "python"
-    executable = Path(sys.executable)
-    return str(executable.relative_to(Path.cwd()) if executable.is_relative_to(Path.cwd()) else executable)
+def _program(name: str) -> str:
+    """Return what to type for a program beside this Python: its name if that finds it, else its path."""
+    own, found = Path(sys.executable).with_name(name), shutil.which(name)
+    if not own.exists() or found == str(own):
+        return name
+    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)

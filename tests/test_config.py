@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from baselines_ppo import configure, train
+from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
@@ -63,6 +65,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: resolve(configure("X", num_minibatches=60), 1), "num_minibatches 60 does not divide num_steps 256"),
     (lambda: resolve(configure("X", num_envs=1, num_minibatches=256), 1), "fewer --num-minibatches"),
     (lambda: cli.main([]), "which environment? give --env"),
+    (lambda: cli.main(["--resume", "auto", "--logdir", "x"]), "which environment? give --env"),
     (
         lambda: cli.main(["--env", "X", "--learning-rat", "1"]),
         "--learning-rat (did you mean --learning-rate",
@@ -79,7 +82,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["--env", "CartPole-v1", "--load-path", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["--env", "X", "--num-timesteps", "inf"]), "invalid int value: 'inf'"),
     (lambda: cli.main(["--env", "Hopper-v2"]), "environment Hopper-v2 is too old for this Gymnasium; try its -v4"),
-    (lambda: cli.main(["--env", "ALE/Pong-v5"]), "needs a package: pip install 'ale-py'"),
     (lambda: cli.main(["evaluate", "nowhere", "--seed", "-1"]), "--seed is -1, expected at least 0"),
     (lambda: cli.main(["--env", "X", "--play"]), "there is no display here"),
     (lambda: train(configure("X"), resume="a", load_path="b"), "not both"),
@@ -98,6 +100,14 @@ def test_what_is_wrong_gets_one_line_that_says_what_to_do(
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == (66 if "does not exist" in message else 2)
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UsageError, match=r"LunarLander-v3 needs a package: pip install 'gymnasium\[box2d\]'"):
+        make_environment("LunarLander-v3")
 
 
 def parsed(*arguments: str, alg: str = "ppo2") -> dict[str, Any]:

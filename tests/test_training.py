@@ -204,6 +204,7 @@ def test_a_run_that_died_before_its_first_checkpoint_begins_anew(faulty: Run, tm
     finished = faulty(1, "stub+none", *line)
     assert finished.returncode == 0, finished.stderr
     assert [row["iteration"] for row in figures(tmp_path / "run")] == ["1", "2", "3", "4"]
+    assert len(list((tmp_path / "run").glob("*-progress.csv"))) == 1  # the rows of the run that died
 
 
 def test_resuming_past_damaged_checkpoints_keeps_what_it_writes(faulty: Run, tmp_path: Path) -> None:
