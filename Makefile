@@ -6,7 +6,7 @@ BIN    := .venv/bin
 .PHONY: train test check
 
 train: .venv/installed
-	$(BIN)/mpirun -np 2 $(BIN)/python -m baselines_ppo.run --env Humanoid-v4 --num-timesteps 150000
+	$(BIN)/mpirun -np 2 $(BIN)/python -m baselines_ppo.run --env Humanoid-v4 --num-timesteps 110000
 
 test: .venv/installed check
 	$(BIN)/python -m pytest
