@@ -1,0 +1,36 @@
+"""Small runs of the real command, and what they leave behind."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from baselines_ppo.common import checkpoint
+
+TIMES = ("seconds", "steps_per_second", "environments_share", "acting_share", "learning_share")
+
+
+def flags(env: str, alg: str, iterations: int, num_envs: int = 6) -> tuple[object, ...]:
+    """Return a small run: six environments, 32 steps, 4 minibatches, 3 epochs."""
+    shape = ("--num-envs", num_envs, "--num-steps", 32, "--num-minibatches", 4, "--num-epochs", 3)
+    return ("--env", env, "--alg", alg, *shape, "--num-timesteps", iterations * num_envs * 32, "--save-interval", 0)
+
+
+def arrays(path: Path, iteration: int | None = None) -> dict[str, np.ndarray]:
+    if iteration is not None:
+        return checkpoint.load(path / "checkpoints" / f"ckpt-{iteration:08d}").arrays
+    return checkpoint.find(path)[0].arrays
+
+
+def assert_same_bits(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert set(one) == set(other)
+    different = [name for name in one if one[name].tobytes() != other[name].tobytes()]
+    assert different == []
+
+
+def figures(path: Path) -> list[dict[str, str]]:
+    """Return progress.csv without what depends on the clock."""
+    with (path / "progress.csv").open() as file:
+        return [{name: x for name, x in row.items() if name not in TIMES} for row in csv.DictReader(file)]
