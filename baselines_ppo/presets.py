@@ -75,7 +75,7 @@ STANDUP = replace(
 )
 
 # OpenAI Baselines' own benchmark of these values at 1 M (v2): Reacher -6.7, InvertedPendulum 809,
-# InvertedDoublePendulum 7 103. Here (v4, one seed): Reacher -4.8 at 0.6 M, InvertedPendulum 1 000 at 0.3 M,
+# InvertedDoublePendulum 7 103. Here (v4, one seed): Reacher -4.6 at 0.6 M, InvertedPendulum 1 000 at 0.3 M,
 # InvertedDoublePendulum 8 880 at 0.4 M. Sixteen environments, so that as many ranks can share them.
 TEXTBOOK_16 = replace(TEXTBOOK["ppo2"], rollout=RolloutConfig(num_envs=16, num_steps=128))
 
