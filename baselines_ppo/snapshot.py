@@ -134,8 +134,8 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
       LoadError: the checkpoint lacks something or does not fit the run.
     """
     manifest, arrays = checkpoint.manifest, checkpoint.arrays
-    for name in sorted(PER_ENVIRONMENT - set(arrays)):
-        raise LoadError(f"{checkpoint.path}: {name} is missing")
+    if missing := sorted(PER_ENVIRONMENT - set(arrays)):
+        raise LoadError(f"{checkpoint.path}: {', '.join(missing)} missing")
     for name, own in run.replicated_state().items():
         if name not in arrays or arrays[name].shape != own.shape:
             found = arrays[name].shape if name in arrays else "missing"
