@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import types
-from collections.abc import Callable, Iterator
-from dataclasses import Field, asdict, dataclass, field, fields, replace
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from dataclasses import Field, asdict, dataclass, fields, replace
+from typing import Any, get_type_hints
 
 from baselines_ppo.common.failures import UsageError, nearest
-
-
-def option(
-    default: Any,
-    help: str,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """Return a dataclass field with its help and its range: low <= x <= high, x > above, or one of choices."""
-    limits = {"low": low, "high": high, "above": above, "choices": choices}
-    return field(default=default, metadata={"help": help, **limits})
+from baselines_ppo.fields import check, option
 
 
 @dataclass(frozen=True)
@@ -36,16 +22,22 @@ class RolloutConfig:
     clip_observations: float | None = option(10.0, "largest normalised observation", above=0)
     normalize_returns: bool = option(True, "divide rewards by the running std of the discounted return")
     clip_rewards: float | None = option(10.0, "largest normalised reward", above=0)
+    clip_raw_rewards: float | None = option(None, "largest reward before it is normalised; Atari: 1", above=0)
 
 
 @dataclass(frozen=True)
 class PolicyConfig:
     """The networks of policy and value function."""
 
-    network: str = option("mlp", "kind of network", choices=("mlp",))
-    hidden_sizes: tuple[int, ...] = option((64, 64), "units of each hidden layer, such as 256,128,64", low=1)
-    activation: str = option("tanh", "after each hidden layer", choices=("tanh", "relu", "elu", "silu"))
-    shared_trunk: bool = option(False, "policy and value function share their hidden layers")
+    network: str = option("auto", "mlp, cnn, lstm, cnn_lstm or module:function; auto: cnn for images, else mlp")
+    hidden_sizes: tuple[int, ...] | None = option(
+        None, "units of each hidden layer, such as 256,128,64; none: the network's own", low=1
+    )
+    activation: str | None = option(
+        None, "after each hidden layer; none: the network's own", choices=("tanh", "relu", "elu", "silu")
+    )
+    lstm_size: int = option(128, "units of the LSTM's cell", low=1)
+    shared_trunk: bool | None = option(None, "one network for policy and value function; none: if cnn or lstm")
     init_log_std: float = option(0.0, "of the first Gaussian policy, in units of half the action range")
 
 
@@ -72,10 +64,11 @@ class PPO2Config:
     learning_rate_schedule: str = option(
         "linear", "adaptive: hold the KL near kl_target", choices=("constant", "linear", "adaptive")
     )
-    kl_target: float = option(0.025, "KL since the start of the iteration that `adaptive` holds", above=0)
+    kl_target: float = option(0.025, "KL since the start of the iteration that `adaptive` and `kl_coef` hold", above=0)
     target_kl: float | None = option(None, "end an iteration's epochs above this KL; none: never", above=0)
     clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
     clip_range_schedule: str = option("constant", "of the clip range", choices=("constant", "linear"))
+    kl_coef: float = option(0.0, "first weight of a KL penalty beside the clip, then held to kl_target", low=0)
     value_coef: float = option(0.5, "weight of the value loss", low=0)
     value_clip_range: float | None = option(0.2, "how far a value moves from its old one; none: any", above=0)
     entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
@@ -87,7 +80,39 @@ class PPO2Config:
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
 
-AlgorithmConfig = PPO1Config | PPO2Config
+@dataclass(frozen=True)
+class PPOKLConfig:
+    """PPO with an adaptive KL penalty; values from Coady's "AI Gym Workout", one setting for ten robots."""
+
+    num_episodes: int | None = option(20, "per iteration over all environments; none: num_steps count", low=1)
+    num_epochs: int = option(20, "E, most passes of the policy over each iteration's experience", low=1)
+    learning_rate: float = option(9e-4, "Adam's step size for the policy, before the root below divides it", above=0)
+    kl_target: float = option(0.003, "KL since the start of the iteration that the penalty holds", above=0)
+    kl_coef: float = option(1.0, "beta, the first weight of the penalty", above=0)
+    hinge_coef: float = option(50.0, "eta, weight of the squared KL above twice its target", low=0)
+    value_epochs: int = option(10, "passes of the value function over this iteration and the one before", low=1)
+    value_minibatch_size: int = option(256, "transitions of its minibatches over all ranks", low=2)
+    value_learning_rate: float = option(1e-2, "Adam's step size for the value function, before the root", above=0)
+    scale_learning_rates: bool = option(True, "divide step sizes by the root of the middle layer's units")
+    adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
+
+
+@dataclass(frozen=True)
+class TRPOConfig:
+    """Trust region policy optimisation; values from OpenAI Baselines trpo_mpi, the value function's from RL Zoo."""
+
+    kl_target: float = option(0.01, "delta, largest KL of a step", above=0)
+    cg_steps: int = option(10, "of conjugate gradient", low=1)
+    cg_damping: float = option(0.1, "added to the Fisher matrix's diagonal", low=0)
+    line_search_steps: int = option(10, "step lengths that are tried", low=1)
+    line_search_factor: float = option(0.8, "each step length by the one before", above=0, high=1)
+    num_minibatches: int = option(16, "K, of the value function, per epoch", low=1)
+    num_epochs: int = option(20, "E, passes of the value function over each iteration's experience", low=1)
+    value_learning_rate: float = option(1e-3, "Adam's step size for the value function", above=0)
+    adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
+
+
+AlgorithmConfig = PPO1Config | PPO2Config | PPOKLConfig | TRPOConfig
 
 
 @dataclass(frozen=True)
@@ -95,7 +120,9 @@ class TrainConfig:
     """One training run."""
 
     env: str = option("", "Gymnasium environment id, such as Humanoid-v4")
-    alg: str = option("ppo2", "algorithm", choices=("ppo1", "ppo2"))
+    wrapper: tuple[str, ...] = option((), "around each environment, module:Class, the innermost first")
+    env_restarts: int = option(0, "how often each environment that raises is made again", low=0)
+    alg: str = option("ppo2", "algorithm", choices=("ppo1", "ppo2", "ppo_kl", "trpo"))
     seed: int = option(0, "of everything random", low=0)
     num_timesteps: int = option(1_000_000, "environment steps over all ranks, such as 2.5e6", low=1)
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
@@ -115,14 +142,25 @@ class TrainConfig:
         return self.rollout.num_envs
 
     @property
+    def num_episodes(self) -> int | None:
+        """Episodes of one iteration over all ranks, where they are counted; None where steps are."""
+        return self.algorithm.num_episodes if isinstance(self.algorithm, PPOKLConfig) else None
+
+    @property
     def steps_per_iteration(self) -> int:
-        """T N, environment steps of one iteration over all ranks."""
+        """T N, environment steps of one iteration over all ranks, where episodes are not counted."""
         return self.num_envs * self.rollout.num_steps
 
     @property
+    def num_minibatches(self) -> int | None:
+        """K, where an epoch is dealt into a fixed number of minibatches."""
+        return None if isinstance(self.algorithm, PPOKLConfig) else self.algorithm.num_minibatches
+
+    @property
     def minibatch_size(self) -> int:
-        """M, transitions of one minibatch over all ranks."""
-        return self.steps_per_iteration // self.algorithm.num_minibatches
+        """M, transitions of one of K minibatches over all ranks."""
+        assert self.num_minibatches is not None, "this algorithm has no fixed number of minibatches"
+        return self.steps_per_iteration // self.num_minibatches
 
 
 # What `--preset none` means: the textbook values of each algorithm.
@@ -134,6 +172,19 @@ TEXTBOOK = {
     ),
     # Baselines collects 1 x 2048 steps; 8 x 256 is the same batch, and up to 8 ranks can share it.
     "ppo2": TrainConfig(alg="ppo2"),
+    # One episode of each of 20 environments; time left is seen because the value of a state depends on it.
+    "ppo_kl": TrainConfig(
+        alg="ppo_kl",
+        wrapper=("gymnasium.wrappers:TimeAwareObservation",),
+        rollout=RolloutConfig(num_envs=20, gamma=0.995, gae_lambda=0.98, clip_rewards=None),
+        policy=PolicyConfig(init_log_std=-0.5),
+        algorithm=PPOKLConfig(),
+    ),
+    "trpo": TrainConfig(
+        alg="trpo",
+        rollout=RolloutConfig(num_envs=8, num_steps=256, gae_lambda=0.97),
+        algorithm=TRPOConfig(),
+    ),
 }
 
 
@@ -182,17 +233,38 @@ def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
         lower, upper = config.num_envs // ranks * ranks, -(-config.num_envs // ranks) * ranks
         near = f"{lower} or {upper}" if lower else str(upper)
         raise UsageError(f"num_envs {config.num_envs} is not a multiple of {ranks} ranks; give --num-envs {near}")
-    num_steps, num_minibatches = config.rollout.num_steps, config.algorithm.num_minibatches
-    if num_steps % num_minibatches:
-        divisors = [k for k in range(1, num_steps + 1) if num_steps % k == 0]
-        closest = min(divisors, key=lambda k: abs(k - num_minibatches))
+    if config.num_episodes is not None and config.num_episodes % config.num_envs:
         raise UsageError(
-            f"num_minibatches {num_minibatches} does not divide num_steps {num_steps}; "
-            f"give --num-minibatches {closest}, or another --num-steps"
+            f"num_episodes {config.num_episodes} is not a multiple of num_envs {config.num_envs}; each environment "
+            f"makes as many: give --num-envs {closest_divisor(config.num_episodes, config.num_envs)}, or none"
+        )
+    return config
+
+
+def check_minibatches(config: TrainConfig, ranks: int, recurrent: bool) -> None:
+    """Check that an iteration can be dealt into its minibatches.
+
+    Raises:
+      UsageError: it cannot; says which number could.
+    """
+    num_minibatches = config.num_minibatches
+    if num_minibatches is None:
+        return
+    what, dealt = ("the steps of an environment", config.rollout.num_steps)
+    if recurrent:  # sequences are not cut
+        what, dealt = "the environments of a rank", config.num_envs // ranks
+    if dealt % num_minibatches:
+        raise UsageError(
+            f"num_minibatches {num_minibatches} does not divide {what}, {dealt}; "
+            f"give --num-minibatches {closest_divisor(dealt, num_minibatches)}, or other --num-envs or --num-steps"
         )
     if config.minibatch_size < 2:
         raise UsageError("a minibatch of one transition cannot be standardised; give fewer --num-minibatches")
-    return config
+
+
+def closest_divisor(number: int, wanted: int) -> int:
+    """Return the divisor of a number that is closest to a wanted one."""
+    return min((k for k in range(1, number + 1) if number % k == 0), key=lambda k: abs(k - wanted))
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:
@@ -211,54 +283,10 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
         flat.update(data.get(name, {}))
     if flat.get("alg") not in TEXTBOOK:
         raise UsageError(f"unknown algorithm {flat.get('alg')}; choose from {', '.join(TEXTBOOK)}")
-    if "hidden_sizes" in flat:
-        flat["hidden_sizes"] = tuple(flat["hidden_sizes"])
+    flat = {name: tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
     return with_fields(TEXTBOOK[flat["alg"]], **flat)
 
 
 def field_type(config: TrainConfig, section: str | None, item: Field[Any]) -> Any:
     """Return the annotated type of a field."""
     return get_type_hints(type(config.sections()[section] if section else config))[item.name]
-
-
-def is_optional(kind: Any) -> bool:
-    """Return whether a type admits None."""
-    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
-
-
-def plain_type(kind: Any) -> Any:
-    """Return the type without its None, and without its element type: int, float, bool, str or tuple."""
-    if is_optional(kind):
-        kind = next(k for k in get_args(kind) if k is not type(None))
-    return get_origin(kind) or kind
-
-
-def check(item: Field[Any], kind: Any, value: Any) -> None:
-    """Check one value against its field's type and range.
-
-    Raises:
-      UsageError: says which flag, what it is and what it may be.
-    """
-    limits, plain = item.metadata, plain_type(kind)
-    flag = "--" + item.name.replace("_", "-")
-    if value is None and is_optional(kind):
-        return
-    accepted: tuple[type, ...] = (int, float) if plain is float else (plain,)
-    if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
-        raise UsageError(f"{flag} is {value!r}, expected {plain.__name__}")
-    if limits["choices"] and value not in limits["choices"]:
-        raise UsageError(f"{flag} is {value!r}; choose from {', '.join(limits['choices'])}")
-    rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
-        ("low", "at least", lambda x, limit: x >= limit),
-        ("high", "at most", lambda x, limit: x <= limit),
-        ("above", "above", lambda x, limit: x > limit),
-    ]
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(value, tuple) and type(number) is not int:
-            raise UsageError(f"{flag} is {value}, expected whole numbers")
-        if isinstance(number, float) and not math.isfinite(number):
-            raise UsageError(f"{flag} is {value}, expected a finite number")
-        for name, words, holds in rules:
-            limit = limits[name]
-            if limit is not None and not holds(number, limit):
-                raise UsageError(f"{flag} is {value}, expected {words} {limit:g}")

@@ -21,7 +21,7 @@ from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
-from baselines_ppo.common.minibatches import minibatch_indices, standardize
+from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import MpiAdam
 from baselines_ppo.common.policy import Policy
@@ -36,7 +36,10 @@ class PPO1:
         assert isinstance(config.algorithm, PPO1Config)
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
-        self.adam = MpiAdam(self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, None)
+        compiled = not policy.network.convolutional
+        self.adam = MpiAdam(
+            self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, compiled=compiled
+        )
         self.adam.start(policy.parameters)
 
     @property
@@ -48,9 +51,8 @@ class PPO1:
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return equation 9, to be minimised, over a minibatch, and its metrics."""
-        network, distribution, xp = self.policy.network, self.policy.distribution, tensorflow_arrays()
-        params = network.policy(xp, parameters, batch.observations)
-        value = network.value(xp, parameters, batch.observations)
+        distribution, xp = self.policy.distribution, tensorflow_arrays()
+        params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
@@ -65,14 +67,13 @@ class PPO1:
         Args:
           progress: share of the run's steps that is done, from 0 to 1.
         """
-        config, num_steps = self.config, len(rollout.rewards)
+        config, recurrent = self.config, self.policy.network.recurrent
         advantages, value_targets = gae(
             rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
-        batch = batch_of(rollout, standardize(advantages, self.comm), rollout.values, value_targets)
-        indices = minibatch_indices(
-            self.seed, self.environments, rollout.iteration, num_steps, config.num_epochs, config.num_minibatches
-        )
+        standard = standardize(advantages, rollout.made, self.comm)
+        batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
+        indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 
@@ -80,7 +81,7 @@ class PPO1:
         self.policy.parameters = self.adam.parameters
         return {
             **mean_of(epochs),
-            "explained_variance": variance_explained(rollout.values, value_targets, self.comm),
+            "explained_variance": variance_explained(rollout.values, value_targets, rollout.made, self.comm),
             "learning_rate": learning_rate,
             "clip_range": clip_range,
         }
@@ -93,3 +94,10 @@ class PPO1:
         """Take the arrays of `state()`."""
         self.adam.restore(state)
         self.policy.parameters = self.adam.parameters
+
+    def environment_state(self) -> list[dict[str, np.ndarray]]:
+        """Return nothing: an iteration's experience is not used again."""
+        return [{} for _ in self.environments]
+
+    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
+        """Take nothing."""

@@ -7,6 +7,7 @@ Schulman et al. 2017, "Proximal Policy Optimization Algorithms", arXiv:1707.0634
   L_VF     = E[(V_theta(s) - V_target)^2] / 2,  V_target = A_GAE + V_old                    (equations 9, 11)
 
 The half is Baselines'; with `value_clip_range` the value may not gain by moving further than that from V_old.
+With `kl_coef`, beta E[KL(pi_old, pi_theta)] is added (equation 8) and beta moves as its section 4 has it.
 """
 
 from __future__ import annotations
@@ -16,19 +17,17 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, variance_explained
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, rows_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
-from baselines_ppo.common.minibatches import minibatch_indices, standardize, standardize_minibatches
+from baselines_ppo.common.minibatches import deal, standardize, standardize_minibatches
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import MpiAdam
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO2Config, TrainConfig
-
-LEARNING_RATE_FACTOR = 1.5  # of the adaptive schedule
-LEARNING_RATE_RANGE = (1e-6, 1e-2)
 
 
 class PPO2:
@@ -39,8 +38,15 @@ class PPO2:
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         self.learning_rate = self.config.learning_rate  # moves from iteration to iteration unless constant
+        self.kl_coef = self.config.kl_coef
         self.adam = MpiAdam(
-            self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, self.config.max_grad_norm
+            self.loss,
+            METRICS,
+            policy.network.layout,
+            comm,
+            self.config.adam_epsilon,
+            self.config.max_grad_norm,
+            compiled=not policy.network.convolutional,
         )
         self.adam.start(policy.parameters)
 
@@ -50,13 +56,12 @@ class PPO2:
         return self.adam.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return equation 9, to be minimised, over a minibatch, and its metrics."""
-        config, network, distribution = self.config, self.policy.network, self.policy.distribution
-        xp = tensorflow_arrays()
-        params = network.policy(xp, parameters, batch.observations)
-        value = network.value(xp, parameters, batch.observations)
+        """Return equation 9, to be minimised, over a minibatch, and its metrics; settings are eps and beta."""
+        clip_range, kl_coef = settings[0], settings[1]
+        config, distribution, xp = self.config, self.policy.distribution, tensorflow_arrays()
+        params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
@@ -67,6 +72,8 @@ class PPO2:
             value_clip = tf.constant(config.value_clip_range)
             value_loss = 0.5 * clipped_squared_error(value, batch.values, batch.value_targets, value_clip)
         loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
+        if config.kl_coef > 0:
+            loss += kl_coef * tf.reduce_mean(distribution.kl(xp, batch.params, params))
         return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), clip_range)
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
@@ -75,15 +82,13 @@ class PPO2:
         Args:
           progress: share of the run's steps that is done, from 0 to 1.
         """
-        config, num_steps = self.config, len(rollout.rewards)
+        config, recurrent = self.config, self.policy.network.recurrent
         advantages, value_targets = gae(
             rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
-        indices = minibatch_indices(
-            self.seed, self.environments, rollout.iteration, num_steps, config.num_epochs, config.num_minibatches
-        )
-        batch = batch_of(rollout, advantages, *self._in_network_units(rollout.values, value_targets))
-        standard = self._standardized(advantages, indices)
+        indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
+        batch = batch_of(rollout, self.policy, advantages, *self._in_network_units(rollout.values, value_targets))
+        standard = self._standardized(advantages, rollout, indices)
         remaining = 1.0 - progress
         if config.learning_rate_schedule == "linear":
             self.learning_rate = config.learning_rate * remaining
@@ -92,27 +97,30 @@ class PPO2:
         epochs: list[dict[str, float]] = []
         for chosen, epoch_advantages in zip(indices, standard, strict=True):
             epoch_batch = batch._replace(advantages=tf.constant(epoch_advantages))
-            epochs.append(self.adam.epoch(epoch_batch, chosen, self.learning_rate, clip_range))
+            epochs.append(self.adam.epoch(epoch_batch, chosen, self.learning_rate, (clip_range, self.kl_coef)))
             kl = epochs[-1]["approx_kl"]  # the mean over all ranks, so they all decide alike
             if config.learning_rate_schedule == "adaptive":
                 self.learning_rate = adapted_learning_rate(self.learning_rate, kl, config.kl_target)
             if config.target_kl is not None and kl > config.target_kl:
                 break
+        self.kl_coef = adapted_kl_coef(self.kl_coef, epochs[-1]["approx_kl"], config.kl_target)
         self.policy.parameters = self.adam.parameters
         return {
             **mean_of(epochs),
-            "explained_variance": variance_explained(rollout.values, value_targets, self.comm),
+            "explained_variance": variance_explained(rollout.values, value_targets, rollout.made, self.comm),
             "learning_rate": self.learning_rate,
             "clip_range": clip_range,
             "epochs": float(len(epochs)),
+            **({"kl_coef": self.kl_coef} if config.kl_coef > 0 else {}),
         }
 
-    def _standardized(self, advantages: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """Return advantages [E, B], standardised over the iteration or over each epoch's minibatches."""
+    def _standardized(self, advantages: np.ndarray, rollout: Rollout, indices: np.ndarray) -> np.ndarray:
+        """Return advantages [E, B, ...], standardised over the iteration or over each epoch's minibatches."""
+        recurrent = self.policy.network.recurrent
         if self.config.normalize_advantages == "iteration":
-            standard = standardize(advantages, self.comm).reshape(-1)
-            return np.broadcast_to(standard, (len(indices), len(standard)))
-        return standardize_minibatches(advantages.reshape(-1), indices, self.comm)
+            standard = rows_of(standardize(advantages, rollout.made, self.comm), recurrent, rollout.made)
+            return np.broadcast_to(standard, (len(indices), *standard.shape))
+        return standardize_minibatches(rows_of(advantages, recurrent, rollout.made), indices, self.comm)
 
     def _in_network_units(self, values: np.ndarray, value_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return V_old as the network gave it, and the targets that it is to give.
@@ -127,20 +135,18 @@ class PPO2:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""
-        return {**self.adam.state(), "learning_rate": np.array(self.learning_rate)}
+        moving = {"learning_rate": np.array(self.learning_rate), "kl_coef": np.array(self.kl_coef)}
+        return {**self.adam.state(), **moving}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take the arrays of `state()`."""
         self.adam.restore(state)
-        self.learning_rate = float(state["learning_rate"])
+        self.learning_rate, self.kl_coef = float(state["learning_rate"]), float(state["kl_coef"])
         self.policy.parameters = self.adam.parameters
 
+    def environment_state(self) -> list[dict[str, np.ndarray]]:
+        """Return nothing: an iteration's experience is not used again."""
+        return [{} for _ in self.environments]
 
-def adapted_learning_rate(learning_rate: float, kl: float, kl_target: float) -> float:
-    """Return the step size, smaller if the KL is above twice its target, larger if below half of it."""
-    lowest, highest = LEARNING_RATE_RANGE
-    if kl > 2.0 * kl_target:
-        return max(learning_rate / LEARNING_RATE_FACTOR, lowest)
-    if kl < 0.5 * kl_target:
-        return min(learning_rate * LEARNING_RATE_FACTOR, highest)
-    return learning_rate
+    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
+        """Take nothing."""

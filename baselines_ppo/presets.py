@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from baselines_ppo.config import (
     TrainConfig,
     with_fields,
 )
+
+ATARI_ID = re.compile(r"ALE/\w+-v5|\w+NoFrameskip-v4")
 
 # Many environments, short rollouts, few passes, a step size held by the KL, standardised value targets: the
 # traits that the public runs above 5 000 on Humanoid share (rl_games, Sample Factory).
@@ -114,6 +117,21 @@ PENDULUM = TrainConfig(
     ),
 )
 
+# OpenAI Baselines' and CleanRL's settings; Pong 20 at 10 M steps.
+ATARI = TrainConfig(
+    num_timesteps=10_000_000,
+    rollout=RolloutConfig(num_envs=8, num_steps=128, normalize_returns=False, clip_raw_rewards=1.0),
+    algorithm=PPO2Config(
+        num_minibatches=4,
+        num_epochs=4,
+        learning_rate=2.5e-4,
+        clip_range=0.1,
+        clip_range_schedule="linear",
+        value_clip_range=0.1,
+        entropy_coef=0.01,
+    ),
+)
+
 PPO2_PRESETS = {
     "Humanoid": HUMANOID,
     "HumanoidStandup": STANDUP,
@@ -143,7 +161,17 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
             algorithm=PPO1Config(num_minibatches=4),
         )
     },
+    # One setting for all; long tasks take --num-episodes 5 --num-envs 5.
+    "ppo_kl": {"ten-robots": TEXTBOOK["ppo_kl"]},
+    "trpo": {},
 }
+
+
+def preset_of(env: str, alg: str) -> TrainConfig:
+    """Return an environment's preset, or the textbook values if it has none."""
+    if ATARI_ID.fullmatch(env) and alg == "ppo2":
+        return ATARI
+    return PRESETS[alg].get(env, TEXTBOOK[alg])
 
 
 def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: Any) -> TrainConfig:
@@ -162,7 +190,7 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
     if alg not in TEXTBOOK:
         raise UsageError(f"unknown algorithm {alg}; choose from {', '.join(TEXTBOOK)}")
     if preset is None:
-        base = PRESETS[alg].get(env, TEXTBOOK[alg])
+        base = preset_of(env, alg)
     elif preset == "none":
         base = TEXTBOOK[alg]
     elif preset in PRESETS[alg]:

@@ -36,8 +36,10 @@ PER_ENVIRONMENT = {
         "episode_return",
         "episode_length",
         "discounted_return",
+        "state",
     )
 }
+LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
 
 
 class Segment(TypedDict):
@@ -88,12 +90,15 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
             collector.episode_returns,
             collector.episode_lengths,
             collector.discounted_returns,
+            collector.states,
+            run.algorithm.environment_state(),
         )
     )
     if gathered is None:
         return None
     records = [record for captured, *_ in gathered for record in captured]
-    returns, lengths, discounted = (np.concatenate([part[k] for part in gathered]) for k in (1, 2, 3))
+    returns, lengths, discounted, states = (np.concatenate([part[k] for part in gathered]) for k in range(1, 5))
+    learned = [kept for *_, part in gathered for kept in part]
     arrays = {
         **run.replicated_state(),
         "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
@@ -104,11 +109,15 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         "environments/episode_return": returns,
         "environments/episode_length": lengths,
         "environments/discounted_return": discounted,
+        "environments/state": states,
+        **{f"{LEARNED}{name}": np.concatenate([kept[name] for kept in learned]) for name in learned[0]},
+        **{f"{LEARNED}{name}_count": np.array([len(kept[name]) for kept in learned]) for name in learned[0]},
     }
     policy = collector.policy
     manifest = {
         "kind": "checkpoint",
         "env": run.config.env,
+        "wrapper": list(run.config.wrapper),
         "config": to_json(run.config),
         "policy": policy.network.to_json(),
         "clip_observations": policy.observations.clip,
@@ -153,6 +162,7 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
     failed = _restore_environments(run, arrays)
+    run.algorithm.restore_environments(_learned(arrays, run.collector.envs.indices))
     notes = [f"changed {change}" for change in changes]
     if before != run.comm.size:
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, equal up to the rounding of sums")
@@ -186,4 +196,18 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             collector.episode_returns[row] = arrays["environments/episode_return"][index]
             collector.episode_lengths[row] = arrays["environments/episode_length"][index]
             collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
+            collector.states[row] = arrays["environments/state"][index]
     return sorted(index for indices in run.comm.broadcast(run.comm.gather(failed)) or [] for index in indices)
+
+
+def _learned(arrays: dict[str, np.ndarray], indices: range) -> list[dict[str, np.ndarray]]:
+    """Return what the algorithm kept of each of these environments; nothing of those it did not know."""
+    names = [name for name in arrays if name.startswith(LEARNED) and f"{name}_count" in arrays]
+    ends = {name: np.cumsum(arrays[f"{name}_count"]) for name in names}
+
+    def kept(name: str, index: int) -> np.ndarray:
+        if index >= len(ends[name]):
+            return arrays[name][:0]
+        return arrays[name][ends[name][index] - arrays[f"{name}_count"][index] : ends[name][index]]
+
+    return [{name.removeprefix(LEARNED): kept(name, index) for name in names} for index in indices]

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from baselines_ppo.banner import banner
 from baselines_ppo.common import checkpoint
+from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.agent import agent_of
+from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs import wrapped
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.policy import ActorCritic, Policy
+from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, runs_of
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
-from baselines_ppo.common.vec_env import SerialVecEnv
-from baselines_ppo.config import PPO1Config, PPO2Config, TrainConfig, all_fields, from_json, resolve, to_json
+from baselines_ppo.common.vec_env import VecEnv
+from baselines_ppo.config import (
+    PPO2Config,
+    TrainConfig,
+    all_fields,
+    check_minibatches,
+    from_json,
+    resolve,
+    to_json,
+)
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import Algorithm, TrainingRun
+from baselines_ppo.wiring import actor_critic_of
+
+# By algorithm, the module and class that learn; imported by name because they load TensorFlow.
+LEARNERS = {"ppo1": ("ppo1", "PPO1"), "ppo2": ("ppo2", "PPO2"), "ppo_kl": ("ppo_kl", "PPOKL"), "trpo": ("trpo", "TRPO")}
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
 CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval")
@@ -56,7 +72,8 @@ def start(
     stored, warm = _read(resume, comm), _read(load_path, comm)
     changes = [] if stored is None else _compare(config, stored)
     envs = comm.together(lambda: _environments(config, comm, environment))
-    network = _network(config, envs)
+    network = actor_critic_of(config, envs.observation, envs.action)
+    check_minibatches(config, comm.size, network.recurrent)
     if warm is not None:
         _check_network(network, warm)
     path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume))
@@ -64,7 +81,7 @@ def start(
     try:
         comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None))
         if comm.is_root:
-            print(banner(config, comm, network, path), flush=True)
+            print(banner(config, comm.size, network, path), flush=True)
         run = _build(config, comm, envs, network, folder, signals)
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -107,24 +124,25 @@ def _compare(config: TrainConfig, stored: Checkpoint) -> list[str]:
     return [change for name, change in changes.items() if name in CHANGING]
 
 
-def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> SerialVecEnv:
+def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> VecEnv:
     """Return this rank's share of the environments."""
     share = config.num_envs // comm.size
+    backend: Backend
+    if environment is None:
+        backend = make_backend(config.env, config.wrapper, share)
+    else:
+        make = functools.partial(wrapped, environment, config.wrapper)
+        backend = SerialBackend(make, share, config.env)
+    if config.num_episodes is not None and not isinstance(backend, SerialBackend):
+        raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
     indices = range(comm.rank * share, (comm.rank + 1) * share)
-    make = environment or functools.partial(make_environment, config.env)
-    return SerialVecEnv(make, indices, config.seed, config.env, comm.rank)
-
-
-def _network(config: TrainConfig, envs: SerialVecEnv) -> ActorCritic:
-    """Return the networks' wiring for the environments' spaces."""
-    policy = config.policy
-    return ActorCritic(envs.observation_size, envs.action, policy.hidden_sizes, policy.activation, policy.shared_trunk)
+    return VecEnv(backend, indices, config.seed, config.env, comm.rank, config.env_restarts)
 
 
 def _build(
     config: TrainConfig,
     comm: Comm,
-    envs: SerialVecEnv,
+    envs: VecEnv,
     network: ActorCritic,
     folder: RunFolder,
     signals: StopSignals,
@@ -135,7 +153,7 @@ def _build(
     clip = settings.clip_observations if settings.normalize_observations else None
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
-    collector = Collector(envs, policy, scaler, config.seed, settings.gamma)
+    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, settings.clip_raw_rewards)
     algorithm = _algorithm(config, policy, comm, envs.indices)
     return TrainingRun(config, comm, collector, algorithm, folder, signals)
 
@@ -143,13 +161,9 @@ def _build(
 def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:
     """Return the learner that the configuration names; loads TensorFlow."""
     start_tensorflow()
-    if isinstance(config.algorithm, PPO1Config):
-        from baselines_ppo.ppo1 import PPO1
-
-        return PPO1(config, policy, comm, environments)
-    from baselines_ppo.ppo2 import PPO2
-
-    return PPO2(config, policy, comm, environments)
+    module, name = LEARNERS[config.alg]
+    learner = getattr(importlib.import_module(f"baselines_ppo.{module}"), name)
+    return learner(config, policy, comm, environments)
 
 
 def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:
@@ -214,19 +228,3 @@ def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
     if scaler is not None and all(name in source.arrays for name in names):
         scaler.restore({name.removeprefix("rewards/"): source.arrays[name] for name in names})
     run.algorithm.restore({**run.algorithm.state(), "parameters": agent.policy.parameters})
-
-
-def banner(config: TrainConfig, comm: Comm, network: ActorCritic, path: Path) -> str:
-    """Return what is about to happen: algorithm, sizes over all ranks, and where it is logged."""
-    algorithm, shape = config.algorithm, config.policy
-    updates = algorithm.num_epochs * algorithm.num_minibatches
-    return (
-        f"{config.alg} on {config.env}: {comm.size} {'rank' if comm.size == 1 else 'ranks'}, "
-        f"{config.num_envs} environments, seed {config.seed}\n"
-        f"each iteration: {config.num_envs} x {config.rollout.num_steps} = {config.steps_per_iteration:,} steps, "
-        f"{updates} updates of {config.minibatch_size:,} "
-        f"({algorithm.num_epochs} epochs x {algorithm.num_minibatches} minibatches), all over all ranks\n"
-        f"policy and value function: {shape.network} {'-'.join(map(str, shape.hidden_sizes))} {shape.activation}, "
-        f"{network.layout.size:,} parameters\n"
-        f"until {config.num_timesteps:,} steps; logs and checkpoints in {path}"
-    )

@@ -57,7 +57,7 @@ def train(
 def iterate(run: TrainingRun) -> Result:
     """Collect, learn, merge statistics, log, save; until all steps are made or a signal asks to stop."""
     while not run.finished:
-        rollout = run.collector.collect(run.counters.iteration, run.config.rollout.num_steps)
+        rollout = run.collect()
         metrics = run.learn(rollout)
         run.update_statistics(rollout)
         run.log(rollout, metrics)

@@ -44,6 +44,12 @@ class Algorithm(Protocol):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take the arrays of `state()`."""
 
+    def environment_state(self) -> list[dict[str, np.ndarray]]:
+        """Return what else the next update depends on, of each of this rank's environments: arrays of any length."""
+
+    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
+        """Take what `environment_state()` returned, of each of this rank's environments."""
+
 
 class Result(NamedTuple):
     """How a run ended."""
@@ -105,6 +111,12 @@ class TrainingRun:
         """Whether all steps are made or the ranks have agreed to stop."""
         return self.exit_code != FINISHED or self.counters.total_steps >= self.config.num_timesteps
 
+    def collect(self) -> Rollout:
+        """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
+        episodes, envs = self.config.num_episodes, self.config.num_envs
+        share = None if episodes is None else episodes // envs
+        return self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
+
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """Give the rollout to the algorithm; returns its metrics."""
         begun = time.perf_counter()
@@ -114,17 +126,18 @@ class TrainingRun:
 
     def update_statistics(self, rollout: Rollout) -> None:
         """Merge what all ranks have seen into the statistics that the next iteration uses."""
-        if self.config.rollout.normalize_observations:
-            seen = rollout.raw_observations.reshape(-1, rollout.raw_observations.shape[-1])
-            self.collector.policy.observations.update(self.comm.moments(seen))
-        if self.collector.reward_scaler is not None:
-            self.collector.reward_scaler.update(self.comm.moments(rollout.discounted_returns.reshape(-1)))
+        policy, scaler = self.collector.policy, self.collector.reward_scaler
+        if self.config.rollout.normalize_observations and not policy.sees_images:
+            policy.observations.update(self.comm.moments(rollout.raw_observations[rollout.made]))
+        if scaler is not None:
+            scaler.update(self.comm.moments(rollout.discounted_returns[rollout.made]))
 
     def log(self, rollout: Rollout, metrics: dict[str, float]) -> None:
         """Count the iteration and its episodes over all ranks, and write them down."""
         counters = self.counters
         counters.iteration += 1
-        counters.total_steps += self.config.steps_per_iteration
+        new_steps = int(self.comm.sum(np.array([rollout.num_transitions]))[0])
+        counters.total_steps += new_steps
         spent = {**rollout.seconds, "learning": self._learning_seconds}
         gathered = self.comm.gather((rollout.episodes, spent))
         now = time.monotonic()
@@ -141,7 +154,7 @@ class TrainingRun:
             "total_steps": counters.total_steps,
             "updates": self.algorithm.updates,
             "seconds": counters.seconds,
-            "steps_per_second": self.config.steps_per_iteration / seconds,
+            "steps_per_second": new_steps / seconds,
             "episodes": counters.episodes,
             "episodes_averaged": len(counters.window),
             "episode_return": counters.mean_return,
@@ -150,7 +163,7 @@ class TrainingRun:
             **{f"{name}_share": times[name] / seconds for name in TIME_SHARES},
         }
         assert self.logger is not None
-        self.logger.write(row, self.config.steps_per_iteration, last=counters.total_steps >= self.config.num_timesteps)
+        self.logger.write(row, new_steps, last=counters.total_steps >= self.config.num_timesteps)
 
     def check_replicas(self) -> None:
         """Prove from time to time, and at the end, that all ranks hold the same learner.

@@ -7,42 +7,79 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.checkpoint import Checkpoint, find
-from baselines_ppo.common.failures import DataError, LoadError
-from baselines_ppo.common.policy import ActorCritic, Policy
+from baselines_ppo.common.failures import DataError, LoadError, UsageError
+from baselines_ppo.common.policy import Policy
 
 
 class Agent:
-    """Acts in an environment's own units; its statistics never change."""
+    """Acts in an environment's own units; its statistics never change, what it remembers does."""
 
     def __init__(self, policy: Policy, env_id: str, path: Path, manifest: dict[str, Any]) -> None:
         self.policy, self.env_id, self.path, self.manifest = policy, env_id, path, manifest
+        self.wrappers = tuple(map(str, manifest.get("wrapper", ())))
+        self._states = policy.initial_states(0)
 
-    def act(
-        self, observation: np.ndarray, deterministic: bool = True, rng: np.random.Generator | None = None
-    ) -> np.ndarray:
-        """Return the environment action for one raw observation [D], or actions [n, ...] for a batch [n, D].
+    def act(self, observation: Any, deterministic: bool = True, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the environment action for one raw observation, or actions [n, ...] for a batch of them.
 
         Args:
-          observation: as the environment gives it; the same row gives the same bits alone and in a batch.
+          observation: as the environment gives it, or a vector environment; the same one gives the same bits alone
+            and in a batch.
           deterministic: the most likely action; otherwise one drawn from the policy.
           rng: where a drawn action's noise comes from; by default a fresh one each call.
 
+        A policy with memory goes on from its last call; see `reset`.
+
         Raises:
-          DataError: the observation has another size than the agent was trained on.
+          DataError: the observation has another shape than those the agent was trained on.
         """
-        if np.shape(observation)[-1:] != (self.policy.network.observation_size,) or np.ndim(observation) > 2:
-            expected = self.policy.network.observation_size
-            raise DataError(f"the observation has shape {np.shape(observation)}, this agent takes [{expected}]")
-        batch = np.atleast_2d(observation)
-        normalized = self.policy.observations.normalize(batch.astype(np.float32))
+        encoded = self._encoded(observation)
+        if encoded.ndim == len(self.policy.network.observation.shape):
+            return self.act_encoded(encoded[None], deterministic, rng)[0]
+        return self.act_encoded(encoded, deterministic, rng)
+
+    def act_encoded(
+        self, batch: np.ndarray, deterministic: bool = True, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Return environment actions [n, ...] for observations [n, ...] that are arrays already; see `act`."""
+        if len(self._states) != len(batch):
+            self._states = self.policy.initial_states(len(batch))
+        normalized = batch if self.policy.sees_images else self.policy.normalize(batch.astype(np.float32))
         if deterministic:
-            actions = self.policy.mode(normalized)
+            actions, self._states = self.policy.mode(normalized, self._states)
         else:
             noise = self.policy.distribution.noise(rng or np.random.default_rng(), len(batch))
-            actions, _ = self.policy.sample(normalized, noise)
-        environment_actions = self.policy.network.action.to_environment(actions)
-        return environment_actions if np.ndim(observation) > 1 else environment_actions[0]
+            actions, _, self._states, _ = self.policy.sample(normalized, self._states, noise)
+        return self.policy.network.action.to_environment(actions)
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        """Forget what was seen, as at an episode's beginning: everything, or in these rows [n] bool of a batch."""
+        if rows is None:
+            self._states = self.policy.initial_states(0)
+        else:
+            self._states = self._states * ~np.asarray(rows, dtype=bool)[:, None]
+
+    def _encoded(self, observation: Any) -> np.ndarray:
+        space = self.policy.network.observation
+        try:
+            return space.encode(observation)
+        except ValueError as error:
+            count = _batch_size(observation)
+            if count is None:
+                raise DataError(f"the observation is {error}") from None
+        try:
+            return space.encode(observation, (count,))
+        except ValueError as error:
+            raise DataError(f"the observations are {error}") from None
+
+
+def _batch_size(observation: Any) -> int | None:
+    """Return the length of the first axis of an observation or of its first part; None if it has none."""
+    while isinstance(observation, dict | tuple) and observation:
+        observation = next(iter(observation.values())) if isinstance(observation, dict) else observation[0]
+    return len(observation) if isinstance(observation, np.ndarray) and observation.ndim else None
 
 
 def load_agent(path: str | Path) -> Agent:
@@ -74,5 +111,7 @@ def agent_of(checkpoint: Checkpoint) -> Agent:
         ):
             normalizer.restore({key: arrays[f"{name}/{key}"] for key in ("mean", "variance", "count")})
         return Agent(policy, str(manifest["env"]), checkpoint.path, manifest)
+    except UsageError as error:  # its network is none of ours
+        raise LoadError(f"{checkpoint.path}: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {error}") from None

@@ -1,7 +1,6 @@
 """The array functions that networks and distributions are written over: numpy acts, TensorFlow learns.
 
-Every such function takes `xp`, which is the numpy module itself or `tensorflow_arrays()`. Both know tanh, exp,
-log, maximum, minimum, where, sum and max by these names.
+Every such function takes `xp`, which is the numpy module itself or `tensorflow_arrays()`. Both know the names below.
 """
 
 from __future__ import annotations
@@ -25,4 +24,7 @@ def tensorflow_arrays() -> SimpleNamespace:
         where=tf.where,
         sum=tf.reduce_sum,
         max=tf.reduce_max,
+        reshape=tf.reshape,
+        concatenate=tf.concat,
+        asarray=tf.cast,
     )

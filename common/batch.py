@@ -7,29 +7,61 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from baselines_ppo.common.actor_critic import Inputs
+from baselines_ppo.common.distributions import GaussianParams
 from baselines_ppo.common.gae import explained_variance
 from baselines_ppo.common.losses import approx_kl, clip_fraction
 from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
 
 
 class Batch(NamedTuple):
-    """Tensors [B, ...] with B = T n; a minibatch has the same fields with M rows."""
+    """Tensors [B, ...] with B = T n, or [n, T, ...] with memory; a minibatch has fewer of the first axis."""
 
-    observations: Any  # [B, D], normalised
+    inputs: Inputs
     actions: Any  # [B, ...]
     log_probs: Any  # [B], log pi_old(a|s)
+    params: Any  # [B, ...], parameters of pi_old(.|s)
     advantages: Any  # [B], standardised
     values: Any  # [B], V_old, as the value network gave it
     value_targets: Any  # [B], in the value network's unit
 
 
-def batch_of(rollout: Rollout, advantages: np.ndarray, values: np.ndarray, value_targets: np.ndarray) -> Batch:
-    """Return a rollout's transitions, flattened, with arrays [T, n] of what is to be learned from them."""
-    arrays = (rollout.observations, rollout.actions, rollout.log_probs, advantages, values, value_targets)
-    return Batch(*(tf.constant(x.reshape(-1, *x.shape[2:])) for x in arrays))
+def batch_of(
+    rollout: Rollout, policy: Policy, advantages: np.ndarray, values: np.ndarray, value_targets: np.ndarray
+) -> Batch:
+    """Return a rollout's transitions as tensors, with arrays [T, n] of what is to be learned from them."""
+    recurrent = policy.network.recurrent
+    count = rollout.num_transitions
+
+    def rows(x: np.ndarray) -> tf.Tensor:
+        return tf.constant(np.ascontiguousarray(rows_of(x, recurrent, rollout.made)))
+
+    states = rollout.states if recurrent else np.zeros((count, 0), np.float32)
+    return Batch(
+        inputs=Inputs(rows(rollout.observations), tf.constant(states), rows(rollout.starts)),
+        actions=rows(rollout.actions),
+        log_probs=rows(rollout.log_probs),
+        params=tf.nest.map_structure(rows, _every_row(policy.params(rollout.outputs))),
+        advantages=rows(advantages),
+        values=rows(values),
+        value_targets=rows(value_targets),
+    )
+
+
+def rows_of(x: np.ndarray, recurrent: bool, made: np.ndarray) -> np.ndarray:
+    """Return [T, n, ...] as what is dealt into minibatches: steps [B, ...], or with memory environments [n, T, ...]."""
+    return np.moveaxis(x, 0, 1) if recurrent else x.reshape(-1, *x.shape[2:]) if made.all() else x[made]
+
+
+def _every_row(params: Any) -> Any:
+    """Return distribution parameters of which every row has its own copy."""
+    if not isinstance(params, GaussianParams):
+        return params
+    return GaussianParams(params.mean, np.broadcast_to(params.log_std, params.mean.shape))
 
 
 def metrics_of(
@@ -42,10 +74,10 @@ def metrics_of(
 
 def mean_of(epochs: list[dict[str, float]]) -> dict[str, float]:
     """Return each metric's mean over the epochs of an iteration."""
-    return {name: float(np.mean([metrics[name] for metrics in epochs])) for name in METRICS}
+    return {name: float(np.mean([metrics[name] for metrics in epochs])) for name in epochs[0]}
 
 
-def variance_explained(values: np.ndarray, value_targets: np.ndarray, comm: Comm) -> float:
+def variance_explained(values: np.ndarray, value_targets: np.ndarray, made: np.ndarray, comm: Comm) -> float:
     """Return the share of the targets' variance that the values [T, n] explain, over all ranks."""
-    errors = np.stack([(value_targets - values).ravel(), value_targets.ravel()], axis=-1)
+    errors = np.stack([(value_targets - values)[made], value_targets[made]], axis=-1)
     return explained_variance(*comm.moments(errors).variance)

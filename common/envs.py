@@ -1,12 +1,14 @@
-"""Making one environment from its id, with errors that say what to do."""
+"""Making environments from their ids, with errors that say what to do."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -16,35 +18,103 @@ from baselines_ppo.common.failures import LoadError, UsageError, nearest
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
+FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
 
 # What to install when one of these words is in an environment's id or in Gymnasium's complaint.
 PACKAGES = {
-    "box2d": "gymnasium[box2d]",
-    "mujoco": "gymnasium[mujoco]",
-    "pygame": "gymnasium[classic-control]",
+    "opencv": "opencv-python-headless",
+    "box2d": "'gymnasium[box2d]'",
+    "mujoco": "'gymnasium[mujoco]'",
+    "pygame": "'gymnasium[classic-control]'",
+    "ale": "ale-py",
+    "bulletenv": "pybullet pybullet_envs_gymnasium",
 }
 
 
-def make_environment(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
-    """Return a new Gymnasium environment with its own time limit.
+def make_environment(
+    env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None
+) -> gymnasium.Env[Any, Any]:
+    """Return a new Gymnasium environment with its own time limit, in its wrappers.
+
+    Atari comes with the standard preprocessing (Machado et al. 2018, arXiv:1709.06009); its sticky actions are
+    those of its id.
 
     Raises:
-      UsageError: the id is unknown, or a package it needs is not installed.
+      UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
-    try:
+    render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
+    with explained(env_id):
         _quiet_mujoco(env_id)
-        render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
+        if is_atari(env_id):
+            environment = gymnasium.make(env_id, disable_env_checker=True, frameskip=1, **render)
+            environment = gymnasium.wrappers.AtariPreprocessing(environment, frame_skip=FRAMES)
+            environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES)
+        else:
+            environment = gymnasium.make(env_id, disable_env_checker=True, **render)
+    return wrapped(lambda: environment, wrappers)
+
+
+def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any, Any]:
+    """Return a new environment in its wrappers, each `module:Class`, the first of them innermost.
+
+    Raises:
+      UsageError: there is no such wrapper, or it does not take this environment.
+    """
+    environment = make()
+    for name in wrappers:
+        wrapper = find_wrapper(name)
+        try:
+            environment = wrapper(environment)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UsageError(f"wrapper {name} does not take this environment: {reason}; see --wrapper") from None
+    return environment
+
+
+def is_atari(env_id: str) -> bool:
+    """Return whether this is one of the Arcade Learning Environment's games, seen by its pixels."""
+    if env_id not in gymnasium.registry and ":" not in env_id:
+        try:
+            import ale_py  # noqa: F401  # registers them
+        except ImportError:
+            return False
+    spec = gymnasium.registry.get(env_id)
+    return spec is not None and "ale_py" in str(spec.entry_point) and spec.kwargs.get("obs_type", "rgb") == "rgb"
+
+
+def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
+    """Return the wrapper that `module:Class` names; imports the module.
+
+    Raises:
+      UsageError: there is none.
+    """
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise UsageError(f"--wrapper is {name}, expected module:Class")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"wrapper {name} not found: {error}") from None
+
+
+@contextmanager
+def explained(env_id: str) -> Iterator[None]:
+    """Turn what goes wrong while an environment is made into one line that says what to do."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # v4 was asked for by name, on every rank
-            return gymnasium.make(env_id, disable_env_checker=True, **render)
+            yield
     except gymnasium.error.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        install = next((package for word, package in PACKAGES.items() if word in f"{env_id} {reason}".lower()), None)
+        words = f"{reason} {env_id}".lower()
+        install = next((package for word, package in PACKAGES.items() if word in words), None)
+        cure = f"needs a package: pip install {install}" if install else reason
         if isinstance(error, gymnasium.error.UnregisteredEnv):
             hint = nearest(env_id, gymnasium.registry)
-            raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
-        cure = f"needs a package: pip install '{install}'" if install else reason
+            if hint or not env_id.startswith("ALE/"):
+                raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
         raise UsageError(f"environment {env_id} {cure}") from None
     except ModuleNotFoundError as error:
         module = error.name or env_id.split(":")[0]
@@ -63,6 +133,19 @@ def check_stored_id(env_id: str) -> str:
     if PLAIN_ID.fullmatch(env_id) is None:
         raise LoadError(f"its environment {env_id!r} is not one of Gymnasium's; if you trust it, add --env {env_id}")
     return env_id
+
+
+def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
+    """Return wrappers that were read from a file, if they are all Gymnasium's own.
+
+    Raises:
+      LoadError: one names another module, and importing a module runs code.
+    """
+    for name in wrappers:
+        if SAFE_WRAPPER.fullmatch(name) is None:
+            trust = f"if you trust it, add --wrapper {','.join(wrappers)}"
+            raise LoadError(f"its wrapper {name!r} is not Gymnasium's; {trust}")
+    return tuple(wrappers)
 
 
 def _quiet_mujoco(env_id: str) -> None:

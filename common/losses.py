@@ -51,3 +51,11 @@ def clip_fraction(log_prob: tf.Tensor, old_log_prob: tf.Tensor, clip_range: tf.T
     """Return the share of samples whose ratio is outside 1 +- eps, a scalar."""
     outside = tf.abs(tf.exp(log_prob - old_log_prob) - 1.0) > clip_range
     return tf.reduce_mean(tf.cast(outside, log_prob.dtype))
+
+
+def surrogate(log_prob: tf.Tensor, old_log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
+    """Return E[r A] with r = pi(a|s) / pi_old(a|s), a scalar to maximise, from three [M].
+
+    Source: Schulman et al. 2015, arXiv:1502.05477, equation 14; Schulman et al. 2017, arXiv:1707.06347, equation 6.
+    """
+    return tf.reduce_mean(tf.exp(log_prob - old_log_prob) * advantage)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.common.seeding import Purpose, generator
 
 SMALLEST_STD = 1e-8
@@ -27,25 +31,107 @@ def minibatch_indices(
     return indices.reshape(num_epochs, num_minibatches, -1)
 
 
-def standardize(advantages: np.ndarray, comm: Comm) -> np.ndarray:
-    """Return advantages with mean 0 and standard deviation 1 over the whole iteration of all ranks."""
-    mean, variance, _ = comm.moments(advantages.ravel())
+def whole_environment_indices(
+    seed: int, environments: range, iteration: int, num_epochs: int, num_minibatches: int
+) -> np.ndarray:
+    """Return indices [E, K, m] into this rank's environments, as policies with memory need whole sequences.
+
+    Every K neighbours are dealt to the K minibatches, in an order that the first of them draws: again the same over
+    all ranks whatever their number. K must divide n.
+    """
+    indices = np.empty((num_epochs, len(environments) // num_minibatches, num_minibatches), dtype=np.int32)
+    for group in range(indices.shape[1]):
+        first = group * num_minibatches
+        rng = generator(seed, Purpose.SHUFFLE, environments[first], iteration)
+        neighbours = np.tile(np.arange(first, first + num_minibatches), (num_epochs, 1))
+        indices[:, group] = rng.permuted(neighbours, axis=1)
+    return indices.transpose(0, 2, 1)
+
+
+def deal(
+    seed: int, environments: range, rollout: Rollout, recurrent: bool, num_epochs: int, num_minibatches: int
+) -> np.ndarray:
+    """Return which of this rank's rows of a rollout make each minibatch of each epoch, [E, K, M]."""
+    if recurrent:
+        return whole_environment_indices(seed, environments, rollout.iteration, num_epochs, num_minibatches)
+    num_steps = len(rollout.rewards)
+    return minibatch_indices(seed, environments, rollout.iteration, num_steps, num_epochs, num_minibatches)
+
+
+class Share(NamedTuple):
+    """One environment's part in what a value function is fitted to, of any length L."""
+
+    observations: np.ndarray  # [L, ...], normalised
+    targets: np.ndarray  # [L] float32
+
+    @staticmethod
+    def empty(shape: tuple[int, ...]) -> Share:
+        """Return a share of no steps."""
+        return Share(np.zeros((0, *shape), np.float32), np.zeros(0, np.float32))
+
+    def followed_by(self, other: Share) -> Share:
+        """Return both shares as one."""
+        return Share(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+
+def deal_unequal(
+    seed: int,
+    environments: range,
+    iteration: int,
+    lengths: np.ndarray,
+    num_epochs: int,
+    size: int,
+    comm: Comm,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield each epoch's minibatches of about `size` transitions over all ranks, of environments of unequal lengths.
+
+    Each environment's steps are shuffled by its own stream and dealt as evenly as they can be, so that a minibatch
+    holds the same transitions over all ranks whatever their number. Yields indices [K, m] into this rank's steps,
+    one environment behind the other, padded with the index B of a row to be added, and weights [B + 1] whose sum
+    over a minibatch, averaged over ranks, is 1.
+
+    Args:
+      lengths: steps of each of this rank's environments, [n].
+    """
+    count = int(lengths.sum())
+    num_minibatches = max(int(comm.sum(np.array([count]))[0]) // size, 1)
+    streams = [generator(seed, Purpose.SHUFFLE, environment, iteration) for environment in environments]
+    firsts = np.cumsum(lengths) - lengths
+    for _ in range(num_epochs):
+        parts: list[list[np.ndarray]] = [[] for _ in range(num_minibatches)]
+        for stream, first, length in zip(streams, firsts, lengths, strict=True):
+            offset = int(stream.integers(num_minibatches))  # who gets the odd ones
+            for k, dealt in enumerate(np.array_split(first + stream.permutation(length), num_minibatches)):
+                parts[(k + offset) % num_minibatches].append(dealt)
+        minibatches = [np.concatenate(part) for part in parts]
+        sizes = np.array([len(minibatch) for minibatch in minibatches])
+        weights, indices = np.zeros(count + 1, np.float32), np.full((num_minibatches, sizes.max()), count, np.int32)
+        for k, (minibatch, total) in enumerate(zip(minibatches, comm.sum(sizes), strict=True)):
+            indices[k, : len(minibatch)], weights[minibatch] = minibatch, comm.size / total
+        yield indices, weights
+
+
+def standardize(advantages: np.ndarray, made: np.ndarray, comm: Comm) -> np.ndarray:
+    """Return advantages [T, n] with mean 0 and standard deviation 1 over those made in the iteration, of all ranks."""
+    mean, variance, _ = comm.moments(advantages[made])
     return ((advantages - mean) / (np.sqrt(variance) + SMALLEST_STD)).astype(np.float32)
 
 
 def standardize_minibatches(advantages: np.ndarray, indices: np.ndarray, comm: Comm) -> np.ndarray:
-    """Return advantages [E, B] standardised over the global minibatch that each falls into.
+    """Return advantages [E, B, ...] standardised over the global minibatch that each falls into.
 
     Args:
-      advantages: this rank's, flattened, [B].
-      indices: which minibatch takes which, [E, K, M]. All E x K moments travel in one collective.
+      advantages: this rank's rows, [B] or with memory [n, T].
+      indices: which minibatch takes which rows, [E, K, M]. All E x K moments travel in one collective.
     """
     dealt = advantages.astype(np.float64)[indices]
-    count, total = comm.size * dealt.shape[-1], np.stack([dealt.sum(-1), (dealt * dealt).sum(-1)])
-    mean, square = comm.sum(total) / count
+    inner = tuple(range(2, dealt.ndim))
+    count = comm.size * int(np.prod(dealt.shape[2:]))
+    mean, square = comm.sum(np.stack([dealt.sum(inner), (dealt * dealt).sum(inner)])) / count
     std = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    standard = (dealt - mean[..., None]) / (std[..., None] + SMALLEST_STD)
-    result = np.empty((len(indices), len(advantages)), dtype=np.float32)
+    mean, std = np.expand_dims(mean, inner), np.expand_dims(std, inner)
+    standard = (dealt - mean) / (std + SMALLEST_STD)
+    result = np.empty((len(indices), *advantages.shape), dtype=np.float32)
     for epoch, chosen in enumerate(indices):
         result[epoch, chosen] = standard[epoch]
     return result

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.networks import ParameterLayout
+from baselines_ppo.common.parameters import ParameterLayout
 
 BETA1, BETA2 = 0.9, 0.999
 
-# parameters by name, a minibatch, the clip range -> loss and metrics, all scalars
+# parameters by name, a minibatch, what else moves (clip range, weight of a penalty) -> loss and metrics, scalars
 Loss = Callable[[Mapping[str, tf.Tensor], Any, tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
 
@@ -58,15 +58,18 @@ class MpiAdam:
         layout: ParameterLayout,
         comm: Comm,
         epsilon: float,
-        max_grad_norm: float | None,
+        max_grad_norm: float | None = None,
+        compiled: bool = True,
     ) -> None:
+        """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
         self._epsilon, self._max_grad_norm = epsilon, max_grad_norm
         # One rank: the whole epoch is one compiled program. Several: a graph loop around compiled pieces,
         # with the reduction between them. Either way one call per epoch, not one per minibatch.
-        self._run_epoch = tf.function(self._epoch, jit_compile=comm.size == 1, autograph=False)
-        self._run_gradient = tf.function(self._gradient, jit_compile=True, autograph=False)
-        self._run_step = tf.function(self._step, jit_compile=True, autograph=False)
+        options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
+        self._run_epoch = tf.function(self._epoch, jit_compile=compiled and comm.size == 1, **options)
+        self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
+        self._run_step = tf.function(self._step, jit_compile=compiled, **options)
         self._state: AdamState
 
     def start(self, parameters: np.ndarray) -> None:
@@ -84,17 +87,20 @@ class MpiAdam:
         """Number of steps made since `start`."""
         return int(self._state.step)
 
-    def epoch(self, batch: Any, indices: np.ndarray, learning_rate: float, clip_range: float) -> dict[str, float]:
+    def epoch(
+        self, batch: Any, indices: np.ndarray, learning_rate: float, setting: float | tuple[float, ...]
+    ) -> dict[str, float]:
         """Make K steps, one per minibatch, and return the metrics averaged over them and over ranks.
 
         Args:
           batch: NamedTuple of this rank's tensors [B, ...].
-          indices: which transitions make each minibatch, [K, M].
+          indices: which rows of the batch make each minibatch, [K, M].
+          setting: the loss's third argument.
 
         Raises:
           DataError: a gradient was not finite on some rank; it and all later ones were not applied.
         """
-        scalars = tf.constant(learning_rate, tf.float32), tf.constant(clip_range, tf.float32)
+        scalars = tf.constant(learning_rate, tf.float32), tf.constant(setting, tf.float32)
         self._state, sums, own_bad = self._run_epoch(self._state, batch, tf.constant(indices), *scalars)
         *metrics, bad = sums.numpy() / np.float32(len(indices))
         if bad:
@@ -124,28 +130,28 @@ class MpiAdam:
         batch: Any,
         indices: tf.Tensor,
         learning_rate: tf.Tensor,
-        clip_range: tf.Tensor,
+        setting: tf.Tensor,
     ) -> tuple[AdamState, tf.Tensor, tf.Tensor]:
         """Loop over the minibatches; returns the state, the sums of metrics, and how often this rank was bad."""
 
         def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor, own_bad: tf.Tensor) -> tuple[Any, ...]:
             minibatch = tf.nest.map_structure(lambda x: tf.gather(x, indices[k]), batch)
-            own = self._run_gradient(state.parameters, minibatch, clip_range)
+            own = self._run_gradient(state.parameters, minibatch, setting)
             state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
             return k + 1, state, sums + metrics, own_bad + own[-1]
 
         sums = tf.zeros([len(self._metric_names) + 1])
-        count = indices.shape[0]
+        count = tf.shape(indices)[0] if indices.shape[0] is None else indices.shape[0]
         start = (tf.constant(0), state, sums, tf.constant(0.0))
         _, state, sums, own_bad = tf.while_loop(lambda k, *_: k < count, body, start, maximum_iterations=count)
         return state, sums, own_bad
 
-    def _gradient(self, parameters: tf.Tensor, minibatch: Any, clip_range: tf.Tensor) -> tf.Tensor:
+    def _gradient(self, parameters: tf.Tensor, minibatch: Any, setting: tf.Tensor) -> tf.Tensor:
         """Return this rank's gradient, metrics and not-finite flag in one vector [P + k + 1]."""
         parts = self._layout.split(parameters)
         with tf.GradientTape() as tape:
             tape.watch(parts)
-            loss, metrics = self._loss(parts, minibatch, clip_range)
+            loss, metrics = self._loss(parts, minibatch, setting)
         gradients = tape.gradient(loss, parts)
         gradient = tf.concat([tf.reshape(gradients[name], [-1]) for name, _ in self._layout.shapes], axis=0)
         tail = [metrics[name] for name in self._metric_names]
@@ -170,3 +176,13 @@ class MpiAdam:
         kept = [tf.where(good, new, old) for new, old in zip(after, state, strict=True)]
         bad = tf.where(finite, metrics[-1], 1.0)
         return AdamState(*kept), tf.concat([metrics[:-1], bad[None]], axis=0)
+
+
+def prefixed(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one of several optimisers' state under names of its own, without the parameters, which all share."""
+    return {f"{name}_{key}": x for key, x in state.items() if key != "parameters"}
+
+
+def unprefixed(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what `prefixed` was given."""
+    return {key.removeprefix(f"{name}_"): x for key, x in state.items() if key.startswith(f"{name}_adam/")}

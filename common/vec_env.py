@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.envs import MakeEnvironment
+from baselines_ppo.common.backends import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.seeding import episode_seed
-from baselines_ppo.common.spaces import action_of, observation_size
 
 
 class Step(NamedTuple):
     """What one step of n environments gave, checked; ended episodes have begun anew (same-step autoreset)."""
 
-    observations: np.ndarray  # [n, D] float32, what to act on next
-    next_observations: np.ndarray  # [n, D] float32, what the step led to: the final one where an episode ended
+    observations: np.ndarray  # [n, ...] what to act on next: float32, or bytes of images
+    next_observations: np.ndarray  # [n, ...] what the step led to: the final one where an episode ended
     rewards: np.ndarray  # [n] float64, raw
     terminated: np.ndarray  # [n] bool
     truncated: np.ndarray  # [n] bool
+    dropped: np.ndarray  # [n] bool: truncated because the environment raised and was made again
 
 
 @dataclass
@@ -30,145 +31,150 @@ class EpisodeRecord:
 
     episode: int  # number of the episode under way, of this environment
     actions: np.ndarray  # [length, ...] as given to the environment
-    observation: np.ndarray  # [D] the last one, in the environment's own dtype
+    observation: np.ndarray  # [...] the last one, in the environment's own dtype
 
 
-class SerialVecEnv:
-    """Environments in this process, one after the other."""
+class VecEnv:
+    """One rank's environments: seeds and records of their episodes, and checks of what they give."""
 
-    def __init__(self, make: MakeEnvironment, indices: range, seed: int, env_id: str, rank: int) -> None:
-        """Make one environment for each global index; none has begun yet.
+    def __init__(self, backend: Backend, indices: range, seed: int, env_id: str, rank: int, restarts: int = 0) -> None:
+        """Take over a backend whose rows are these global indices; none has begun yet.
 
-        Raises:
-          UsageError: the environment or one of its spaces is not supported.
+        Args:
+          restarts: how often each environment that raises is made again.
         """
         self.indices, self.env_id = indices, env_id
-        self._seed, self._rank = seed, rank
-        self._environments = [make() for _ in indices]
-        space = self._environments[0].observation_space
-        self._dtype = space.dtype or np.dtype(np.float64)
-        self.observation_size = observation_size(space, env_id)
-        self.action = action_of(self._environments[0].action_space, env_id)
+        self.observation, self.action = backend.observation, backend.action
+        self._backend, self._seed, self._rank, self._restarts = backend, seed, rank, restarts
         count = len(indices)
         self._episodes = np.zeros(count, dtype=np.int64)
-        self._began = np.zeros(count, dtype=np.int64)  # number of the step before which the episode began
-        self._log: deque[np.ndarray] = deque()  # actions [n, ...] of the last steps, as far as episodes reach
-        self._steps = 0
-        self._raw = np.zeros((count, self.observation_size), self._dtype)
-        self.observations = np.zeros((count, self.observation_size), np.float32)
+        self._actions: list[list[np.ndarray]] = [[] for _ in indices]  # of the episodes under way
+        distribution = self.action.distribution
+        nothing = distribution.from_network(np.zeros((0, distribution.network_size), np.float32), None)
+        self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
+        self._restarted = np.zeros(count, dtype=np.int64)
+        self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
+        self.observations = self._usable(self._raw, None)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def reset(self, first_episodes: np.ndarray | None = None) -> np.ndarray:
-        """Begin an episode everywhere, of the given numbers [n] (0 by default); returns observations [n, D]."""
+        """Begin an episode everywhere, of the given numbers [n] (0 by default); returns observations [n, ...]."""
         self._episodes[:] = 0 if first_episodes is None else first_episodes
-        for i in range(len(self)):
-            self._begin(i)
-        self.observations = self._checked(self._raw, None)
+        self._begin(range(len(self)))
+        self.observations = self._usable(self._raw, None)
         return self.observations
 
-    def step(self, actions: np.ndarray) -> Step:
-        """Step all environments with actions [n, ...]; an ended episode is followed by the next one at once.
+    def step(self, actions: np.ndarray, rows: Sequence[int] | None = None) -> Step:
+        """Step environments with actions [n, ...]; an ended episode is followed by the next one at once.
+
+        Args:
+          rows: those to step, all by default; the others stay as they are, with reward 0.
 
         Raises:
-          DataError: an action, observation or reward is unusable; says where it came from.
+          DataError: an action, observation or reward is unusable, or an environment raised; says where.
         """
+        rows = range(len(self)) if rows is None else rows
         if not np.isfinite(actions).all():
             raise DataError(f"{self._where(_first_bad(actions))}: the policy's action is NaN or Inf")
-        count = len(self)
-        self._log.append(actions.copy())  # an environment may change what it is given
-        self._steps += 1
-        rewards, flags = np.empty(count), np.empty((2, count), dtype=bool)
-        for i, environment in enumerate(self._environments):
-            result = environment.step(actions[i])
-            if len(result) != 5:
-                raise DataError(f"{self._where(i)}: step returned {len(result)} values, expected 5")
-            observation, reward, flags[0, i], flags[1, i], _ = result
-            self._take(i, observation)
-            try:
-                rewards[i] = float(reward)
-            except (TypeError, ValueError):
-                raise DataError(f"{self._where(i)}: the reward is {reward!r}, expected a number") from None
-        next_observations = self._checked(self._raw, actions)
+        actions = actions.copy()  # an environment may change what it is given
+        for row in rows:
+            self._actions[row].append(actions[row])
+        outcome = self._outcome(actions, rows)
+        rewards, flags = np.zeros(len(self)), np.zeros((3, len(self)), dtype=bool)
+        for k, row in enumerate(rows):
+            if row in outcome.raised:
+                flags[1, row] = flags[2, row] = True  # cut before the step that failed
+                continue
+            self._raw[row], rewards[row] = outcome.observations[k], outcome.rewards[k]
+            flags[0, row], flags[1, row] = outcome.terminated[k], outcome.truncated[k]
+        next_observations = self._usable(self._raw, actions)
         if not np.isfinite(rewards).all():
-            i = _first_bad(rewards)
-            raise DataError(f"{self._where(i)}: the reward is {rewards[i]}; last action {actions[i]}")
-        terminated, truncated = flags
+            row = _first_bad(rewards)
+            raise DataError(f"{self._where(row)}: the reward is {rewards[row]}; last action {actions[row]}")
+        terminated, truncated, dropped = flags
         self.observations = next_observations
-        ended = np.flatnonzero(terminated | truncated)
-        if len(ended):
-            for i in ended.tolist():
-                self._episodes[i] += 1
-                self._begin(i)
-            self.observations = self._checked(self._raw, None)
-            self._forget()
-        return Step(self.observations, next_observations, rewards, terminated, truncated)
+        ended = np.flatnonzero(terminated | truncated).tolist()
+        if ended:
+            self._episodes[ended] += 1
+            self._begin(ended)
+            self.observations = self._usable(self._raw, None)
+        return Step(self.observations, next_observations, rewards, terminated, truncated, dropped)
 
     def capture(self) -> list[EpisodeRecord]:
         """Return a record of each environment's episode under way."""
-        log = list(self._log)
-        records = []
-        for i in range(len(self)):
-            own = [actions[i] for actions in log[len(log) - (self._steps - self._began[i]) :]]
-            actions = np.stack(own) if own else self.action.no_actions()
-            records.append(EpisodeRecord(int(self._episodes[i]), actions, self._raw[i].copy()))
-        return records
+        return [
+            EpisodeRecord(int(self._episodes[i]), np.stack(own) if own else self._no_actions, self._raw[i].copy())
+            for i, own in enumerate(self._actions)
+        ]
 
     def restore(self, records: list[EpisodeRecord]) -> list[int]:
         """Replay the recorded episodes; returns the global indices where that did not give the same state.
 
         Those begin a new episode. The comparison is bit for bit, on the last observation.
         """
-        length = max(len(record.actions) for record in records)
-        padded = [np.zeros((length - len(r.actions), *r.actions.shape[1:]), r.actions.dtype) for r in records]
-        columns = [np.concatenate([pad, record.actions]) for pad, record in zip(padded, records, strict=True)]
-        self._log = deque(np.stack(rows) for rows in zip(*columns, strict=True))
-        self._steps = length
-        failed = []
-        for i, record in enumerate(records):
-            self._episodes[i] = record.episode
-            if not self._replay(i, record):
-                failed.append(self.indices[i])
-                self._episodes[i] += 1
-                self._begin(i)
-        self.observations = self._checked(self._raw, None)
-        return failed
+        self._episodes[:] = [record.episode for record in records]
+        longest = max(len(record.actions) for record in records)
+        actions = np.zeros((len(self), *records[0].actions.shape[1:]), records[0].actions.dtype)
+        ended: set[int] = set()
+        for t in range(longest + 1):  # all end together, so that a vector form can step them as one
+            begun = [i for i, record in enumerate(records) if longest - len(record.actions) <= t]
+            self._begin([i for i in begun if longest - len(records[i].actions) == t])
+            if t == longest:
+                break
+            for i in begun:
+                actions[i] = records[i].actions[t - longest]
+                self._actions[i].append(actions[i].copy())
+            outcome = self._outcome(actions.copy(), begun)
+            for k, i in enumerate(begun):
+                self._raw[i] = outcome.observations[k]
+                if outcome.terminated[k] or outcome.truncated[k] or i in outcome.raised:
+                    ended.add(i)
+        failed = [
+            i
+            for i, record in enumerate(records)
+            if i in ended or self._raw[i].tobytes() != record.observation.astype(self._raw.dtype).tobytes()
+        ]
+        self._episodes[failed] += 1
+        self._begin(failed)
+        self.observations = self._usable(self._raw, None)
+        return [self.indices[i] for i in failed]
 
     def close(self) -> None:
         """Close all environments."""
-        for environment in self._environments:
-            environment.close()
+        self._backend.close()
 
-    def _begin(self, i: int) -> None:
-        observation, _ = self._environments[i].reset(seed=self._episode_seed(i))
-        self._began[i] = self._steps
-        self._take(i, observation)
+    def _begin(self, rows: Sequence[int]) -> None:
+        """Begin an episode in these rows, of the numbers that they have."""
+        for row in rows:
+            self._actions[row] = []
+        if not len(rows):
+            return
+        try:
+            self._raw[list(rows)] = self._backend.reset(rows, [self._episode_seed(row) for row in rows])
+        except Unusable as unusable:
+            raise DataError(f"{self._where(unusable.row)}: {unusable}") from None
 
-    def _replay(self, i: int, record: EpisodeRecord) -> bool:
-        self._begin(i)
-        self._began[i] = self._steps - len(record.actions)
-        for action in record.actions:
-            observation, _, terminated, truncated, _ = self._environments[i].step(action)
-            if terminated or truncated:
-                return False
-            self._take(i, observation)
-        return self._raw[i].tobytes() == record.observation.astype(self._dtype).tobytes()
+    def _outcome(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        """Step the backend; environments that raise are made again as often as that is allowed."""
+        try:
+            outcome = self._backend.step(actions, rows)
+        except Unusable as unusable:
+            raise DataError(f"{self._where(unusable.row)}: {unusable}") from None
+        for row, reason in outcome.raised.items():
+            report = f"{self._where(row)}, last action {actions[row]}: {reason}"
+            if self._restarted[row] >= self._restarts:
+                raise DataError(report)
+            self._restarted[row] += 1
+            sys.stderr.write(f"warning: {report}\nmade again, {self._restarted[row]} of {self._restarts} times\n")
+            self._backend.make_again(row)
+        return outcome
 
-    def _forget(self) -> None:
-        """Drop logged actions from before every episode under way."""
-        for _ in range(len(self._log) - (self._steps - int(self._began.min()))):
-            self._log.popleft()
-
-    def _take(self, i: int, observation: Any) -> None:
-        """Store one raw observation; a wrong shape or type would be broadcast silently."""
-        if not isinstance(observation, np.ndarray) or observation.shape != self._raw.shape[1:]:
-            got = observation.shape if isinstance(observation, np.ndarray) else repr(observation)
-            raise DataError(f"{self._where(i)}: the observation is {got}, expected shape {self._raw.shape[1:]}")
-        self._raw[i] = observation
-
-    def _checked(self, raw: np.ndarray, actions: np.ndarray | None) -> np.ndarray:
-        """Return observations as float32, a new array; NaN and Inf (also from the cast) end the run."""
+    def _usable(self, raw: np.ndarray, actions: np.ndarray | None) -> np.ndarray:
+        """Return observations as a new array, float32 or bytes; NaN and Inf (also from the cast) end the run."""
+        if len(self.observation.shape) > 1:
+            return raw.copy()
         with np.errstate(over="ignore"):
             observations = raw.astype(np.float32)
         if not np.isfinite(observations).all():
@@ -184,7 +190,7 @@ class SerialVecEnv:
     def _where(self, i: int) -> str:
         return (
             f"env {self.env_id}, rank {self._rank}, environment {self.indices[i]}, episode {self._episodes[i]} "
-            f"(seed {self._episode_seed(i)}), step {self._steps - self._began[i]}"
+            f"(seed {self._episode_seed(i)}), step {len(self._actions[i])}"
         )
 
 

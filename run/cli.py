@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.launcher import launched_rank
-from baselines_ppo.config import TEXTBOOK, all_fields, field_type, is_optional, plain_type
+from baselines_ppo.config import TEXTBOOK, all_fields, field_type
+from baselines_ppo.fields import element_type, is_optional, plain_type
 
 COMMANDS = {
     "train": "train an agent (the default command)",
@@ -107,6 +108,8 @@ def parser(command: str, alg: str) -> Parser:
 def _add_agent_options(result: Parser, command: str) -> None:
     result.add_argument("agent", help="run folder, checkpoint or agent folder")
     result.add_argument("--env", metavar="ID", help="environment; default: the one it was trained on")
+    result.add_argument("--wrapper", type=_converter(tuple[str, ...]), help="module:Class; default: the agent's own")
+    result.add_argument("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
     episodes = 20 if command == "evaluate" else 1
     result.add_argument("--episodes", type=_converter(int), default=episodes, help=f"default {episodes}")
     result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")
@@ -145,10 +148,11 @@ def _converter(kind: Any) -> Any:
         if plain is int:
             return _whole(text)
         if plain is tuple:
-            return tuple(_whole(part) for part in text.split(",") if part)
+            parts = [] if text.lower() == "none" else [part for part in text.split(",") if part]
+            return tuple(parts if element_type(kind) is str else map(_whole, parts))
         return plain(text)
 
-    convert.__name__ = {tuple: "list of int"}.get(plain, plain.__name__)
+    convert.__name__ = {tuple: "list"}.get(plain, plain.__name__)
     return convert
 
 
@@ -167,9 +171,11 @@ def _metavar(choices: tuple[str, ...], kind: Any) -> str:
     return (
         "|".join(choices)
         if choices
-        else {tuple: "N,N,...", bool: "true|false"}.get(plain_type(kind), plain_type(kind).__name__.upper())
+        else {tuple: "A,B,...", bool: "true|false"}.get(plain_type(kind), plain_type(kind).__name__.upper())
     )
 
 
 def _written(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower() if value != "" else "-"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value).lower() if value != "" else "-"

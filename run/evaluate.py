@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
-from baselines_ppo.common.envs import check_stored_id, make_environment
-from baselines_ppo.common.failures import LoadError
+from baselines_ppo.common.backends import Backend, Unusable, make_backend
+from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
+from baselines_ppo.common.failures import DataError, LoadError
 from baselines_ppo.common.mpi import world
+from baselines_ppo.common.networks import find_network
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
-from baselines_ppo.common.spaces import action_of, observation_size
 
 
-def evaluate(agent: str, env: str | None, episodes: int, seed: int) -> int:
+def evaluate(
+    agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None, episodes: int, seed: int
+) -> int:
     """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
     comm = world()
-    loaded = comm.on_root(lambda: load_agent(agent))
-    env_id = env or check_stored_id(loaded.env_id)
+    loaded, env_id, wrappers = comm.together(lambda: trusted(agent, env, wrapper, network))
     own = range(comm.rank, episodes, comm.size)
     outcomes = {
-        mode: [run_episode(loaded, env_id, seed, episode, mode == "deterministic") for episode in own]
+        mode: [run_episode(loaded, env_id, wrappers, seed, episode, mode == "deterministic") for episode in own]
         for mode in ("deterministic", "stochastic")
     }
     gathered = comm.gather(outcomes)
@@ -34,21 +38,54 @@ def evaluate(agent: str, env: str | None, episodes: int, seed: int) -> int:
     return 0
 
 
+def trusted(
+    agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None
+) -> tuple[Agent, str, tuple[str, ...]]:
+    """Return an agent, its environment and wrappers; modules are imported only if the command line names them.
+
+    Raises:
+      LoadError: there is no agent, or it asks for a module that the command line does not name.
+    """
+    if network is not None:
+        find_network(network)
+    loaded = load_agent(agent)
+    wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
+    return loaded, env or check_stored_id(loaded.env_id), wrappers
+
+
 def run_episode(
-    agent: Agent, env_id: str, seed: int, episode: int, deterministic: bool, render_mode: str | None = None
+    agent: Agent, env_id: str, wrappers: Sequence[str], seed: int, episode: int, deterministic: bool
 ) -> tuple[float, int]:
     """Return the raw undiscounted return and the length, in steps, of one episode."""
-    environment = make_environment(env_id, render_mode)
+    return play_episode(agent, make_backend(env_id, wrappers, 1), env_id, seed, episode, deterministic)
+
+
+def play_episode(
+    agent: Agent, backend: Backend, env_id: str, seed: int, episode: int, deterministic: bool
+) -> tuple[float, int]:
+    """Return the raw undiscounted return and the length of one episode in a backend of one row, then close it.
+
+    Raises:
+      LoadError: the environment has other spaces than the agent.
+      DataError: the environment raised, or gave something unusable.
+    """
     network = agent.policy.network
-    spaces = observation_size(environment.observation_space, env_id), action_of(environment.action_space, env_id)
-    if spaces != (network.observation_size, network.action):
+    if (backend.observation.shape, backend.action) != (network.observation.shape, network.action):
         raise LoadError(f"{agent.path} was trained on {agent.env_id}; {env_id} has other observations or actions")
     rng = generator(seed, Purpose.EVALUATION, 1, episode)
-    observation, _ = environment.reset(seed=episode_seed(seed, 0, episode, Purpose.EVALUATION))
+    agent.reset()
     total, length, ended = 0.0, 0, False
-    while not ended:
-        action = agent.act(observation, deterministic, rng)
-        observation, reward, terminated, truncated, _ = environment.step(action)
-        total, length, ended = total + float(reward), length + 1, terminated or truncated
-    environment.close()
+    try:
+        observations = backend.reset([0], [episode_seed(seed, 0, episode, Purpose.EVALUATION)])
+        while not ended:
+            step = backend.step(agent.act_encoded(observations, deterministic, rng), [0])
+            if step.raised:
+                raise Unusable(0, step.raised[0])
+            observations = step.observations
+            total, length = total + float(step.rewards[0]), length + 1
+            ended = bool(step.terminated[0] or step.truncated[0])
+    except Unusable as unusable:
+        raise DataError(f"env {env_id}, evaluation episode {episode}, step {length}: {unusable}") from None
+    finally:
+        backend.close()
     return total, length

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.common.envs import check_stored_id
+import functools
+
+from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.envs import make_environment
 from baselines_ppo.run.display import require_display
-from baselines_ppo.run.evaluate import run_episode
+from baselines_ppo.run.evaluate import play_episode, trusted
 
 
-def play(agent: str, env: str | None, episodes: int, stochastic: bool, seed: int) -> int:
+def play(
+    agent: str,
+    env: str | None,
+    wrapper: tuple[str, ...] | None,
+    network: str | None,
+    episodes: int,
+    stochastic: bool,
+    seed: int,
+) -> int:
     """Show episodes in a window and print their returns; returns the exit code.
 
     Raises:
       UsageError: there is no display to open a window on.
     """
-    loaded = load_agent(agent)
-    env_id = env or check_stored_id(loaded.env_id)
+    loaded, env_id, wrappers = trusted(agent, env, wrapper, network)
     require_display()
     for episode in range(episodes):
-        total, length = run_episode(loaded, env_id, seed, episode, not stochastic, render_mode="human")
+        make = functools.partial(make_environment, env_id, wrappers, render_mode="human")
+        total, length = play_episode(
+            loaded, SerialBackend(make, 1, env_id), env_id, seed, episode, deterministic=not stochastic
+        )
         print(f"episode {episode}: return {total:.2f}, length {length}")
     return 0

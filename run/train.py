@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.envs import PLAIN_ID, check_stored_id
+from baselines_ppo.common.envs import PLAIN_ID, check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.mpi import world
+from baselines_ppo.common.networks import NETWORKS
 from baselines_ppo.common.run_folder import CONFIG, runs_of
 from baselines_ppo.config import TrainConfig, from_json, with_fields
 from baselines_ppo.presets import configure
@@ -38,7 +39,7 @@ def train_command(options: dict[str, Any]) -> int:
     if world().is_root:
         print(_ending(result, config, world().size), flush=True)
     if watch and result.exit_code == 0 and world().is_root:
-        play(str(result.folder), config.env, episodes=1, stochastic=False, seed=0)
+        play(str(result.folder), config.env, config.wrapper, None, episodes=1, stochastic=False, seed=0)
     return result.exit_code
 
 
@@ -49,6 +50,11 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
     config = world().on_root(lambda: _stored(resume))
     if "env" not in options:
         check_stored_id(config.env)
+    if "wrapper" not in options:
+        check_stored_wrappers(config.wrapper)
+    if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
+        name = config.policy.network
+        raise LoadError(f"its network {name!r} is not one of ours; if you trust it, add --network {name}")
     if options.get("alg", config.alg) != config.alg:
         raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
     if preset is not None:  # the same command as before; if it is another, the resumed run will name the differences

@@ -1,4 +1,4 @@
-"""Which observation and action spaces are understood, and the way from policy actions to the environment's."""
+"""Which action spaces are understood, and the way from policy actions to the environment's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.distributions import Categorical, DiagonalGaussian, Distribution
+from baselines_ppo.common.distributions import (
+    Bernoulli,
+    Categorical,
+    DiagonalGaussian,
+    Distribution,
+    MultiCategorical,
+)
 from baselines_ppo.common.failures import UsageError
 
 
@@ -24,10 +30,6 @@ class BoxAction:
     @property
     def distribution(self) -> Distribution:
         return DiagonalGaussian(len(self.low))
-
-    def no_actions(self) -> np.ndarray:
-        """Return environment actions for zero environments, [0, A]."""
-        return np.zeros((0, len(self.low)), np.float32)
 
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n, A] float32: clipped and rescaled where both bounds are finite."""
@@ -51,38 +53,57 @@ class DiscreteAction:
     def distribution(self) -> Distribution:
         return Categorical(self.size)
 
-    def no_actions(self) -> np.ndarray:
-        """Return environment actions for zero environments, [0]."""
-        return np.zeros(0, np.int64)
-
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n]."""
         return actions + self.start
 
 
-Action = BoxAction | DiscreteAction
+@dataclass(frozen=True)
+class MultiDiscreteAction:
+    """Several choices at once, each of its own size and numbered from its own start."""
+
+    sizes: tuple[int, ...]
+    starts: tuple[int, ...]
+
+    @property
+    def distribution(self) -> Distribution:
+        return MultiCategorical(self.sizes)
+
+    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+        """Return environment actions [n, A]."""
+        return actions + np.array(self.starts)
 
 
-def observation_size(space: Any, env_id: str) -> int:
-    """Return D of a vector observation space.
+@dataclass(frozen=True)
+class MultiBinaryAction:
+    """`size` switches, each on or off."""
 
-    Raises:
-      UsageError: the space is of another kind.
-    """
-    from gymnasium import spaces  # an agent acts without Gymnasium
+    size: int
 
-    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
-        raise UsageError(
-            f"environment {env_id} has the observation space {space}; only vectors (Box of shape (D,)) are supported"
-        )
-    return space.shape[0]
+    @property
+    def distribution(self) -> Distribution:
+        return Bernoulli(self.size)
+
+    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+        """Return environment actions [n, A]."""
+        return actions.astype(np.int8)
+
+
+Action = BoxAction | DiscreteAction | MultiDiscreteAction | MultiBinaryAction
+
+KINDS: dict[str, type[Action]] = {
+    "box": BoxAction,
+    "discrete": DiscreteAction,
+    "multi_discrete": MultiDiscreteAction,
+    "multi_binary": MultiBinaryAction,
+}
 
 
 def action_of(space: Any, env_id: str) -> Action:
     """Return our description of an action space.
 
     Raises:
-      UsageError: the space is neither a vector Box nor Discrete.
+      UsageError: the space is of another kind.
     """
     from gymnasium import spaces  # an agent acts without Gymnasium
 
@@ -90,22 +111,27 @@ def action_of(space: Any, env_id: str) -> Action:
         return DiscreteAction(int(space.n), int(space.start))
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return BoxAction(_bounds(space.low), _bounds(space.high))
+    if isinstance(space, spaces.MultiDiscrete) and len(space.shape) == 1:
+        return MultiDiscreteAction(tuple(map(int, space.nvec)), tuple(map(int, space.start)))
+    if isinstance(space, spaces.MultiBinary) and len(space.shape) == 1:
+        return MultiBinaryAction(int(space.shape[0]))
     raise UsageError(
-        f"environment {env_id} has the action space {space}; only Discrete and vectors (Box of shape (A,)) "
-        "are supported"
+        f"environment {env_id} has the action space {space}; only Box, MultiDiscrete and MultiBinary of one "
+        "dimension and Discrete are supported"
     )
 
 
 def action_to_json(action: Action) -> dict[str, Any]:
     """Return the action as strict JSON; `action_from_json` is its inverse."""
-    return {"kind": "box" if isinstance(action, BoxAction) else "discrete", **asdict(action)}
+    return {"kind": next(kind for kind, cls in KINDS.items() if type(action) is cls), **asdict(action)}
 
 
 def action_from_json(data: dict[str, Any]) -> Action:
     """Return the action that `action_to_json` wrote."""
-    if data["kind"] == "box":
-        return BoxAction(tuple(data["low"]), tuple(data["high"]))
-    return DiscreteAction(int(data["size"]), int(data["start"]))
+    fields: dict[str, Any] = {
+        name: tuple(x) if isinstance(x, list) else x for name, x in data.items() if name != "kind"
+    }
+    return KINDS[data["kind"]](**fields)
 
 
 def _bounds(values: np.ndarray) -> tuple[float | None, ...]:

@@ -1,0 +1,74 @@
+"""Fields of a configuration: each with its help, its type and its range, all checked by one function."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable
+from dataclasses import Field, field
+from typing import Any, Union, get_args, get_origin
+
+from baselines_ppo.common.failures import UsageError
+
+
+def option(
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Return a dataclass field with its help and its range: low <= x <= high, x > above, or one of choices."""
+    limits = {"low": low, "high": high, "above": above, "choices": choices}
+    return field(default=default, metadata={"help": help, **limits})
+
+
+def is_optional(kind: Any) -> bool:
+    """Return whether a type admits None."""
+    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
+
+
+def plain_type(kind: Any) -> Any:
+    """Return the type without its None, and without its element type: int, float, bool, str or tuple."""
+    if is_optional(kind):
+        kind = next(k for k in get_args(kind) if k is not type(None))
+    return get_origin(kind) or kind
+
+
+def element_type(kind: Any) -> Any:
+    """Return what a tuple holds: int or str."""
+    inner = next((k for k in get_args(kind) if get_origin(k) is tuple), kind)
+    return get_args(inner)[0]
+
+
+def check(item: Field[Any], kind: Any, value: Any) -> None:
+    """Check one value against its field's type and range.
+
+    Raises:
+      UsageError: says which flag, what it is and what it may be.
+    """
+    limits, plain = item.metadata, plain_type(kind)
+    flag = "--" + item.name.replace("_", "-")
+    if value is None and is_optional(kind):
+        return
+    accepted: tuple[type, ...] = (int, float) if plain is float else (plain,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
+        raise UsageError(f"{flag} is {value!r}, expected {plain.__name__}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise UsageError(f"{flag} is {value!r}; choose from {', '.join(limits['choices'])}")
+    rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
+        ("low", "at least", lambda x, limit: x >= limit),
+        ("high", "at most", lambda x, limit: x <= limit),
+        ("above", "above", lambda x, limit: x > limit),
+    ]
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(value, tuple) and type(number) is not element_type(kind):
+            expected = "whole numbers" if element_type(kind) is int else "words"
+            raise UsageError(f"{flag} is {value}, expected {expected}")
+        if isinstance(number, float) and not math.isfinite(number):
+            raise UsageError(f"{flag} is {value}, expected a finite number")
+        for name, words, holds in rules:
+            limit = limits[name]
+            if limit is not None and not holds(number, limit):
+                raise UsageError(f"{flag} is {value}, expected {words} {limit:g}")

@@ -1,0 +1,202 @@
+"""PPO with an adaptive KL penalty: full-batch passes, one setting for many robots.
+
+Schulman et al. 2017, arXiv:1707.06347, section 4, and Heess et al. 2017, arXiv:1707.02286, in the form of Coady's
+"AI Gym Workout". To be minimised over the whole iteration:
+
+  L(theta) = -E[r A] + beta D + eta max(0, D - 2 D_target)^2                                (1)
+  r = pi_theta(a|s) / pi_old(a|s),  D = E[KL(pi_old(.|s), pi_theta(.|s))]
+  passes end early where D > 4 D_target                                                     (2)
+  beta, and with it the step size, moves from iteration to iteration by D                   (3)
+
+E is over all ranks, so D is too, and (1) is not a mean of the ranks' own losses. But its gradient is
+-grad E[r A] + (beta + 2 eta max(0, D - 2 D_target)) grad D, which is: D is known from the pass before.
+
+The value function is fitted apart, to this iteration's experience and that of the one before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from baselines_ppo.common.actor_critic import Inputs
+from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
+from baselines_ppo.common.arrays import tensorflow_arrays
+from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
+from baselines_ppo.common.gae import gae
+from baselines_ppo.common.minibatches import Share, deal_unequal, standardize
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.networks import NetworkSettings
+from baselines_ppo.common.optimizer import MpiAdam, prefixed, unprefixed
+from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.config import PPOKLConfig, TrainConfig
+
+METRICS = ("policy_loss", "entropy")
+
+
+class PolicyBatch(NamedTuple):
+    """This rank's transitions, and how much each counts."""
+
+    batch: Batch
+    weights: tf.Tensor  # [B]: their sum over a rank, averaged over ranks, is 1
+
+
+class ValueBatch(NamedTuple):
+    """What the value function is fitted to; the last row is padding."""
+
+    inputs: Inputs
+    value_targets: tf.Tensor  # [B + 1]
+    weights: tf.Tensor  # [B + 1]
+
+
+class PPOKL:
+    """One policy's learner; every rank holds the same."""
+
+    def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
+        assert isinstance(config.algorithm, PPOKLConfig)
+        self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
+        self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
+        network, epsilon = policy.network, self.config.adam_epsilon
+        self.penalty = Penalty(self.config.kl_coef, 1.0)
+        self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
+        self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
+        self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, epsilon, compiled=False)
+        self.value_adam = MpiAdam(self.value_loss, ("value_loss",), network.value_layout, comm, epsilon, compiled=False)
+        self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
+        policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
+        self.policy_adam.start(policy_parameters)
+        self.value_adam.start(value_parameters)
+        self.before = [Share.empty(network.observation.shape) for _ in environments]  # the iteration before
+
+    @property
+    def updates(self) -> int:
+        """Number of gradient steps made, of policy and value function."""
+        return self.policy_adam.step + self.value_adam.step
+
+    def loss(
+        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, kl_weight: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Return what has the gradient of equation 1, given the weight of D in it, and metrics."""
+        distribution, batch, xp = self.policy.distribution, data.batch, tensorflow_arrays()
+        params = self.policy.network.learn_policy(xp, parameters, batch.inputs)
+        ratio = tf.exp(distribution.log_prob(xp, params, batch.actions) - batch.log_probs)
+
+        policy_loss = -tf.reduce_sum(data.weights * ratio * batch.advantages)
+        kl = tf.reduce_sum(data.weights * distribution.kl(xp, batch.params, params))
+        entropy = tf.reduce_sum(data.weights * distribution.entropy(xp, params))
+        return policy_loss + kl_weight * kl, {"policy_loss": policy_loss, "entropy": entropy}
+
+    def value_loss(
+        self, parameters: Mapping[str, tf.Tensor], data: ValueBatch, _: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Return E[(V - V_target)^2], to be minimised."""
+        value = self.policy.network.learn_value(tensorflow_arrays(), parameters, data.inputs)
+        loss = tf.reduce_sum(data.weights * tf.square(value - data.value_targets))
+        return loss, {"value_loss": loss}
+
+    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
+        """Fit policy and value function to one rollout; returns metrics over all ranks."""
+        advantages, value_targets = gae(
+            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
+        )
+        standard = standardize(advantages, rollout.made, self.comm)
+        metrics = self._fit_policy(batch_of(rollout, self.policy, standard, rollout.values, value_targets))
+        metrics |= self._fit_value_function(rollout, value_targets)
+        self.policy.parameters = np.concatenate([self.policy_adam.parameters, self.value_adam.parameters])
+        explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
+        return {**metrics, "explained_variance": explained}
+
+    def _fit_policy(self, batch: Batch) -> dict[str, float]:
+        """Make passes over all experience until D is too large, then adapt the penalty."""
+        config, (kl_coef, factor) = self.config, self.penalty
+        count = len(batch.log_probs)
+        total = int(self.comm.sum(np.array([count]))[0])
+        data = PolicyBatch(batch, tf.fill([count], np.float32(self.comm.size / total)))
+        everything, kl = np.arange(count, dtype=np.int32)[None], 0.0
+        passes: list[dict[str, float]] = []
+        while len(passes) < config.num_epochs and kl <= 4.0 * config.kl_target:
+            kl_weight = kl_coef + 2.0 * config.hinge_coef * max(0.0, kl - 2.0 * config.kl_target)
+            passes.append(self.policy_adam.epoch(data, everything, self.learning_rate * factor, kl_weight))
+            own = self.kl(tf.constant(self.policy_adam.parameters), data).numpy()
+            kl = float(self.comm.sum(own[None])[0] / self.comm.size)
+        self.penalty = adapted_penalty(self.penalty, kl, config.kl_target)
+        return {
+            **passes[-1],
+            "kl": kl,
+            "kl_coef": kl_coef,
+            "epochs": float(len(passes)),
+            "learning_rate": self.learning_rate * factor,
+        }
+
+    def _kl(self, parameters: tf.Tensor, data: PolicyBatch) -> tf.Tensor:
+        """Return this rank's part of D."""
+        xp, parts = tensorflow_arrays(), self.policy.network.policy_layout.split(parameters)
+        params = self.policy.network.learn_policy(xp, parts, data.batch.inputs)
+        return tf.reduce_sum(data.weights * self.policy.distribution.kl(xp, data.batch.params, params))
+
+    def _fit_value_function(self, rollout: Rollout, value_targets: np.ndarray) -> dict[str, float]:
+        now = [Share(rollout.observations[made, i], value_targets[made, i]) for i, made in enumerate(rollout.made.T)]
+        known = [before.followed_by(own) for before, own in zip(self.before, now, strict=True)]
+        self.before = now
+        lengths = np.array([len(share.targets) for share in known])
+        dealt = deal_unequal(
+            self.seed,
+            self.environments,
+            rollout.iteration,
+            lengths,
+            self.config.value_epochs,
+            self.config.value_minibatch_size,
+            self.comm,
+        )
+        observations = np.concatenate([share.observations for share in known])
+        count, padding = len(observations), np.zeros_like(observations[:1])
+        inputs = Inputs(
+            tf.constant(np.concatenate([observations, padding])),
+            tf.zeros([count + 1, 0]),
+            tf.zeros([count + 1], tf.bool),
+        )
+        targets = tf.constant(np.concatenate([*(share.targets for share in known), np.zeros(1, np.float32)]))
+        epochs = [
+            self.value_adam.epoch(
+                ValueBatch(inputs, targets, tf.constant(weights)), indices, self.value_learning_rate, 0.0
+            )
+            for indices, weights in dealt
+        ]
+        return mean_of(epochs)
+
+    def _root(self, settings: NetworkSettings | None) -> float:
+        """Return the root of the units of the middle layer, by which step sizes are divided."""
+        assert settings is not None, "policy and value function are apart"
+        sizes = settings.hidden_sizes
+        return math.sqrt(sizes[len(sizes) // 2]) if self.config.scale_learning_rates and sizes else 1.0
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that the next update depends on that is the same on all ranks, besides statistics."""
+        return {
+            "parameters": self.policy.parameters,
+            **prefixed("policy", self.policy_adam.state()),
+            **prefixed("value", self.value_adam.state()),
+            "kl_coef": np.array(self.penalty.kl_coef),
+            "learning_rate_factor": np.array(self.penalty.learning_rate_factor),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take the arrays of `state()`."""
+        policy, value = np.split(state["parameters"], [self.policy.network.policy_layout.size])
+        self.policy_adam.restore({**unprefixed("policy", state), "parameters": policy})
+        self.value_adam.restore({**unprefixed("value", state), "parameters": value})
+        self.penalty = Penalty(float(state["kl_coef"]), float(state["learning_rate_factor"]))
+        self.policy.parameters = np.array(state["parameters"])
+
+    def environment_state(self) -> list[dict[str, np.ndarray]]:
+        """Return each environment's experience of the iteration before."""
+        return [{"observations": share.observations, "value_targets": share.targets} for share in self.before]
+
+    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
+        """Take what `environment_state()` returned."""
+        self.before = [Share(state["observations"], state["value_targets"]) for state in states]

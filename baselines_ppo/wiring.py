@@ -1,0 +1,65 @@
+"""From a configuration to its actor-critic: which networks, of which sizes, for the spaces of an environment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from baselines_ppo.common.actions import Action
+from baselines_ppo.common.actor_critic import ActorCritic
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.networks import SMALLEST_IMAGE, NetworkSettings, find_network, network_of
+from baselines_ppo.common.observations import ImageObservation, Observation
+from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
+
+# Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
+OWN = {"cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
+OWN_OTHERWISE = ((64, 64), "tanh")
+
+
+def actor_critic_of(config: TrainConfig, observation: Observation, action: Action) -> ActorCritic:
+    """Return the actor-critic that the configuration asks for.
+
+    Raises:
+      UsageError: the network is unknown, or does not go with the observations or the algorithm.
+    """
+    policy, algorithm = config.policy, config.algorithm
+    name = _chosen(observation) if policy.network == "auto" else policy.network
+    find_network(name)
+    sizes, activation = OWN.get(name, OWN_OTHERWISE)
+    settings = NetworkSettings(
+        name=name,
+        hidden_sizes=sizes if policy.hidden_sizes is None else policy.hidden_sizes,
+        activation=policy.activation or activation,
+        lstm_size=policy.lstm_size,
+    )
+    network = network_of(settings, observation.shape)
+    remembers = network.step is not None
+    apart = isinstance(algorithm, PPOKLConfig | TRPOConfig)
+    shared = policy.shared_trunk
+    if shared is None:
+        shared = (remembers or network.convolutional) and not apart
+    if shared and apart:
+        raise UsageError(f"{config.alg} fits policy and value function apart; leave out --shared-trunk")
+    if remembers and isinstance(algorithm, PPOKLConfig):
+        raise UsageError(f"ppo_kl takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
+    if isinstance(algorithm, PPOKLConfig) and name == "mlp" and policy.hidden_sizes is None:
+        inputs, outputs = observation.shape[0], action.distribution.network_size
+        return ActorCritic(
+            observation,
+            action,
+            policy_network=replace(settings, hidden_sizes=sizes_between(10 * inputs, 10 * outputs)),
+            value_network=replace(settings, hidden_sizes=sizes_between(10 * inputs, 5)),
+        )
+    return ActorCritic(observation, action, settings, None if shared else settings)
+
+
+def sizes_between(first: int, last: int) -> tuple[int, int, int]:
+    """Return three layers: the first, the geometric mean, the last (Coady, "AI Gym Workout")."""
+    return first, round(math.sqrt(first * last)), last
+
+
+def _chosen(observation: Observation) -> str:
+    """Return the network that `auto` means."""
+    seen = isinstance(observation, ImageObservation) and min(observation.shape[:2]) >= SMALLEST_IMAGE
+    return "cnn" if seen else "mlp"

@@ -1,0 +1,60 @@
+"""Controllers that hold the KL between successive policies near a target; pure functions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FACTOR = 1.5
+PENALTY_RANGE = (1.0 / 30.0, 30.0)  # outside of it, the step size moves too
+LARGEST_FACTOR = 10.0  # of the step size, and its inverse the smallest
+
+
+class Penalty(NamedTuple):
+    """What moves from iteration to iteration."""
+
+    kl_coef: float  # beta
+    learning_rate_factor: float
+
+
+def adapted_penalty(penalty: Penalty, kl: float, kl_target: float) -> Penalty:
+    """Return the penalty for the next iteration.
+
+    beta grows by 1.5 if the KL is above twice its target and shrinks by 1.5 if below half of it; once it leaves
+    [1/30, 30], the step size does the rest.
+
+    Source: Schulman et al. 2017, arXiv:1707.06347, section 4; Heess et al. 2017, arXiv:1707.02286, appendix;
+    the factors are those of Coady, "AI Gym Workout".
+    """
+    low, high = PENALTY_RANGE
+    kl_coef, factor = penalty
+    if kl > 2.0 * kl_target:
+        kl_coef *= FACTOR
+        if kl_coef > high:
+            factor = max(factor / FACTOR, 1.0 / LARGEST_FACTOR)
+    elif kl < 0.5 * kl_target:
+        kl_coef /= FACTOR
+        if kl_coef < low:
+            factor = min(factor * FACTOR, LARGEST_FACTOR)
+    return Penalty(min(max(kl_coef, low / FACTOR), high * FACTOR), factor)
+
+
+def adapted_kl_coef(kl_coef: float, kl: float, kl_target: float) -> float:
+    """Return beta, doubled if the KL is above 1.5 times its target, halved if below 1 / 1.5 of it.
+
+    Source: Schulman et al. 2017, arXiv:1707.06347, section 4.
+    """
+    if kl > 1.5 * kl_target:
+        return 2.0 * kl_coef
+    return kl_coef / 2.0 if kl < kl_target / 1.5 else kl_coef
+
+
+def adapted_learning_rate(
+    learning_rate: float, kl: float, kl_target: float, limits: tuple[float, float] = (1e-6, 1e-2)
+) -> float:
+    """Return the step size, 1.5 times smaller if the KL is above twice its target, larger if below half of it."""
+    lowest, highest = limits
+    if kl > 2.0 * kl_target:
+        return max(learning_rate / FACTOR, lowest)
+    if kl < 0.5 * kl_target:
+        return min(learning_rate * FACTOR, highest)
+    return learning_rate

@@ -1,0 +1,207 @@
+"""Two ways of stepping n environments: one after the other, or in an environment's own vector form."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import traceback
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from baselines_ppo.common.actions import Action, action_of
+from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, is_atari, make_environment
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.observations import Observation, observation_of
+
+
+class Unusable(Exception):
+    """One environment raised, or gave something that cannot be learned from."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
+
+
+class Outcome(NamedTuple):
+    """What a step of some of the environments, k of n, gave, not yet checked; rows are in the order asked for."""
+
+    observations: np.ndarray  # [k, ...] in the environment's own dtype
+    rewards: np.ndarray  # [k] float64
+    terminated: np.ndarray  # [k] bool
+    truncated: np.ndarray  # [k] bool
+    raised: dict[int, str]  # why, by row, where an environment raised; what is above is of no use there
+
+
+class Backend(Protocol):
+    """What `VecEnv` needs of n environments."""
+
+    observation: Observation
+    action: Action
+
+    def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
+        """Begin an episode in each of these rows; returns observations [k, ...] in the environment's own dtype."""
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        """Step these rows with their own of the actions [n, ...]."""
+
+    def make_again(self, row: int) -> None:
+        """Replace a row that raised by a new environment."""
+
+    def close(self) -> None:
+        """Close all environments."""
+
+
+class SerialBackend:
+    """Environments in this process, one after the other."""
+
+    def __init__(self, make: MakeEnvironment, count: int, env_id: str) -> None:
+        """Make the environments.
+
+        Raises:
+          UsageError: the environment or one of its spaces is not supported.
+        """
+        self._make = make
+        self._environments = [make() for _ in range(count)]
+        self.observation = observation_of(self._environments[0].observation_space, env_id)
+        self.action = action_of(self._environments[0].action_space, env_id)
+
+    def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
+        observations = self._empty(len(rows))
+        for k, (row, seed) in enumerate(zip(rows, seeds, strict=True)):
+            try:
+                observation, _ = self._environments[row].reset(seed=seed)
+            except Exception as error:
+                raise Unusable(row, _raised("reset", error)) from error
+            observations[k] = self._encoded(row, observation)
+        return observations
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        count = len(rows)
+        observations, rewards, flags = self._empty(count), np.zeros(count), np.zeros((2, count), dtype=bool)
+        raised = {}
+        for k, row in enumerate(rows):
+            try:
+                result = self._environments[row].step(actions[row])
+            except Exception as error:
+                raised[row] = _raised("step", error)
+                continue
+            if len(result) != 5:
+                raise Unusable(row, f"step returned {len(result)} values, expected 5")
+            observation, reward, flags[0, k], flags[1, k], _ = result
+            observations[k] = self._encoded(row, observation)
+            try:
+                rewards[k] = float(reward)
+            except (TypeError, ValueError):
+                raise Unusable(row, f"the reward is {reward!r}, expected a number") from None
+        return Outcome(observations, rewards, flags[0], flags[1], raised)
+
+    def make_again(self, row: int) -> None:
+        self._environments[row] = self._make()
+
+    def close(self) -> None:
+        for environment in self._environments:
+            environment.close()
+
+    def _empty(self, count: int) -> np.ndarray:
+        return np.zeros((count, *self.observation.shape), self.observation.dtype)
+
+    def _encoded(self, row: int, observation: Any) -> np.ndarray:
+        try:
+            return self.observation.encode(observation)
+        except ValueError as error:
+            raise Unusable(row, f"the observation is {error}") from None
+
+
+class NativeBackend:
+    """An environment's own vector form, a VectorEnv each of whose episodes can begin with a seed of its own."""
+
+    def __init__(self, envs: Any, env_id: str) -> None:
+        self._envs, self._count = envs, envs.num_envs
+        self.observation = observation_of(envs.single_observation_space, env_id)
+        self.action = action_of(envs.single_action_space, env_id)
+        self._begun = False
+
+    def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
+        mask = np.zeros(self._count, dtype=bool)
+        mask[list(rows)] = True
+        ordered = np.array([seed for _, seed in sorted(zip(rows, seeds, strict=True))])
+        if not self._begun:  # all must begin before some can begin again
+            self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
+            self._begun = True
+        observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
+        return self._encoded(observations)[list(rows)]
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        observations, rewards, terminated, truncated, _ = self._envs.step(actions)
+        chosen = list(rows)
+        return Outcome(
+            observations=self._encoded(observations)[chosen],
+            rewards=np.asarray(rewards, dtype=np.float64)[chosen],
+            terminated=np.asarray(terminated, dtype=bool)[chosen],
+            truncated=np.asarray(truncated, dtype=bool)[chosen],
+            raised={},
+        )
+
+    def make_again(self, row: int) -> None:
+        raise NotImplementedError("a vector form raises as a whole")
+
+    def close(self) -> None:
+        self._envs.close()
+
+    def _encoded(self, observations: Any) -> np.ndarray:
+        return self.observation.encode(observations, (self._count,))
+
+
+def make_backend(env_id: str, wrappers: Sequence[str], count: int) -> Backend:
+    """Return environments of an id: in its own vector form if it has one that keeps our promises, else one by one.
+
+    Raises:
+      UsageError: the environment, a wrapper or a space is not supported.
+    """
+    native = None if wrappers else native_backend(env_id, count)
+    return native or SerialBackend(functools.partial(make_environment, env_id, wrappers), count, env_id)
+
+
+def native_backend(env_id: str, count: int) -> NativeBackend | None:
+    """Return an environment's own vector form, or None where it has none whose episodes begin by seeds of their own.
+
+    Without that, results could not be the same on any number of ranks, nor resume exactly. It is tried out, because
+    Gymnasium does not demand it.
+    """
+    settings: dict[str, Any] = {"frameskip": FRAMES, "reward_clipping": False, "num_threads": 1}
+    with explained(env_id):
+        if ":" in env_id:
+            importlib.import_module(env_id.split(":")[0])
+        atari = is_atari(env_id)
+        spec = gymnasium.spec(env_id)
+        if spec.vector_entry_point is None:
+            return None
+        envs = gymnasium.make_vec(env_id, count, vectorization_mode="vector_entry_point", **(settings if atari else {}))
+    try:
+        if envs.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP and _begins_by_seed(envs):
+            return NativeBackend(envs, env_id)
+    except (TypeError, ValueError, AttributeError, gymnasium.error.Error, UsageError):
+        pass  # it takes no seed for each
+    envs.close()
+    return None
+
+
+def _begins_by_seed(envs: Any) -> bool:
+    """Return whether one environment can begin anew with a seed of its own, and that seed alone decides how."""
+    first = np.array(envs.reset(seed=np.full(envs.num_envs, 7))[0])
+    envs.action_space.seed(0)
+    stepped, *_ = envs.step(envs.action_space.sample())
+    stepped, mask = np.array(stepped), np.arange(envs.num_envs) == 0
+    again, _ = envs.reset(seed=np.array([7]), options={"reset_mask": mask})
+    expected = np.where(mask.reshape(-1, *[1] * (first.ndim - 1)), first, stepped)
+    return bool((first == first[0]).all() and np.array_equal(again, expected))
+
+
+def _raised(what: str, error: Exception) -> str:
+    """Return what an environment raised, with its traceback."""
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return f"{what} raised {type(error).__name__}: {error}\n{trace}"
