@@ -16,6 +16,7 @@ import cloudpickle
 
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
 from baselines_ppo.common.launcher import launched_by_mpi
+from baselines_ppo.common.networks import NETWORKS
 from baselines_ppo.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageErr
 def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
     """Train on `ranks` new processes; the arguments are those of `train`.
 
-    The call travels to rank 0 through a pipe, an environment function by value (cloudpickle); no file holds it.
+    The call travels to rank 0 through a pipe, an environment function and the registered networks by value
+    (cloudpickle); no file holds it.
 
     Raises:
       Failure: the ranks ended with it; its message is on standard error.
@@ -42,7 +44,7 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
         raise UsageError("no mpirun found; pip install mpich, or train on one rank")
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "result.json"
-        call = cloudpickle.dumps((config, arguments, str(answer)))
+        call = cloudpickle.dumps((config, arguments, NETWORKS, str(answer)))
         process = subprocess.Popen(
             [command, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.launch"],
             stdin=subprocess.PIPE,
@@ -82,7 +84,9 @@ def _serve() -> int:
 
     comm = world()
     # Rank 0 alone has mpirun's standard input. The bytes come from the parent process, from no file or network.
-    config, arguments, answer = cloudpickle.loads(comm.broadcast(sys.stdin.buffer.read() if comm.is_root else b""))
+    call = comm.broadcast(sys.stdin.buffer.read() if comm.is_root else b"")
+    config, arguments, networks, answer = cloudpickle.loads(call)
+    NETWORKS.update(networks)
     result = train(config, **arguments)
     if comm.is_root:
         Path(answer).write_text(json.dumps({**result._asdict(), "folder": str(result.folder)}))

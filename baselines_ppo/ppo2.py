@@ -103,7 +103,8 @@ class PPO2:
                 self.learning_rate = adapted_learning_rate(self.learning_rate, kl, config.kl_target)
             if config.target_kl is not None and kl > config.target_kl:
                 break
-        self.kl_coef = adapted_kl_coef(self.kl_coef, epochs[-1]["approx_kl"], config.kl_target)
+        if config.kl_coef > 0:
+            self.kl_coef = adapted_kl_coef(self.kl_coef, epochs[-1]["approx_kl"], config.kl_target)
         self.policy.parameters = self.adam.parameters
         return {
             **mean_of(epochs),

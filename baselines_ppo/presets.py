@@ -152,6 +152,7 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
         "CartPole-v1": CARTPOLE,
         "LunarLander-v3": LUNAR_LANDER,
         "Pendulum-v1": PENDULUM,
+        "HumanoidBulletEnv-v0": HUMANOID,
     },
     # OpenAI Baselines has one set of values for all MuJoCo robots: the textbook.
     "ppo1": {
@@ -168,10 +169,10 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
 
 
 def preset_of(env: str, alg: str) -> TrainConfig:
-    """Return an environment's preset, or the textbook values if it has none."""
+    """Return an environment's preset, or the textbook values if it has none; a module before its id does not matter."""
     if ATARI_ID.fullmatch(env) and alg == "ppo2":
         return ATARI
-    return PRESETS[alg].get(env, TEXTBOOK[alg])
+    return PRESETS[alg].get(env.split(":")[-1], TEXTBOOK[alg])
 
 
 def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: Any) -> TrainConfig:
@@ -179,7 +180,7 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
 
     Args:
       env: Gymnasium environment id.
-      alg: `ppo1` or `ppo2`.
+      alg: `ppo1`, `ppo2`, `ppo_kl` or `trpo`.
       preset: name of another environment whose preset to use; "none" for the textbook values; by default the
         environment's own preset, or the textbook values if it has none.
       values: fields of any section of the configuration, such as num_envs=32 or learning_rate=1e-4.

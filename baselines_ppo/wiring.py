@@ -44,7 +44,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
     if remembers and isinstance(algorithm, PPOKLConfig):
         raise UsageError(f"ppo_kl takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
     if isinstance(algorithm, PPOKLConfig) and name == "mlp" and policy.hidden_sizes is None:
-        inputs, outputs = observation.shape[0], action.distribution.network_size
+        inputs, outputs = math.prod(observation.shape), action.distribution.network_size
         return ActorCritic(
             observation,
             action,

@@ -1,8 +1,8 @@
 """What every algorithm uses, in reading order.
 
-Collecting and learning: rollout, gae, batch, minibatches, losses, optimizer.
-The agent: policy, networks, distributions, arrays, normalizer, spaces, agent.
-The world: envs, vec_env, seeding.
+Collecting and learning: rollout, gae, batch, minibatches, losses, adaptive_kl, natural_gradient, optimizer.
+The agent: policy, actor_critic, networks, layers, recurrence, parameters, distributions, arrays, normalizer, agent.
+The world: envs, backends, vec_env, observations, actions, seeding.
 The job: mpi, ending, signals, launcher, threads, tensorflow_start, failures.
 What is kept: checkpoint, run_folder, logger.
 """

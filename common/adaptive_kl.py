@@ -7,6 +7,7 @@ from typing import NamedTuple
 FACTOR = 1.5
 PENALTY_RANGE = (1.0 / 30.0, 30.0)  # outside of it, the step size moves too
 LARGEST_FACTOR = 10.0  # of the step size, and its inverse the smallest
+KL_COEF_RANGE = (1e-4, 1e4)  # beside a clip, which may hold the KL by itself
 
 
 class Penalty(NamedTuple):
@@ -43,9 +44,10 @@ def adapted_kl_coef(kl_coef: float, kl: float, kl_target: float) -> float:
 
     Source: Schulman et al. 2017, arXiv:1707.06347, section 4.
     """
+    low, high = KL_COEF_RANGE
     if kl > 1.5 * kl_target:
-        return 2.0 * kl_coef
-    return kl_coef / 2.0 if kl < kl_target / 1.5 else kl_coef
+        return min(2.0 * kl_coef, high)
+    return max(kl_coef / 2.0, low) if kl < kl_target / 1.5 else kl_coef
 
 
 def adapted_learning_rate(

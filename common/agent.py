@@ -58,7 +58,7 @@ class Agent:
         """Forget what was seen, as at an episode's beginning: everything, or in these rows [n] bool of a batch."""
         if rows is None:
             self._states = self.policy.initial_states(0)
-        else:
+        elif len(rows) == len(self._states):  # otherwise nothing of such a batch was seen yet
             self._states = self._states * ~np.asarray(rows, dtype=bool)[:, None]
 
     def _encoded(self, observation: Any) -> np.ndarray:

@@ -19,6 +19,7 @@ def tensorflow_arrays() -> SimpleNamespace:
         tanh=tf.tanh,
         exp=tf.exp,
         log=tf.math.log,
+        abs=tf.abs,
         maximum=tf.maximum,
         minimum=tf.minimum,
         where=tf.where,

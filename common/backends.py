@@ -19,9 +19,9 @@ from baselines_ppo.common.observations import Observation, observation_of
 
 
 class Unusable(Exception):
-    """One environment raised, or gave something that cannot be learned from."""
+    """An environment raised, or gave something that cannot be learned from; row None: one of a vector form."""
 
-    def __init__(self, row: int, reason: str) -> None:
+    def __init__(self, row: int | None, reason: str) -> None:
         super().__init__(reason)
         self.row = row
 
@@ -132,11 +132,17 @@ class NativeBackend:
         if not self._begun:  # all must begin before some can begin again
             self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
             self._begun = True
-        observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
+        try:
+            observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
+        except Exception as error:
+            raise Unusable(None, _raised("reset", error)) from error
         return self._encoded(observations)[list(rows)]
 
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
-        observations, rewards, terminated, truncated, _ = self._envs.step(actions)
+        try:
+            observations, rewards, terminated, truncated, _ = self._envs.step(actions)
+        except Exception as error:
+            raise Unusable(None, f"last actions {actions.tolist()}: {_raised('step', error)}") from error
         chosen = list(rows)
         return Outcome(
             observations=self._encoded(observations)[chosen],
@@ -147,13 +153,16 @@ class NativeBackend:
         )
 
     def make_again(self, row: int) -> None:
-        raise NotImplementedError("a vector form raises as a whole")
+        raise AssertionError("a vector form raises as a whole, and is not made again")
 
     def close(self) -> None:
         self._envs.close()
 
     def _encoded(self, observations: Any) -> np.ndarray:
-        return self.observation.encode(observations, (self._count,))
+        try:
+            return self.observation.encode(observations, (self._count,))
+        except ValueError as error:
+            raise Unusable(None, f"the observations are {error}") from None
 
 
 def make_backend(env_id: str, wrappers: Sequence[str], count: int) -> Backend:
@@ -174,10 +183,11 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
     """
     settings: dict[str, Any] = {"frameskip": FRAMES, "reward_clipping": False, "num_threads": 1}
     with explained(env_id):
-        if ":" in env_id:
-            importlib.import_module(env_id.split(":")[0])
-        atari = is_atari(env_id)
-        spec = gymnasium.spec(env_id)
+        module, _, name = env_id.rpartition(":")
+        if module:
+            importlib.import_module(module)  # registers it
+        atari = is_atari(name)
+        spec = gymnasium.spec(name)
         if spec.vector_entry_point is None:
             return None
         envs = gymnasium.make_vec(env_id, count, vectorization_mode="vector_entry_point", **(settings if atari else {}))

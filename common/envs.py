@@ -68,14 +68,15 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
         try:
             environment = wrapper(environment)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise UsageError(f"wrapper {name} does not take this environment: {reason}; see --wrapper") from None
+            reason = f"{type(error).__name__}: {error}".rstrip(".")
+            cure = "--wrapper none leaves it out"
+            raise UsageError(f"wrapper {name} does not take this environment: {reason}; {cure}") from None
     return environment
 
 
 def is_atari(env_id: str) -> bool:
     """Return whether this is one of the Arcade Learning Environment's games, seen by its pixels."""
-    if env_id not in gymnasium.registry and ":" not in env_id:
+    if env_id not in gymnasium.registry:
         try:
             import ale_py  # noqa: F401  # registers them
         except ImportError:
@@ -108,20 +109,27 @@ def explained(env_id: str) -> Iterator[None]:
             yield
     except gymnasium.error.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        words = f"{reason} {env_id}".lower()
-        install = next((package for word, package in PACKAGES.items() if word in words), None)
+        install = _package(f"{reason} {env_id}")
         cure = f"needs a package: pip install {install}" if install else reason
         if isinstance(error, gymnasium.error.UnregisteredEnv):
             hint = nearest(env_id, gymnasium.registry)
+            if "BulletEnv" in env_id and ":" not in env_id:
+                hint = f"; give --env pybullet_envs_gymnasium:{env_id}"
             if hint or not env_id.startswith("ALE/"):
                 raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
         raise UsageError(f"environment {env_id} {cure}") from None
     except ModuleNotFoundError as error:
         module = error.name or env_id.split(":")[0]
-        raise UsageError(f"environment {env_id}: module {module} is not installed") from None
+        cure = f"; pip install {PACKAGES['bulletenv']}" if "BulletEnv" in env_id else ""
+        raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
     except ImportError as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise UsageError(f"environment {env_id} is too old for this Gymnasium; try its -v4 or -v5 ({reason})") from None
+
+
+def _package(words: str) -> str | None:
+    """Return what to install for an environment or a complaint in these words."""
+    return next((package for word, package in PACKAGES.items() if word in words.lower()), None)
 
 
 def check_stored_id(env_id: str) -> str:

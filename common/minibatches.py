@@ -71,6 +71,8 @@ class Share(NamedTuple):
 
     def followed_by(self, other: Share) -> Share:
         """Return both shares as one."""
+        if not len(self.targets):  # nothing was known before, not even whether there are bytes or numbers
+            return other
         return Share(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
 
 
@@ -105,10 +107,11 @@ def deal_unequal(
                 parts[(k + offset) % num_minibatches].append(dealt)
         minibatches = [np.concatenate(part) for part in parts]
         sizes = np.array([len(minibatch) for minibatch in minibatches])
+        totals = comm.sum(sizes)
         weights, indices = np.zeros(count + 1, np.float32), np.full((num_minibatches, sizes.max()), count, np.int32)
-        for k, (minibatch, total) in enumerate(zip(minibatches, comm.sum(sizes), strict=True)):
-            indices[k, : len(minibatch)], weights[minibatch] = minibatch, comm.size / total
-        yield indices, weights
+        for k, minibatch in enumerate(minibatches):
+            indices[k, : len(minibatch)], weights[minibatch] = minibatch, comm.size / max(totals[k], 1)
+        yield indices[totals > 0], weights  # environments of few steps may leave one empty
 
 
 def standardize(advantages: np.ndarray, made: np.ndarray, comm: Comm) -> np.ndarray:

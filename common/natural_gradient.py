@@ -26,7 +26,10 @@ def conjugate_gradient(product: Callable[[np.ndarray], np.ndarray], b: np.ndarra
         if square < SMALLEST_RESIDUAL:
             break
         image = product(direction)
-        length = square / (direction @ image)
+        curvature = direction @ image
+        if not curvature > 0.0:  # singular, or NaN
+            break
+        length = square / curvature
         x += length * direction
         residual -= length * image
         before, square = square, residual @ residual

@@ -55,6 +55,17 @@ class Rollout(NamedTuple):
         return np.concatenate([np.zeros_like(self.ends[:1]), self.ends[:-1]])
 
 
+class Moment(NamedTuple):
+    """One step of n environments, as it happened."""
+
+    raw: np.ndarray  # [n, ...] observations before the step
+    observations: np.ndarray  # [n, ...] the same, as the policy takes them
+    states: np.ndarray  # [n, S], what was remembered then
+    sampled: Sampled
+    step: Step
+    active: np.ndarray  # [n] bool, which environments were stepped
+
+
 class Collector:
     """Steps one rank's environments with a policy that stays frozen for the T steps of an iteration."""
 
@@ -83,63 +94,65 @@ class Collector:
           num_steps: T, unless episodes are counted.
           num_episodes: that each environment makes, however many steps they take; T is the most that one took.
         """
-        envs, policy = self.envs, self.policy
         noise = self._noise(iteration, num_steps if num_episodes is None else NOISE_BLOCK)
+        remaining = np.full(len(self.envs), np.inf if num_episodes is None else num_episodes)
         seconds = {"environments": 0.0, "acting": 0.0}
-        remaining = np.full(len(envs), np.inf if num_episodes is None else num_episodes)
-        observations, first_states = policy.normalize(envs.observations), self.states
-        steps: list[Step] = []
-        acted: list[Sampled] = []
-        seen: list[np.ndarray] = []
-        raw: list[np.ndarray] = []
-        before: list[np.ndarray] = []
-        made: list[np.ndarray] = []
-        while len(steps) < num_steps if num_episodes is None else remaining.any():
-            begun = time.perf_counter()
-            sampled = policy.sample(observations, self.states, next(noise))
-            environment_actions = policy.network.action.to_environment(sampled.actions)
-            decided = time.perf_counter()
-            active = remaining > 0
-            raw.append(envs.observations)
-            step = envs.step(environment_actions, np.flatnonzero(active).tolist())
-            stepped = time.perf_counter()
-            steps.append(step)
-            acted.append(sampled)
-            seen.append(observations)
-            before.append(self.states)
-            made.append(active)
-            ended = step.terminated | step.truncated
-            remaining -= ended
-            self.states = np.where(active[:, None], sampled.states * ~ended[:, None], self.states)
-            observations = policy.normalize(step.observations)
-            seconds["acting"] += decided - begun
-            seconds["environments"] += stepped - decided
+        moments: list[Moment] = []
+        while len(moments) < num_steps if num_episodes is None else remaining.any():
+            moments.append(self._step(next(noise), remaining > 0, seconds))
+            remaining -= moments[-1].step.terminated | moments[-1].step.truncated
         begun = time.perf_counter()
-        rewards = np.stack([step.rewards for step in steps])
-        terminated = np.stack([step.terminated for step in steps])
-        truncated = np.stack([step.truncated for step in steps]) & ~terminated
-        ends, normalized = terminated | truncated, np.stack(seen)
-        actions, outputs = np.stack([x.actions for x in acted]), np.stack([x.outputs for x in acted])
-        values = self._values([*seen, observations], [*before, self.states], acted, steps, truncated)
-        rollout = Rollout(
+        rollout = self._rollout(iteration, moments, seconds)
+        seconds["acting"] += time.perf_counter() - begun
+        return rollout
+
+    def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Moment:
+        """Act in all environments and step the active ones."""
+        begun = time.perf_counter()
+        raw, observations, states = self.envs.observations, self._observations(), self.states
+        sampled = self.policy.sample(observations, states, noise)
+        actions = self.policy.network.action.to_environment(sampled.actions)
+        decided = time.perf_counter()
+        step = self.envs.step(actions, np.flatnonzero(active).tolist())
+        stepped = time.perf_counter()
+        going_on = ~(step.terminated | step.truncated)
+        self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)
+        seconds["acting"] += decided - begun
+        seconds["environments"] += stepped - decided
+        return Moment(raw, observations, states, sampled, step, active)
+
+    def _observations(self) -> np.ndarray:
+        """Return what the environments show now, as the policy takes it."""
+        return self.policy.normalize(self.envs.observations)
+
+    def _rollout(self, iteration: int, moments: list[Moment], seconds: dict[str, float]) -> Rollout:
+        """Return the moments as arrays, with what follows from them."""
+        policy = self.policy
+        observations = np.stack([moment.observations for moment in moments])
+        actions = np.stack([moment.sampled.actions for moment in moments])
+        outputs = np.stack([moment.sampled.outputs for moment in moments])
+        rewards = np.stack([moment.step.rewards for moment in moments])
+        terminated = np.stack([moment.step.terminated for moment in moments])
+        truncated = np.stack([moment.step.truncated for moment in moments]) & ~terminated
+        ends, made = terminated | truncated, np.stack([moment.active for moment in moments])
+        values, next_values = self._values(moments, truncated)
+        return Rollout(
             iteration=iteration,
-            raw_observations=normalized if policy.sees_images else np.stack(raw),
-            observations=normalized,
-            states=first_states,
+            raw_observations=observations if policy.sees_images else np.stack([moment.raw for moment in moments]),
+            observations=observations,
+            states=moments[0].states,
             actions=actions,
             outputs=outputs,
             log_probs=policy.distribution.log_prob(np, policy.params(outputs), actions),
             rewards=self._scaled(rewards),
             discounted_returns=self._discount(rewards, ends),
-            values=values[0],
-            next_values=np.where(terminated, np.float32(0.0), values[1]),
+            values=values,
+            next_values=np.where(terminated, np.float32(0.0), next_values),
             ends=ends,
-            made=np.stack(made),
-            episodes=self._finish(rewards, ends, np.stack([step.dropped for step in steps]), np.stack(made)),
+            made=made,
+            episodes=self._finish(rewards, ends, np.stack([moment.step.dropped for moment in moments]), made),
             seconds=seconds,
         )
-        seconds["acting"] += time.perf_counter() - begun
-        return rollout
 
     def _noise(self, iteration: int, block: int) -> Iterator[np.ndarray]:
         """Yield the action noise [n, ...] of step after step, each environment's from that environment's own stream."""
@@ -147,29 +160,29 @@ class Collector:
         while True:
             yield from np.stack([self.policy.distribution.noise(stream, block) for stream in streams], axis=1)
 
-    def _values(
-        self, seen: list[np.ndarray], before: list[np.ndarray], acted: list[Sampled], steps: list[Step], cut: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _values(self, moments: list[Moment], truncated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return V(s_t) and V(s_{t+1}), both [T, n], with one pass through the value function.
 
-        Args:
-          seen, before: what was seen, and what was remembered then, at each step and after the last,
-            T + 1 times [n, ...].
-          cut: whether an episode was truncated, [T, n]; its value is that of the final observation with what was
-            remembered after the step.
+        Where an episode was truncated, V(s_{t+1}) is that of the final observation, with what was remembered after
+        the step.
         """
-        policy, count, cuts = self.policy, len(self.envs), list(zip(*np.nonzero(cut), strict=True))
-        known = policy.network.shared  # the values of all but the last observations
-        grid_seen, grid_before = (seen[-1:], before[-1:]) if known else (seen, before)
-        finals = [policy.normalize(steps[t].next_observations[i : i + 1]) for t, i in cuts]
-        after = [acted[t].states[i : i + 1] for t, i in cuts]
-        values = policy.values(np.concatenate([*grid_seen, *finals]), np.concatenate([*grid_before, *after]))
-        grid = values[: len(grid_seen) * count].reshape(-1, count)
+        policy, count, cuts = self.policy, len(self.envs), list(zip(*np.nonzero(truncated), strict=True))
+        acted = np.stack([moment.sampled.values for moment in moments])
+        known = acted.shape[-1] > 0  # all but the values of the last observations
+        grid = [] if known else [(moment.observations, moment.states) for moment in moments]
+        grid.append((self._observations(), self.states))
+        finals = [
+            (policy.normalize(moments[t].step.next_observations[i : i + 1]), moments[t].sampled.states[i : i + 1])
+            for t, i in cuts
+        ]
+        seen, remembered = zip(*grid, *finals, strict=True)
+        outputs = policy.values(np.concatenate(seen), np.concatenate(remembered))
+        values = outputs[: len(grid) * count].reshape(-1, count)
         if known:
-            grid = np.concatenate([policy.value_targets.denormalize(np.stack([x.values[:, 0] for x in acted])), grid])
-        next_values = grid[1:].copy()
-        next_values[cut] = values[len(grid_seen) * count :]
-        return grid[:-1], next_values
+            values = np.concatenate([policy.value_targets.denormalize(acted[..., 0]), values])
+        next_values = values[1:].copy()
+        next_values[truncated] = outputs[len(grid) * count :]
+        return values[:-1], next_values
 
     def _scaled(self, rewards: np.ndarray) -> np.ndarray:
         """Return rewards [T, n] as the learner sees them."""

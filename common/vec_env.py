@@ -70,7 +70,7 @@ class VecEnv:
         """Step environments with actions [n, ...]; an ended episode is followed by the next one at once.
 
         Args:
-          rows: those to step, all by default; the others stay as they are, with reward 0.
+          rows: those to step, all by default; the others stay as they are, with reward 0. A vector form steps all.
 
         Raises:
           DataError: an action, observation or reward is unusable, or an environment raised; says where.
@@ -187,7 +187,9 @@ class VecEnv:
     def _episode_seed(self, i: int) -> int:
         return episode_seed(self._seed, self.indices[i], int(self._episodes[i]))
 
-    def _where(self, i: int) -> str:
+    def _where(self, i: int | None) -> str:
+        if i is None:
+            return f"env {self.env_id}, rank {self._rank}, environments {self.indices[0]} to {self.indices[-1]}"
         return (
             f"env {self.env_id}, rank {self._rank}, environment {self.indices[i]}, episode {self._episodes[i]} "
             f"(seed {self._episode_seed(i)}), step {len(self._actions[i])}"

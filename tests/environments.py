@@ -1,4 +1,4 @@
-"""Tiny environments whose best return or value is known; `import tests.environments` registers them."""
+"""Tiny environments, some of which break; importing this registers them and those of the modules beside it."""
 
 from __future__ import annotations
 
@@ -8,35 +8,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-
-class Target(gymnasium.Env[np.ndarray, Any]):
-    """One-step-lookahead task: the action must equal what the observation shows; ten steps, best return 10."""
-
-    def __init__(self, action_space: spaces.Space[Any]) -> None:
-        self.observation_space = spaces.Box(-1, 1, (4,), np.float64)
-        self.action_space = action_space
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.steps = 0
-        return self._show(), {}
-
-    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        if isinstance(self.action_space, spaces.Discrete):
-            reward = float(int(action) == self.wanted)
-        else:
-            reward = 1.0 - float(np.mean(np.square(np.asarray(action) - self.shown[:2])))
-        self.steps += 1
-        return self._show(), reward, False, self.steps == 10, {}
-
-    def _show(self) -> np.ndarray:
-        self.wanted = int(self.np_random.integers(4))
-        self.shown = (
-            np.eye(4)[self.wanted]
-            if isinstance(self.action_space, spaces.Discrete)
-            else self.np_random.uniform(-0.8, 0.8, 4)
-        )
-        return self.shown
+from baselines_ppo.common.launcher import launched_rank
+from tests import tasks, vector_environments
 
 
 class Forever(gymnasium.Env[np.ndarray, Any]):
@@ -102,13 +75,40 @@ class Image(Forever):
     observation_space = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 
 
-FAULTS = ("nan", "huge", "none", "short", "long", "inf_reward", "none_reward", "array_reward", "four")
-BOX = spaces.Box(-1, 1, (2,), np.float32)
+class Raising(gymnasium.Env[np.ndarray, Any]):
+    """Ten steps an episode; raises in a reset, or at step 5 of each instance's second episode, or of one's only."""
 
-gymnasium.register("TargetDiscrete-v0", f"{__name__}:Target", kwargs={"action_space": spaces.Discrete(4)})
-gymnasium.register("TargetBox-v0", f"{__name__}:Target", kwargs={"action_space": BOX})
+    observation_space = spaces.Box(-1, 1, (2,), np.float64)
+    action_space = spaces.Box(-2, 2, (1,), np.float32)
+    raised = False  # in this process
+
+    def __init__(self, when: str) -> None:
+        self.when, self.episode = when, -1
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.episode, self.steps = self.episode + 1, 0
+        if self.when == "reset" and self.episode == 1:
+            raise RuntimeError("the track is gone")
+        return self.np_random.uniform(-1, 1, 2), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        meant = {"always": True, "once": not Raising.raised, "rank-1": launched_rank() == 1, "reset": False}
+        if (self.episode, self.steps) == (1, 5) and meant[self.when]:
+            Raising.raised = True
+            raise RuntimeError("the wheel came off")
+        return self.np_random.uniform(-1, 1, 2), 1.0, False, self.steps == 10, {}
+
+
+FAULTS = ("nan", "huge", "none", "short", "long", "inf_reward", "none_reward", "array_reward", "four")
+
 gymnasium.register("Forever-v0", f"{__name__}:Forever", max_episode_steps=20)
 gymnasium.register("Entropy-v0", f"{__name__}:Entropy", max_episode_steps=20)
 gymnasium.register("Image-v0", f"{__name__}:Image")
+for when in ("once", "always", "rank-1", "reset"):
+    gymnasium.register(f"Raising-{when}-v0", f"{__name__}:Raising", kwargs={"when": when})
 for name in FAULTS:
     gymnasium.register(f"Broken-{name}-v0", f"{__name__}:Broken", kwargs={"fault": name})
+tasks.register()
+vector_environments.register()

@@ -36,8 +36,8 @@ WHEN = 3  # iteration at which faults strike
 class Stub:
     """A learner that moves its parameters by what it saw, the same on all ranks."""
 
-    def __init__(self, policy: Policy, comm: Any) -> None:
-        self.policy, self.comm, self.updates = policy, comm, 0
+    def __init__(self, policy: Policy, comm: Any, environments: range) -> None:
+        self.policy, self.comm, self.environments, self.updates = policy, comm, environments, 0
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         self.updates += 1
@@ -51,10 +51,16 @@ class Stub:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         self.policy.parameters, self.updates = state["parameters"], int(state["adam/step"])
 
+    def environment_state(self) -> list[dict[str, np.ndarray]]:
+        return [{} for _ in self.environments]
+
+    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
+        assert states == self.environment_state()
+
 
 def use_stub() -> None:
     """Leave TensorFlow out."""
-    start._algorithm = lambda config, policy, comm, environments: Stub(policy, comm)
+    start._algorithm = lambda config, policy, comm, environments: Stub(policy, comm, environments)
     logger.summary_writer = lambda folder: None
 
 
@@ -160,6 +166,7 @@ FAULTS: dict[str, Callable[[], None]] = {
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, "")  # the current folder, as with `python -m`
     fault = sys.argv[1]
     if fault.startswith("stub+"):
         use_stub()

@@ -46,3 +46,39 @@ def mlp(layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray) -> np.ndarra
         if depth < len(layers) - 1:
             x = np.tanh(x)
     return x
+
+
+def convolution(images: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray:
+    """Return images [B, H, W, C] filtered by weights [k, k, C, F] without padding, filter by filter, place by place."""
+    size, _, _, filters = weights.shape
+    batch, height, width, _ = images.shape
+    rows, columns = len(range(0, height - size + 1, stride)), len(range(0, width - size + 1, stride))
+    result = np.zeros((batch, rows, columns, filters))
+    for image in range(batch):
+        for row in range(rows):
+            for column in range(columns):
+                top, left = row * stride, column * stride
+                patch = images[image, top : top + size, left : left + size].astype(np.float64)
+                for k in range(filters):
+                    result[image, row, column, k] = (patch * weights[..., k]).sum()
+    return result
+
+
+def lstm_step(
+    weights: np.ndarray, bias: np.ndarray, x: np.ndarray, cell: np.ndarray, hidden: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next cell and output of one LSTM for one input, unit by unit.
+
+    Columns of weights [inputs + size, 4 size] are input, forget, output gate and candidate; a forget gate of
+    weight 0 is open by 1.
+    """
+    size, seen = len(cell), [*x, *hidden]
+    next_cell, output = np.zeros(size), np.zeros(size)
+    for unit in range(size):
+        pre = [
+            sum(s * weights[i, g * size + unit] for i, s in enumerate(seen)) + bias[g * size + unit] for g in range(4)
+        ]
+        admit, forget, emit = (1.0 / (1.0 + math.exp(-z)) for z in (pre[0], pre[1] + 1.0, pre[2]))
+        next_cell[unit] = forget * cell[unit] + admit * math.tanh(pre[3])
+        output[unit] = emit * math.tanh(next_cell[unit])
+    return next_cell, output

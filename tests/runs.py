@@ -11,11 +11,21 @@ from baselines_ppo.common import checkpoint
 
 TIMES = ("seconds", "steps_per_second", "environments_share", "acting_share", "learning_share")
 
+# Passes over an iteration's experience; the preset of each algorithm but the textbook's has none for these.
+PASSES: dict[str, tuple[object, ...]] = {
+    **dict.fromkeys(("ppo1", "ppo2", "trpo"), ("--num-minibatches", 4, "--num-epochs", 3)),
+    "ppo_kl": ("--num-epochs", 3, "--value-epochs", 2, "--value-minibatch-size", 48, "--wrapper", "none"),
+}
+COUNTING = ("--num-episodes", 6)  # ppo_kl: one of each environment
+LSTM = ("--network", "lstm", "--lstm-size", 16, "--num-minibatches", 1)
+
 
 def flags(env: str, alg: str, iterations: int, num_envs: int = 6) -> tuple[object, ...]:
     """Return a small run: six environments, 32 steps, 4 minibatches, 3 epochs."""
-    shape = ("--num-envs", num_envs, "--num-steps", 32, "--num-minibatches", 4, "--num-epochs", 3)
-    return ("--env", env, "--alg", alg, *shape, "--num-timesteps", iterations * num_envs * 32, "--save-interval", 0)
+    shape = ("--num-envs", num_envs, "--num-steps", 32, *PASSES[alg])
+    counted = ("--num-episodes", "none") if alg == "ppo_kl" else ()
+    length = ("--num-timesteps", iterations * num_envs * 32)
+    return ("--env", env, "--alg", alg, *shape, *counted, *length, "--save-interval", 0)
 
 
 def arrays(path: Path, iteration: int | None = None) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import pytest
 from baselines_ppo import configure, train
 from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.failures import Failure, UsageError
-from baselines_ppo.config import TEXTBOOK, TrainConfig, from_json, resolve, to_json, with_fields
+from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
 from baselines_ppo.run import cli
 from tests.conftest import Finished
@@ -24,7 +24,7 @@ def test_every_preset_is_valid_on_one_and_two_ranks_and_survives_json(alg: str, 
     config = configure(name, alg)
     assert from_json(json.loads(json.dumps(to_json(config), allow_nan=False))) == config
     for ranks in (1, 2):
-        resolve(config, ranks)
+        check_minibatches(resolve(config, ranks), ranks, recurrent=False)
 
 
 def test_textbook_ppo2_makes_minibatches_of_64_from_2048_steps() -> None:
@@ -62,8 +62,20 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "9 is not a multiple of 2 ranks; give --num-envs 8 or 10",
     ),
     (lambda: resolve(configure("X", num_envs=1), 2), "give --num-envs 2"),
-    (lambda: resolve(configure("X", num_minibatches=60), 1), "num_minibatches 60 does not divide num_steps 256"),
-    (lambda: resolve(configure("X", num_envs=1, num_minibatches=256), 1), "fewer --num-minibatches"),
+    (
+        lambda: check_minibatches(configure("X", num_minibatches=60), 1, recurrent=False),
+        "num_minibatches 60 does not divide the steps of an environment, 256; give --num-minibatches 64",
+    ),
+    (
+        lambda: check_minibatches(configure("X", num_envs=12, num_minibatches=5), 2, recurrent=True),
+        "num_minibatches 5 does not divide the environments of a rank, 6; give --num-minibatches 6",
+    ),
+    (
+        lambda: check_minibatches(configure("X", num_envs=1, num_minibatches=256), 1, recurrent=False),
+        "fewer --num-minibatches",
+    ),
+    (lambda: resolve(configure("X", "ppo_kl", num_envs=12), 1), "give --num-envs 10"),
+    (lambda: configure("X", "trpo", clip_range=0.1), "unknown field clip_range of trpo"),
     (lambda: cli.main([]), "which environment? give --env"),
     (lambda: cli.main(["--resume", "auto", "--logdir", "x"]), "which environment? give --env"),
     (
@@ -75,8 +87,14 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["evaluat", "runs/x"]), "unknown command evaluat (did you mean evaluate?)"),
     (lambda: cli.main(["--env", "HumanoidX-v4"]), "unknown environment HumanoidX-v4 (did you mean"),
     (lambda: cli.main(["--env", "nowhere:X-v0"]), "module nowhere is not installed"),
-    (lambda: cli.main(["--env", "tests.environments:Image-v0"]), "only vectors (Box of shape (D,)) are supported"),
-    (lambda: cli.main(["--env", "FrozenLake-v1"]), "has the observation space Discrete(16)"),
+    (
+        lambda: cli.main(["--env", "tests.test_spaces:Words-v0"]),
+        "only Box, Discrete, and Dict and Tuple of these are supported",
+    ),
+    (
+        lambda: cli.main(["--env", "tests.test_spaces:Grid-v0"]),
+        "only Box, MultiDiscrete and MultiBinary of one dimension and Discrete are supported",
+    ),
     (lambda: cli.main(["--resume", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["evaluate", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["--env", "CartPole-v1", "--load-path", "nowhere"]), "nowhere does not exist"),

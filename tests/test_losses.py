@@ -11,6 +11,7 @@ from baselines_ppo.common.losses import (
     clipped_squared_error,
     clipped_surrogate,
     squared_error,
+    surrogate,
 )
 
 
@@ -59,3 +60,9 @@ def test_approx_kl_is_the_kl_of_two_gaussians_within_its_error() -> None:
 def test_clip_fraction_counts_ratios_outside() -> None:
     log_ratio = tf.math.log(tensor(1.0, 1.19, 1.21, 0.81, 0.79))
     np.testing.assert_allclose(clip_fraction(log_ratio, tf.zeros(5), 0.2), 0.4)
+
+
+def test_the_unclipped_surrogate_of_three_hand_made_samples() -> None:
+    """Ratios 2, 0.5 and 1: (2 x 3 + 0.5 x 4 - 1 x 5) / 3."""
+    log_ratio = tf.math.log(tensor(2.0, 0.5, 1.0))
+    np.testing.assert_allclose(surrogate(log_ratio, tf.zeros(3), tensor(3.0, 4.0, -5.0)), 1.0, rtol=1e-6)

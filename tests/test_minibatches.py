@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+import sys
+from collections.abc import Callable
 
-from baselines_ppo.common.minibatches import minibatch_indices, standardize, standardize_minibatches
-from baselines_ppo.common.mpi import Comm
+import numpy as np
+import pytest
+
+from baselines_ppo.common.minibatches import (
+    Share,
+    deal_unequal,
+    minibatch_indices,
+    standardize,
+    standardize_minibatches,
+    whole_environment_indices,
+)
+from baselines_ppo.common.mpi import Comm, world
+from tests.conftest import Finished
+
+LENGTHS = np.array([37, 5, 0, 18, 61, 40])  # steps of six environments
 
 
 def test_every_transition_is_in_one_minibatch_of_each_epoch() -> None:
@@ -43,7 +57,7 @@ def test_shuffles_differ_between_epochs_iterations_and_environments() -> None:
 
 def test_standardized_advantages_have_mean_0_and_std_1() -> None:
     advantages = np.random.default_rng(0).normal(3.0, 7.0, 1000)
-    standard = standardize(advantages, Comm())
+    standard = standardize(advantages, np.ones(1000, bool), Comm())
     np.testing.assert_allclose([standard.mean(), standard.std()], [0.0, 1.0], atol=1e-5)
 
 
@@ -59,6 +73,109 @@ def test_standardized_minibatches_each_have_mean_0_and_std_1() -> None:
 
 
 def test_equal_advantages_become_0_and_not_nan() -> None:
-    assert standardize(np.full(10, 4.0), Comm()).tolist() == [0.0] * 10
+    assert standardize(np.full(10, 4.0), np.ones(10, bool), Comm()).tolist() == [0.0] * 10
     standard = standardize_minibatches(np.full(4, 1e4 / 3), np.arange(4).reshape(1, 2, 2), Comm())
     assert np.abs(standard).max() < 1e-3
+
+
+def test_advantages_of_steps_that_were_not_made_do_not_count() -> None:
+    made = np.array([[True, True], [True, False], [True, False]])
+    standard = standardize(np.array([[1.0, 2.0], [3.0, 1e6], [6.0, -1e6]]), made, Comm())
+    np.testing.assert_allclose([standard[made].mean(), standard[made].std()], [0.0, 1.0], atol=1e-6)
+
+
+def test_sequences_are_standardized_over_all_steps_of_a_minibatch() -> None:
+    advantages = np.random.default_rng(0).normal(3.0, 7.0, (6, 9))
+    indices = whole_environment_indices(0, range(6), 0, 2, 3)
+    standard = standardize_minibatches(advantages, indices, Comm())
+    for epoch in range(2):
+        for part in indices[epoch]:
+            x = standard[epoch, part].astype(np.float64)
+            np.testing.assert_allclose([x.mean(), x.std()], [0.0, 1.0], atol=1e-5)
+
+
+def test_every_whole_environment_is_in_one_minibatch_of_each_epoch() -> None:
+    indices = whole_environment_indices(3, range(8, 20), 1, 50, 4)
+    assert indices.shape == (50, 4, 3)
+    for epoch in indices:
+        assert sorted(epoch.ravel()) == list(range(12))
+    assert len({epoch.tobytes() for epoch in indices}) > 40
+    assert (whole_environment_indices(3, range(8, 20), 2, 50, 4) != indices).any()
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_whole_environments_share_minibatches_alike_on_any_number_of_ranks(ranks: int) -> None:
+    whole, count = whole_environment_indices(5, range(16), 7, 3, 4), 16 // ranks
+    parts = [
+        whole_environment_indices(5, range(first, first + count), 7, 3, 4) + first for first in range(0, 16, count)
+    ]
+    together = np.concatenate(parts, axis=2)
+    np.testing.assert_array_equal(np.sort(together, axis=2), np.sort(whole, axis=2))
+
+
+def test_unequal_environments_are_dealt_each_step_once_with_weights_of_one_in_all() -> None:
+    count = int(LENGTHS.sum())
+    members = []
+    for indices, weights in deal_unequal(0, range(6), 3, LENGTHS, 4, 20, Comm()):
+        assert len(indices) == count // 20
+        assert weights.shape == (count + 1,)
+        assert weights[count] == 0  # of the padding
+        real = indices[indices < count]
+        assert sorted(real) == list(range(count))
+        np.testing.assert_allclose(weights[indices].sum(axis=1), 1.0, rtol=1e-5)
+        sizes = (indices < count).sum(axis=1)
+        assert abs(sizes - count / len(indices)).max() <= len(LENGTHS)
+        for minibatch in indices:  # equal weights within a minibatch
+            assert np.ptp(weights[minibatch[minibatch < count]]) == 0
+        members.append(indices.tobytes())
+    assert len(set(members)) == 4
+
+
+def test_few_steps_make_one_minibatch() -> None:
+    ((indices, weights),) = deal_unequal(0, range(2), 0, np.array([2, 3]), 1, 256, Comm())
+    assert sorted(indices[0]) == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(weights, [0.2] * 5 + [0])
+
+
+def test_no_minibatch_is_empty_however_short_the_environments_are() -> None:
+    for iteration in range(30):
+        for indices, weights in deal_unequal(0, range(3), iteration, np.array([2, 2, 2]), 1, 2, Comm()):
+            np.testing.assert_allclose(weights[indices].sum(axis=1), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_unequal_minibatches_hold_the_same_steps_with_the_same_weights_on_any_number_of_ranks(
+    ranks: int, mpi: Callable[..., Finished]
+) -> None:
+    finished = mpi(ranks, __file__)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout.count("checked") == ranks
+
+
+def test_shares_grow_one_behind_the_other() -> None:
+    share = Share(np.ones((2, 3), np.float32), np.array([1.0, 2.0], np.float32))
+    both = Share.empty((3,)).followed_by(share).followed_by(share)
+    assert both.observations.shape == (4, 3)
+    assert both.targets.tolist() == [1.0, 2.0, 1.0, 2.0]
+
+
+def dealt(comm: Comm) -> np.ndarray:
+    """Return minibatch and share of the whole [E, n, L, 2] of each step of all environments, on every rank."""
+    count = len(LENGTHS) // comm.size
+    own = range(comm.rank * count, (comm.rank + 1) * count)
+    lengths, places = LENGTHS[own.start : own.stop], np.zeros((2, len(LENGTHS), LENGTHS.max(), 2))
+    for epoch, (indices, weights) in enumerate(deal_unequal(1, own, 4, lengths, 2, 20, comm)):
+        number = np.full(lengths.sum() + 1, -1)
+        for k, minibatch in enumerate(indices):
+            number[minibatch] = k
+        first = 0
+        for environment, length in zip(own, lengths, strict=True):
+            rows = slice(first, first + length)
+            places[epoch, environment, :length] = np.stack([number[rows] + 1, weights[rows] / comm.size], axis=1)
+            first += length
+    return comm.sum(places)
+
+
+if __name__ == "__main__":
+    np.testing.assert_allclose(dealt(world()), dealt(Comm()), rtol=1e-6)
+    sys.stdout.write("checked\n")

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.networks import ParameterLayout
-from baselines_ppo.common.optimizer import AdamState, MpiAdam, adam_step, clip_by_norm
+from baselines_ppo.common.optimizer import AdamState, MpiAdam, adam_step, clip_by_norm, prefixed, unprefixed
+from baselines_ppo.common.parameters import ParameterLayout
 
 
 def start(parameters: list[float]) -> AdamState:
@@ -106,3 +106,27 @@ def test_state_round_trip_continues_bit_for_bit() -> None:
     one.epoch(batch, indices, 0.1, 0.2)
     other.epoch(batch, indices, 0.1, 0.2)
     assert {k: x.tobytes() for k, x in one.state().items()} == {k: x.tobytes() for k, x in other.state().items()}
+
+
+def test_two_optimizers_states_keep_apart_under_their_own_names() -> None:
+    one, other = optimizer(), optimizer()
+    other.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, 0.2)
+    together = {**prefixed("one", one.state()), **prefixed("other", other.state())}
+    assert not any("parameters" in name for name in together)
+    for name, adam in (("one", one), ("other", other)):
+        own = {**unprefixed(name, together), "parameters": adam.parameters}
+        assert {k: x.tobytes() for k, x in own.items()} == {k: x.tobytes() for k, x in adam.state().items()}
+
+
+def test_a_loss_may_take_several_numbers_that_move() -> None:
+    def pulled(
+        parts: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        loss = settings[0] * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x)
+        return loss, {"second": settings[1]}
+
+    adam = MpiAdam(pulled, ("second",), ParameterLayout((("a", (1,)),)), Comm(), 1e-8, compiled=False)
+    adam.start(np.array([5.0], np.float32))
+    metrics = adam.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, (-2.0, 0.75))
+    assert metrics == {"second": 0.75}
+    np.testing.assert_allclose(adam.parameters, [5.1], rtol=1e-5)  # uphill, against the negative weight

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from baselines_ppo.common.actions import (
+    Action,
+    BoxAction,
+    DiscreteAction,
+    MultiBinaryAction,
+    MultiDiscreteAction,
+    action_from_json,
+    action_to_json,
+)
+from baselines_ppo.common.actor_critic import ActorCritic, Inputs
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.networks import ACTIVATIONS, ParameterLayout, orthogonal
+from baselines_ppo.common.layers import ACTIVATIONS
+from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.normalizer import Moments
-from baselines_ppo.common.policy import ActorCritic, Policy
-from baselines_ppo.common.spaces import Action, BoxAction, DiscreteAction, action_from_json, action_to_json
+from baselines_ppo.common.observations import BoxObservation
+from baselines_ppo.common.parameters import ParameterLayout, orthogonal
+from baselines_ppo.common.policy import Policy
 from tests.reference import mlp
 
 BOX = BoxAction((-0.4, -2.0, None), (0.4, 6.0, None))
 DISCRETE = DiscreteAction(4, 0)
+ACTIONS = [BOX, DISCRETE, MultiDiscreteAction((2, 3), (0, 5)), MultiBinaryAction(3)]
 
 
-def actor_critic(action: Action = BOX, activation: str = "tanh", shared: bool = False) -> ActorCritic:
-    return ActorCritic(11, action, (32, 16), activation, shared)
+def actor_critic(
+    action: Action = BOX, activation: str = "tanh", shared: bool = False, name: str = "mlp", size: int = 11
+) -> ActorCritic:
+    settings = NetworkSettings(name, (32, 16), activation, 8)
+    return ActorCritic(BoxObservation((size,), "float64"), action, settings, None if shared else settings)
 
 
 def policy_of(network: ActorCritic) -> Policy:
     rng = np.random.default_rng(5)
     return Policy(network, network.initial_parameters(rng, -0.3) + 0.1 * noise(network.layout.size), 10.0)
+
+
+NOTHING = np.zeros((64, 0), np.float32)  # what a policy without memory remembers
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -39,11 +60,11 @@ def test_layout_splits_what_it_joined() -> None:
 def test_forward_pass_equals_the_network_written_out_unit_by_unit() -> None:
     network = actor_critic()
     parts = network.layout.split(noise(network.layout.size))
-    layers = [(parts[f"value/{k}/weights"], parts[f"value/{k}/bias"]) for k in range(2)]
+    layers = [(parts[f"value/hidden/{k}/weights"], parts[f"value/hidden/{k}/bias"]) for k in range(2)]
     layers.append((parts["value_head/0/weights"], parts["value_head/0/bias"]))
     observations = noise(3, 11)
     expected = [mlp(layers, x)[0] for x in observations]
-    np.testing.assert_allclose(network.value(np, parts, observations), expected, rtol=1e-4)
+    np.testing.assert_allclose(network.value(np, parts, observations, NOTHING[:3]), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -61,36 +82,42 @@ def test_activations_have_their_known_values(name: str, at_minus_1: float, at_2:
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("action", [BOX, DISCRETE])
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("shared", [False, True])
 def test_acting_in_numpy_equals_evaluation_in_tensorflow(activation: str, action: Action, shared: bool) -> None:
     policy = policy_of(actor_critic(action, activation, shared))
-    observations = noise(21, 11)
-    actions, outputs = policy.sample(observations, policy.distribution.noise(np.random.default_rng(0), 21))
+    observations, draws = noise(21, 11), policy.distribution.noise(np.random.default_rng(0), 21)
+    sampled = policy.sample(observations, NOTHING[:21], draws)
     tf = tensorflow_arrays()
     parts = policy.network.layout.split(_tensor(policy.parameters))
-    params = policy.network.policy(tf, parts, _tensor(observations))
-    log_probs = policy.distribution.log_prob(tf, params, actions).numpy()
-    np.testing.assert_allclose(policy.log_probs(outputs, actions), log_probs, rtol=1e-4, atol=1e-5)
-    values = policy.network.value(tf, parts, _tensor(observations)).numpy()
-    np.testing.assert_allclose(policy.values(observations), values, rtol=1e-4, atol=1e-5)
+    inputs = Inputs(_tensor(observations), _tensor(NOTHING[:21]), _tensor(np.zeros(21, bool)))
+    params, values = policy.network.learn(tf, parts, inputs)
+    log_probs = policy.distribution.log_prob(tf, params, sampled.actions).numpy()
+    acted = policy.distribution.log_prob(np, policy.params(sampled.outputs), sampled.actions)
+    np.testing.assert_allclose(acted, log_probs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(policy.values(observations, NOTHING[:21]), values.numpy(), rtol=1e-4, atol=1e-5)
+    assert sampled.values.shape == (21, 1 if shared else 0)
+    if shared:
+        np.testing.assert_allclose(sampled.values[:, 0], values.numpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 31])
-def test_an_action_does_not_depend_on_how_many_are_taken_with_it(size: int) -> None:
-    policy = policy_of(ActorCritic(17, BOX, (64, 64), "tanh", False))
-    observations, draws = noise(31, 17), noise(31, 3)
-    together, _ = policy.sample(observations, draws)
+@pytest.mark.parametrize("name", ["mlp", "lstm"])
+def test_an_action_does_not_depend_on_how_many_are_taken_with_it(size: int, name: str) -> None:
+    policy = policy_of(actor_critic(name=name, size=17))
+    observations, draws, states = noise(31, 17), noise(31, 3), noise(31, policy.network.state_size)
+    together = policy.sample(observations, states, draws)
     for first in range(0, 31 - size, size):
         rows = slice(first, first + size)
-        actions, _ = policy.sample(observations[rows], draws[rows])
-        np.testing.assert_array_equal(actions, together[rows])
+        sampled = policy.sample(observations[rows], states[rows], draws[rows])
+        for one, other in zip(sampled, together, strict=True):
+            np.testing.assert_array_equal(one, other[rows])
 
 
 def test_the_first_policy_is_nearly_the_same_in_all_states() -> None:
     network = actor_critic()
     parts = network.layout.split(network.initial_parameters(np.random.default_rng(0), -0.5))
-    assert np.abs(network.policy(np, parts, noise(100, 11)).mean).max() < 0.1
+    assert np.abs(network.act(np, parts, noise(64, 11), NOTHING)[0]).max() < 0.1
     assert parts["log_std"].tolist() == [-0.5] * 3
 
 
@@ -110,22 +137,23 @@ def test_box_actions_reach_the_bounds_and_no_further() -> None:
     assert DiscreteAction(3, 10).to_environment(np.array([0, 2])).tolist() == [10, 12]
 
 
-@pytest.mark.parametrize("action", [BOX, DISCRETE])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_networks_survive_json(action: Action) -> None:
-    network = actor_critic(action, "elu", True)
-    assert ActorCritic.from_json(network.to_json()) == network
+    for shared in (False, True):
+        network = actor_critic(action, "elu", shared, "lstm")
+        assert ActorCritic.from_json(json.loads(json.dumps(network.to_json(), allow_nan=False))) == network
     assert action_from_json(action_to_json(action)) == action
 
 
 def test_values_are_in_the_unit_of_the_rewards() -> None:
     policy = policy_of(actor_critic())
-    plain = policy.values(noise(4, 11))
+    plain = policy.values(noise(4, 11), NOTHING[:4])
     policy.value_targets.moments = Moments(np.array(100.0), np.array(9.0), 1.0)
-    moved = policy.values(noise(4, 11))
+    moved = policy.values(noise(4, 11), NOTHING[:4])
     np.testing.assert_allclose(moved, 100.0 + 3.0 * plain, rtol=1e-5)
     policy.absorb_value_targets()
     assert policy.value_targets.moments.samples == 0
-    np.testing.assert_allclose(policy.values(noise(4, 11)), moved, rtol=1e-5)
+    np.testing.assert_allclose(policy.values(noise(4, 11), NOTHING[:4]), moved, rtol=1e-5)
 
 
 def _tensor(x: np.ndarray) -> object:

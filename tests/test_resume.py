@@ -9,28 +9,42 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common import checkpoint
+from baselines_ppo.run.cli import main
 from tests.conftest import Finished
-from tests.runs import arrays, assert_same_bits, figures, flags
+from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags
 
 Run = Callable[..., Finished]
 
 
+RUNS: dict[str, tuple[object, ...]] = {
+    **{alg: flags("Pendulum-v1", alg, 4) for alg in ("ppo1", "ppo2", "ppo_kl", "trpo")},
+    "counting": (*flags("CartPole-v1", "ppo_kl", 4), *COUNTING, "--num-timesteps", 450),
+    "lstm": (*flags("CartPole-v1", "ppo2", 4), *LSTM),
+}
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    ("env", "alg", "ranks"),
+    ("line", "ranks"),
     [
-        ("HalfCheetah-v4", "ppo2", 2),
-        ("HalfCheetah-v4", "ppo1", 1),
-        pytest.param("LunarLander-v3", "ppo2", 1, marks=pytest.mark.slow),
-        pytest.param("Humanoid-v4", "ppo2", 3, marks=pytest.mark.slow),
-        pytest.param("Humanoid-v4", "ppo1", 2, marks=pytest.mark.slow),
-        pytest.param("CartPole-v1", "ppo2", 2, marks=pytest.mark.slow),
+        (RUNS["counting"], 1),
+        pytest.param(RUNS["counting"], 2, marks=SLOW),
+        pytest.param(flags("HalfCheetah-v4", "ppo2", 4), 2, marks=SLOW),
+        pytest.param(RUNS["lstm"], 1, marks=SLOW),
+        pytest.param(flags("HalfCheetah-v4", "ppo1", 4), 1, marks=SLOW),
+        pytest.param(RUNS["ppo_kl"], 2, marks=SLOW),
+        pytest.param(RUNS["trpo"], 2, marks=SLOW),
+        pytest.param(flags("LunarLander-v3", "ppo2", 6), 1, marks=SLOW),
+        pytest.param(flags("Humanoid-v4", "ppo2", 6), 3, marks=SLOW),
+        pytest.param(flags("Humanoid-v4", "ppo1", 6), 2, marks=SLOW),
+        pytest.param(flags("CartPole-v1", "ppo2", 6), 2, marks=SLOW),
     ],
+    ids=lambda value: "-".join(map(str, value[1:4:2])) if isinstance(value, tuple) else str(value),
 )
 def test_a_killed_run_resumes_bit_for_bit(
-    env: str, alg: str, ranks: int, trainer: Run, faulty: Run, tmp_path: Path
+    line: tuple[object, ...], ranks: int, trainer: Run, faulty: Run, tmp_path: Path
 ) -> None:
-    """Killed in iteration 3 of 6, then resumed by the same command with --resume auto."""
-    line = flags(env, alg, 6)
+    """Killed in iteration 3, then resumed by the same command with --resume auto."""
     assert trainer(ranks, *line, "--logdir", "whole").returncode == 0
     assert faulty(ranks, f"kill-{ranks - 1}", *line, "--logdir", "killed").returncode != 0
     resumed = trainer(ranks, *line, "--logdir", "killed", "--resume", "auto")
@@ -41,6 +55,25 @@ def test_a_killed_run_resumes_bit_for_bit(
     assert figures(tmp_path / "whole") == figures(tmp_path / "killed")
     lineage = checkpoint.find(tmp_path / "killed")[0].manifest["lineage"]
     assert [(part["from_iteration"], part["exact"]) for part in lineage] == [(0, True), (2, True)]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_checkpoint_in_mid_run_goes_on_bit_for_bit(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it holds is all that the rest of the run depends on, whatever the algorithm and the network."""
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    assert main([*map(str, RUNS[name]), "--logdir", str(whole)]) == 0
+    middle = whole / "checkpoints" / "ckpt-00000002"
+    assert main(["--resume", str(middle), "--logdir", str(again)]) == 0
+    assert "steps: exact" in capsys.readouterr().out
+    assert_same_bits(arrays(whole), arrays(again))
+    assert checkpoint.find(again)[0].manifest["iteration"] > 2
+    held = arrays(whole, 2)
+    if name == "lstm":
+        assert held["environments/state"].any(axis=1).all()  # each environment is in mid-episode, and remembered
+    if "ppo_kl" in RUNS[name]:
+        assert (held["learning/value_targets_count"] > 0).all()  # the experience of the iteration before
 
 
 def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(faulty: Run, tmp_path: Path) -> None:
@@ -89,7 +122,7 @@ def test_a_run_resumes_with_safe_changes_only(faulty: Run, tmp_path: Path) -> No
     for change, message in (
         (("--gamma", 0.5), "gamma 0.9 -> 0.5"),
         (("--env", "CartPole-v1"), "env Pendulum-v1 -> CartPole-v1"),
-        (("--hidden-sizes", "32,32"), "hidden_sizes (64, 64) -> (32, 32)"),
+        (("--hidden-sizes", "32,32"), "hidden_sizes None -> (32, 32)"),
         (("--alg", "ppo1"), "it is a run of ppo2"),
     ):
         refused = faulty(1, "stub+none", "--resume", "run", *change)

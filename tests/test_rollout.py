@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +11,16 @@ import numpy as np
 import pytest
 
 import tests.environments  # noqa: F401  # registers them
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.actions import DiscreteAction
+from baselines_ppo.common.actor_critic import ActorCritic
+from baselines_ppo.common.backends import make_backend
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.normalizer import Moments, Normalizer
-from baselines_ppo.common.policy import ActorCritic, Policy
+from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Collector, Rollout
 from baselines_ppo.common.seeding import episode_seed
-from baselines_ppo.common.vec_env import EpisodeRecord, SerialVecEnv
+from baselines_ppo.common.vec_env import EpisodeRecord, VecEnv
 from tests.conftest import ROOT
 
 REPLAYABLE = (
@@ -33,17 +35,17 @@ REPLAYABLE = (
 )
 
 
-def vec_env(env_id: str, indices: range = range(3), seed: int = 0) -> SerialVecEnv:
-    return SerialVecEnv(functools.partial(make_environment, env_id), indices, seed, env_id, rank=0)
+def vec_env(env_id: str, indices: range = range(3), seed: int = 0) -> VecEnv:
+    return VecEnv(make_backend(env_id, (), len(indices)), indices, seed, env_id, rank=0)
 
 
-def random_actions(envs: SerialVecEnv, steps: int, first: int = 0) -> list[np.ndarray]:
+def random_actions(envs: VecEnv, steps: int, first: int = 0) -> list[np.ndarray]:
     """Return actions keyed by step and environment, so that any subset of environments gets its own."""
     rows = []
     for step in range(first, first + steps):
         rng = [np.random.default_rng([step, index]) for index in envs.indices]
         size = envs.action.distribution.network_size
-        if envs.action.no_actions().dtype == np.int64:
+        if isinstance(envs.action, DiscreteAction):
             rows.append(np.array([r.integers(size) for r in rng]))
         else:
             rows.append(envs.action.to_environment(np.stack([r.uniform(-1, 1, size) for r in rng])))
@@ -51,8 +53,8 @@ def random_actions(envs: SerialVecEnv, steps: int, first: int = 0) -> list[np.nd
 
 
 def collector(env_id: str, gamma: float = 0.9, indices: range = range(3)) -> Collector:
-    envs = vec_env(env_id, indices)
-    network = ActorCritic(envs.observation_size, envs.action, (8,), "tanh", False)
+    envs, settings = vec_env(env_id, indices), NetworkSettings("mlp", (8,), "tanh", 4)
+    network = ActorCritic(envs.observation, envs.action, settings, settings)
     policy = Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), 10.0)
     envs.reset()
     return Collector(envs, policy, Normalizer((), 10.0), seed=0, gamma=gamma)
@@ -101,7 +103,7 @@ def test_a_replayed_environment_continues_bit_for_bit_in_a_new_process(env_id: s
     np.testing.assert_array_equal(trace, np.load(tmp_path / "trace.npy"))
 
 
-def continued(envs: SerialVecEnv, first: int) -> np.ndarray:
+def continued(envs: VecEnv, first: int) -> np.ndarray:
     """Return rewards, observations and episode numbers of 300 more steps."""
     rows = []
     for actions in random_actions(envs, 300, first):
@@ -147,10 +149,8 @@ def test_an_environment_that_cannot_be_replayed_begins_a_new_episode() -> None:
 
 
 def test_a_wrong_observation_shape_is_not_broadcast() -> None:
-    envs = vec_env("Pendulum-v1", range(1))
+    envs = vec_env("tests.environments:Broken-short-v0", range(1))
     envs.reset()
-    envs._environments[0] = make_environment("tests.environments:Broken-short-v0")
-    envs._environments[0].reset(seed=0)
     with pytest.raises(DataError, match=r"observation is \(1,\), expected shape \(3,\)"):
         for _ in range(12):
             envs.step(np.zeros((1, 1), np.float32))
@@ -182,7 +182,7 @@ def test_the_value_after_a_time_limit_is_that_of_the_final_observation() -> None
     raw.reset(seed=episode_seed(0, 0, 0))
     for actions in rollout.actions[:200, 0]:
         final, *_ = raw.step(first.policy.network.action.to_environment(actions[None])[0])
-    expected = first.policy.values(first.policy.observations.normalize(final[None]))
+    expected = first.policy.values(first.policy.normalize(final[None]), first.policy.initial_states(1))
     np.testing.assert_allclose(rollout.next_values[199, 0], expected[0], rtol=1e-5)
     assert abs(rollout.next_values[199, 0] - rollout.values[200, 0]) > 1e-4
     np.testing.assert_array_equal(rollout.next_values[:199, 0], rollout.values[1:200, 0])
@@ -227,6 +227,59 @@ def test_rewards_and_statistics_are_frozen_while_collecting() -> None:
     assert all((before[0][key] == after[0][key]).all() for key in before[0])
     np.testing.assert_array_equal(before[1], after[1])
     np.testing.assert_array_equal(rollout.observations, source.policy.observations.normalize(rollout.raw_observations))
+
+
+def test_where_episodes_are_counted_each_environment_makes_that_many_and_then_stands_still() -> None:
+    source = collector("CartPole-v1")
+    rollout = source.collect(0, 1, num_episodes=2)
+    assert (rollout.ends & rollout.made).sum(axis=0).tolist() == [2, 2, 2]
+    assert not (rollout.ends & ~rollout.made).any()
+    lengths = rollout.made.sum(axis=0)
+    assert len(set(lengths)) > 1
+    assert len(rollout.made) == lengths.max()
+    for i, length in enumerate(lengths):
+        assert rollout.made[:length, i].all()
+        assert rollout.ends[length - 1, i]
+        assert (rollout.rewards[length:, i] == 0).all()
+        assert (rollout.raw_observations[length:, i] == source.envs.observations[i]).all()
+    assert rollout.num_transitions == lengths.sum() == sum(episode.length for episode in rollout.episodes)
+    records = source.envs.capture()
+    assert [(record.episode, len(record.actions)) for record in records] == [(2, 0)] * 3
+    assert (source.episode_lengths == 0).all()
+    again = source.collect(1, 1, num_episodes=1)
+    plain = gymnasium.make("CartPole-v1")
+    for i in range(3):
+        np.testing.assert_array_equal(again.raw_observations[0, i], plain.reset(seed=episode_seed(0, i, 2))[0])
+
+
+def test_counted_episodes_are_the_same_whichever_environments_share_a_rank() -> None:
+    whole = collector("CartPole-v1", indices=range(4)).collect(3, 1, num_episodes=2)
+    for first in (0, 2):
+        part = collector("CartPole-v1", indices=range(first, first + 2)).collect(3, 1, num_episodes=2)
+        for row in range(2):
+            length, i = int(part.made[:, row].sum()), first + row
+            assert length == whole.made[:, i].sum()
+            for name in ("raw_observations", "actions", "log_probs", "rewards", "ends"):
+                np.testing.assert_array_equal(getattr(part, name)[:length, row], getattr(whole, name)[:length, i])
+            for name in ("values", "next_values"):  # one large matrix product: the last bits depend on its size
+                one, other = getattr(part, name)[:length, row], getattr(whole, name)[:length, i]
+                np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_more_steps_than_noise_is_drawn_for_at_once_have_noise_of_their_own() -> None:
+    """Pendulum's episodes are 200 steps; three of them need a second and third draw."""
+    rollout = collector("Pendulum-v1", indices=range(1)).collect(0, 1, num_episodes=3)
+    assert rollout.made.sum() == 600
+    noise = (rollout.actions - rollout.outputs)[:, 0, 0]  # the std is 1
+    assert len(set(noise.tolist())) == 600
+
+
+def test_rewards_are_clipped_before_they_are_scaled_and_episodes_stay_raw() -> None:
+    source = collector("Pendulum-v1", indices=range(1))
+    source = Collector(source.envs, source.policy, None, seed=0, gamma=0.9, clip_raw_rewards=0.5)
+    rollout = source.collect(0, 200)
+    assert rollout.rewards.min() == -0.5
+    assert rollout.episodes[0].episode_return < -100
 
 
 if __name__ == "__main__":

@@ -1,0 +1,162 @@
+"""Environments that raise, and wrappers and networks that are not there, do not fit or are not trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baselines_ppo.common import checkpoint
+from baselines_ppo.common.seeding import episode_seed
+from tests.conftest import Finished
+from tests.runs import arrays
+
+Run = Callable[..., Finished]
+
+SHAPE = ("--preset", "none", "--num-envs", 2, "--num-steps", 16, "--num-minibatches", 4, "--num-timesteps", 128)
+FOREIGN = """
+import pathlib, gymnasium
+from baselines_ppo.common.networks import mlp
+pathlib.Path("imported").touch()
+class Same(gymnasium.Wrapper):
+    pass
+def network(shape, settings):
+    return mlp(shape, settings)
+"""
+
+
+def raising(when: str) -> tuple[object, ...]:
+    """Return a run of four iterations, of two environments, whose episodes take ten steps."""
+    return ("--env", f"tests.environments:Raising-{when}-v0", *SHAPE, "--logdir", "run", "--save-interval", 0)
+
+
+def test_an_environment_that_raises_ends_the_job_and_is_traced_to_its_line(faulty: Run) -> None:
+    finished = faulty(1, "stub+none", *raising("always"))
+    assert finished.returncode == 65, finished.stderr
+    first, *trace = finished.stderr.splitlines()
+    where = f"rank 0, environment 0, episode 1 (seed {episode_seed(0, 0, 1)}), step 5, last action ["
+    assert first.startswith(f"error: env tests.environments:Raising-always-v0, {where}")
+    assert first.endswith("]: step raised RuntimeError: the wheel came off")
+    assert any("tests/environments.py" in line and "in step" in line for line in trace)
+    assert finished.stderr.count("Traceback") == 1
+    assert trace[-1] == "RuntimeError: the wheel came off"
+
+
+def test_ranks_whose_environments_all_raise_report_once(faulty: Run) -> None:
+    finished = faulty(2, "stub+none", *raising("always"))
+    assert finished.returncode == 65, finished.stderr
+    assert "rank 0, environment 0, episode 1" in finished.stderr
+    assert finished.stderr.count("Traceback") == 1
+
+
+def test_one_rank_whose_environment_raises_ends_both(faulty: Run, tmp_path: Path) -> None:
+    finished = faulty(2, "stub+none", *raising("rank-1"))
+    assert finished.returncode == 65, finished.stderr
+    assert f"rank 1, environment 1, episode 1 (seed {episode_seed(0, 1, 1)}), step 5" in finished.stderr
+    assert "rank 0" not in finished.stderr
+    assert finished.stderr.count("RuntimeError: the wheel came off") == 2  # in the message, and under its traceback
+
+
+def test_a_reset_that_raises_ends_the_job(faulty: Run) -> None:
+    finished = faulty(1, "stub+none", *raising("reset"), "--env-restarts", 1)
+    assert finished.returncode == 65, finished.stderr
+    seed = episode_seed(0, 0, 1)
+    assert f"environment 0, episode 1 (seed {seed}), step 0: reset raised RuntimeError" in finished.stderr
+    assert "the track is gone" in finished.stderr
+
+
+def test_an_environment_is_made_again_and_its_broken_episode_not_counted(faulty: Run, tmp_path: Path) -> None:
+    """64 steps of each: six whole episodes of one environment, five of the one that broke in step 15 of them."""
+    finished = faulty(1, "stub+none", *raising("once"), "--env-restarts", 1)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.count("warning: env tests.environments:Raising-once-v0, rank 0, environment 0, ") == 1
+    assert "RuntimeError: the wheel came off\nmade again, 1 of 1 times\n" in finished.stderr
+    found = checkpoint.find(tmp_path / "run")[0]
+    assert found.manifest["episodes"] == 11
+    assert found.arrays["window"].tolist() == [[10.0, 10.0]] * 11
+    assert found.arrays["environments/episode"].tolist() == [6, 6]  # but it had a number, so no seed comes twice
+
+
+def test_an_environment_that_raises_in_a_replay_begins_a_new_episode(faulty: Run, tmp_path: Path) -> None:
+    """In the new process the fault comes again, in the replayed episode of the environment that had no fault."""
+    assert faulty(1, "stub+none", *raising("once"), "--env-restarts", 1).returncode == 0
+    named = ("--env", "tests.environments:Raising-once-v0", "--logdir", "again")
+    again = faulty(1, "stub+none", "--resume", "run/checkpoints/ckpt-00000003", *named)
+    assert again.returncode == 0, again.stderr
+    assert "not exact, new episodes in environments 1\n" in again.stdout
+    assert "episode 4 " in again.stderr
+    one, other = arrays(tmp_path / "run"), arrays(tmp_path / "again")
+    assert one["environments/actions"][:9].tobytes() == other["environments/actions"][:9].tobytes()  # environment 0's
+
+
+def test_raising_more_often_than_allowed_ends_the_job(faulty: Run) -> None:
+    finished = faulty(1, "stub+none", *raising("always"), "--env-restarts", 1)
+    assert finished.returncode == 65, finished.stderr
+    assert finished.stderr.count("made again, 1 of 1 times") == 2  # each environment has its own allowance
+    assert "error: env tests.environments:Raising-always-v0, rank 0, environment 0, episode 3 " in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "message"),
+    [
+        ("gymnasium.wrappers:Nonsense", "wrapper gymnasium.wrappers:Nonsense not found"),
+        ("no_such_module:Wrapper", "wrapper no_such_module:Wrapper not found"),
+        ("TimeAwareObservation", "expected module:Class"),
+        ("gymnasium.wrappers:AtariPreprocessing", "AtariPreprocessing does not take this environment"),
+        ("gymnasium.wrappers:TransformReward", "TransformReward does not take this environment"),
+    ],
+)
+def test_a_wrapper_that_cannot_be_used_is_refused_in_one_line(wrapper: str, message: str, faulty: Run) -> None:
+    finished = faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, "--wrapper", wrapper)
+    assert finished.returncode == 2, finished.stderr
+    (line,) = finished.stderr.splitlines()
+    assert message in line
+
+
+def test_a_wrapper_changes_what_is_learned_from(faulty: Run, tmp_path: Path) -> None:
+    wrapper = ("--wrapper", "gymnasium.wrappers:TimeAwareObservation")
+    finished = faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, *wrapper, "--logdir", "run")
+    assert finished.returncode == 0, finished.stderr
+    assert arrays(tmp_path / "run")["environments/observation"].shape == (2, 4)  # the time beside three numbers
+    evaluated = faulty(1, "none", "evaluate", "run", "--episodes", 1)
+    assert evaluated.returncode == 0, evaluated.stderr
+
+
+@pytest.mark.parametrize("kind", ["wrapper", "network"])
+def test_a_module_that_a_file_names_is_imported_only_if_the_command_line_names_it(
+    kind: str, faulty: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "foreign.py").write_text(FOREIGN)
+    assert faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, "--logdir", "run").returncode == 0
+    name = plant(kind, tmp_path / "run")
+    longer = ("--num-timesteps", 160)
+    for refused in (faulty(1, "none", "evaluate", "run"), faulty(1, "stub+none", "--resume", "run", *longer)):
+        assert refused.returncode == 66, refused.stderr
+        (line,) = refused.stderr.splitlines()
+        assert name in line
+        assert f"add --{kind} {name}" in line
+    assert not (tmp_path / "imported").exists()
+    trusted = (f"--{kind}", name)
+    for accepted in (
+        faulty(1, "none", "evaluate", "run", "--episodes", 1, *trusted),
+        faulty(1, "stub+none", "--resume", "run", *longer, *trusted),
+    ):
+        assert accepted.returncode == 0, accepted.stderr
+    assert (tmp_path / "imported").exists()
+
+
+def plant(kind: str, run: Path) -> str:
+    """Write a newer checkpoint that names a wrapper or network of a module `foreign`; returns what it names."""
+    found = checkpoint.find(run)[0]
+    manifest = found.manifest
+    if kind == "wrapper":
+        name = "foreign:Same"
+        manifest["wrapper"] = manifest["config"]["wrapper"] = [name]
+    else:
+        name = "foreign:network"
+        manifest["config"]["policy"]["network"] = name
+        for part in ("policy_network", "value_network"):
+            manifest["policy"][part]["name"] = name
+    checkpoint.save(run / "checkpoints", "ckpt-00000099", manifest, found.arrays)
+    return name
