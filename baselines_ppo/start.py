@@ -209,8 +209,10 @@ def _check_network(network: ActorCritic, source: Checkpoint) -> None:
     Raises:
       LoadError: names what differs.
     """
-    theirs, ours = dataclasses.asdict(agent_of(source).policy.network), dataclasses.asdict(network)
-    if differing := [f"{name} {theirs[name]}, here {ours[name]}" for name in ours if theirs[name] != ours[name]]:
+    other = agent_of(source).policy.network
+    names = [field.name for field in dataclasses.fields(network)]
+    pairs = [(name, getattr(other, name), getattr(network, name)) for name in names]
+    if differing := [f"{name} {theirs}, here {ours}" for name, theirs, ours in pairs if theirs != ours]:
         raise LoadError(f"{source.path} has another network: {'; '.join(differing)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +63,16 @@ class Agent:
             self._states = self._states * ~np.asarray(rows, dtype=bool)[:, None]
 
     def _encoded(self, observation: Any) -> np.ndarray:
+        """Return one observation [...] or a batch of them [n, ...] as an array."""
         space = self.policy.network.observation
         try:
             return space.encode(observation)
         except ValueError as error:
-            count = _batch_size(observation)
-            if count is None:
-                raise DataError(f"the observation is {error}") from None
-        try:
-            return space.encode(observation, (count,))
-        except ValueError as error:
-            raise DataError(f"the observations are {error}") from None
+            count, reason = _batch_size(observation), error
+        if count is not None:
+            with suppress(ValueError):
+                return space.encode(observation, (count,))
+        raise DataError(f"the observation is {reason}, or a batch of such")
 
 
 def _batch_size(observation: Any) -> int | None:

@@ -47,7 +47,7 @@ def make_environment(
     with explained(env_id):
         _quiet_mujoco(env_id)
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
-        if is_atari(env_id):
+        if is_atari(env_id.rpartition(":")[2]):
             environment = gymnasium.make(env_id, disable_env_checker=True, frameskip=1, **render)
             environment = gymnasium.wrappers.AtariPreprocessing(environment, frame_skip=FRAMES)
             environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES)

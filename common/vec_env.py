@@ -119,7 +119,7 @@ class VecEnv:
         actions = np.zeros((len(self), *records[0].actions.shape[1:]), records[0].actions.dtype)
         ended: set[int] = set()
         for t in range(longest + 1):  # all end together, so that a vector form can step them as one
-            begun = [i for i, record in enumerate(records) if longest - len(record.actions) <= t]
+            begun = [i for i, record in enumerate(records) if longest - len(record.actions) <= t and i not in ended]
             self._begin([i for i in begun if longest - len(records[i].actions) == t])
             if t == longest:
                 break
