@@ -14,6 +14,7 @@ from baselines_ppo.config import (
     PPO2Config,
     RolloutConfig,
     TrainConfig,
+    TRPOConfig,
     with_fields,
 )
 
@@ -163,8 +164,28 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
         )
     },
     # One setting for all; long tasks take --num-episodes 5 --num-envs 5.
-    "ppo_kl": {"ten-robots": TEXTBOOK["ppo_kl"]},
-    "trpo": {},
+    "ppo_kl": {
+        "ten-robots": TEXTBOOK["ppo_kl"],
+        "CartPole-v1": replace(
+            TEXTBOOK["ppo_kl"],
+            num_timesteps=100_000,
+            wrapper=(),
+            rollout=replace(TEXTBOOK["ppo_kl"].rollout, gamma=0.98, gae_lambda=0.95),
+        ),
+    },
+    # gamma 0.9999: 353 at 1 M (v4, one seed); RL Zoo 366.
+    "trpo": {
+        **dict.fromkeys(
+            ("Swimmer-v4", "Swimmer-v5"),
+            replace(TEXTBOOK["trpo"], rollout=replace(TEXTBOOK["trpo"].rollout, gamma=0.9999)),
+        ),
+        "CartPole-v1": replace(
+            TEXTBOOK["trpo"],
+            num_timesteps=100_000,
+            rollout=replace(TEXTBOOK["trpo"].rollout, num_steps=128),
+            algorithm=TRPOConfig(num_minibatches=8),
+        ),
+    },
 }
 
 
