@@ -232,7 +232,11 @@ def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
     if config.num_envs % ranks:
         lower, upper = config.num_envs // ranks * ranks, -(-config.num_envs // ranks) * ranks
         near = f"{lower} or {upper}" if lower else str(upper)
+        if config.num_episodes is not None:
+            near = f"{upper} --num-episodes {-(-config.num_episodes // upper) * upper}"
         raise UsageError(f"num_envs {config.num_envs} is not a multiple of {ranks} ranks; give --num-envs {near}")
+    if config.num_episodes is not None and config.rollout.num_steps != TEXTBOOK[config.alg].rollout.num_steps:
+        raise UsageError("--num-steps is not used while episodes are counted; add --num-episodes none")
     if config.num_episodes is not None and config.num_episodes % config.num_envs:
         raise UsageError(
             f"num_episodes {config.num_episodes} is not a multiple of num_envs {config.num_envs}; each environment "
@@ -250,13 +254,13 @@ def check_minibatches(config: TrainConfig, ranks: int, recurrent: bool) -> None:
     num_minibatches = config.num_minibatches
     if num_minibatches is None:
         return
-    what, dealt = ("the steps of an environment", config.rollout.num_steps)
+    what, dealt, other = "the steps of an environment", config.rollout.num_steps, "another --num-steps"
     if recurrent:  # sequences are not cut
-        what, dealt = "the environments of a rank", config.num_envs // ranks
+        what, dealt, other = "the environments of a rank", config.num_envs // ranks, "fewer ranks or more --num-envs"
     if dealt % num_minibatches:
         raise UsageError(
             f"num_minibatches {num_minibatches} does not divide {what}, {dealt}; "
-            f"give --num-minibatches {closest_divisor(dealt, num_minibatches)}, or other --num-envs or --num-steps"
+            f"give --num-minibatches {closest_divisor(dealt, num_minibatches)}, or {other}"
         )
     if config.minibatch_size < 2:
         raise UsageError("a minibatch of one transition cannot be standardised; give fewer --num-minibatches")

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, variance_explained
 from baselines_ppo.common.gae import gae
@@ -29,7 +30,7 @@ from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig
 
 
-class PPO1:
+class PPO1(Algorithm):
     """One policy's learner; every rank holds the same."""
 
     def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
@@ -94,10 +95,3 @@ class PPO1:
         """Take the arrays of `state()`."""
         self.adam.restore(state)
         self.policy.parameters = self.adam.parameters
-
-    def environment_state(self) -> list[dict[str, np.ndarray]]:
-        """Return nothing: an iteration's experience is not used again."""
-        return [{} for _ in self.environments]
-
-    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
-        """Take nothing."""

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
 from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, rows_of, variance_explained
@@ -30,7 +31,7 @@ from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO2Config, TrainConfig
 
 
-class PPO2:
+class PPO2(Algorithm):
     """One policy's learner; every rank holds the same."""
 
     def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
@@ -144,10 +145,3 @@ class PPO2:
         self.adam.restore(state)
         self.learning_rate, self.kl_coef = float(state["learning_rate"]), float(state["kl_coef"])
         self.policy.parameters = self.adam.parameters
-
-    def environment_state(self) -> list[dict[str, np.ndarray]]:
-        """Return nothing: an iteration's experience is not used again."""
-        return [{} for _ in self.environments]
-
-    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
-        """Take nothing."""

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.actor_critic import Inputs
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
 from baselines_ppo.common.arrays import tensorflow_arrays
@@ -54,7 +55,7 @@ class ValueBatch(NamedTuple):
     weights: tf.Tensor  # [B + 1]
 
 
-class PPOKL:
+class PPOKL(Algorithm):
     """One policy's learner; every rank holds the same."""
 
     def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:

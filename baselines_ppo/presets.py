@@ -191,9 +191,10 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
 
 def preset_of(env: str, alg: str) -> TrainConfig:
     """Return an environment's preset, or the textbook values if it has none; a module before its id does not matter."""
-    if ATARI_ID.fullmatch(env) and alg == "ppo2":
+    name = env.rpartition(":")[2]
+    if ATARI_ID.fullmatch(name) and alg == "ppo2":
         return ATARI
-    return PRESETS[alg].get(env.split(":")[-1], TEXTBOOK[alg])
+    return PRESETS[alg].get(name, TEXTBOOK[alg])
 
 
 def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: Any) -> TrainConfig:

@@ -37,6 +37,7 @@ PER_ENVIRONMENT = {
         "episode_length",
         "discounted_return",
         "state",
+        "restarts",
     )
 }
 LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
@@ -110,8 +111,8 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         "environments/episode_length": lengths,
         "environments/discounted_return": discounted,
         "environments/state": states,
-        **{f"{LEARNED}{name}": np.concatenate([kept[name] for kept in learned]) for name in learned[0]},
-        **{f"{LEARNED}{name}_count": np.array([len(kept[name]) for kept in learned]) for name in learned[0]},
+        "environments/restarts": np.array([record.restarts for record in records]),
+        **_ragged(learned),
     }
     policy = collector.policy
     manifest = {
@@ -149,6 +150,9 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
         if name not in arrays or arrays[name].shape != own.shape:
             found = arrays[name].shape if name in arrays else "missing"
             raise LoadError(f"{checkpoint.path}: {name} is {found}, this run has {own.shape}")
+    for name in (f"{LEARNED}{key}" for kept in run.algorithm.environment_state()[:1] for key in kept):
+        if name not in arrays or f"{name}_count" not in arrays:
+            raise LoadError(f"{checkpoint.path}: {name} missing")
     run.algorithm.restore({name: arrays[name] for name in run.algorithm.state()})
     for name, normalizer in run.normalizers().items():
         normalizer.restore({key: arrays[f"{name}/{key}"] for key in normalizer.state()})
@@ -189,6 +193,8 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             episode=int(arrays["environments/episode"][index]),
             actions=arrays["environments/actions"][starts[index] : starts[index + 1]],
             observation=arrays["environments/observation"][index],
+            episode_return=float(arrays["environments/episode_return"][index]),
+            restarts=int(arrays["environments/restarts"][index]),
         )
     failed = envs.restore(records)
     for row, index in enumerate(known):
@@ -198,6 +204,14 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
             collector.states[row] = arrays["environments/state"][index]
     return sorted(index for indices in run.comm.broadcast(run.comm.gather(failed)) or [] for index in indices)
+
+
+def _ragged(learned: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return what the algorithm keeps of each environment as one array and its lengths; `_learned` is the inverse."""
+    names = learned[0] if learned else ()
+    joined = {f"{LEARNED}{name}": np.concatenate([kept[name] for kept in learned]) for name in names}
+    counts = {f"{LEARNED}{name}_count": np.array([len(kept[name]) for kept in learned]) for name in names}
+    return {**joined, **counts}
 
 
 def _learned(arrays: dict[str, np.ndarray], indices: range) -> list[dict[str, np.ndarray]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actor_critic import ActorCritic
@@ -39,7 +40,7 @@ from baselines_ppo.config import (
     to_json,
 )
 from baselines_ppo.snapshot import platform_facts, restore, segment
-from baselines_ppo.training_run import Algorithm, TrainingRun
+from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.wiring import actor_critic_of
 
 # By algorithm, the module and class that learn; imported by name because they load TensorFlow.

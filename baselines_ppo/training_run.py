@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.logger import TIME_SHARES, Logger
@@ -26,29 +26,6 @@ from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
 UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
-
-
-class Algorithm(Protocol):
-    """What the loop needs of an algorithm."""
-
-    @property
-    def updates(self) -> int:
-        """Number of gradient steps made."""
-
-    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
-        """Learn from one rollout; returns metrics, the same on all ranks."""
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return all that the next update depends on, the same on all ranks."""
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the arrays of `state()`."""
-
-    def environment_state(self) -> list[dict[str, np.ndarray]]:
-        """Return what else the next update depends on, of each of this rank's environments: arrays of any length."""
-
-    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
-        """Take what `environment_state()` returned, of each of this rank's environments."""
 
 
 class Result(NamedTuple):

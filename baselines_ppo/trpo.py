@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.actor_critic import Inputs
 from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
@@ -41,7 +42,7 @@ class ValueBatch(NamedTuple):
     value_targets: tf.Tensor
 
 
-class TRPO:
+class TRPO(Algorithm):
     """One policy's learner; every rank holds the same."""
 
     def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
@@ -50,7 +51,6 @@ class TRPO:
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         network = policy.network
         self.layout, self.natural_steps = network.policy_layout, 0
-        self.theta = policy.parameters[: self.layout.size]
         compiled = not network.convolutional and not network.recurrent
         self.evaluated = tf.function(self.objective, jit_compile=compiled, autograph=False)
         self.gradient = tf.function(self._gradient, jit_compile=compiled, autograph=False)
@@ -101,13 +101,14 @@ class TRPO:
         )
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
-        metrics = self._natural_step(batch)
+        theta, metrics = self._natural_step(batch)
         metrics |= self._fit_value_function(batch, rollout)
-        self.policy.parameters = self._parameters
+        self.policy.parameters = np.concatenate([theta, self.value_adam.parameters])
         explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
-    def _natural_step(self, batch: Batch) -> dict[str, float]:
+    def _natural_step(self, batch: Batch) -> tuple[np.ndarray, dict[str, float]]:
+        """Return the policy's next parameters [P], and how they were found."""
         config, theta = self.config, self.policy.parameters[: self.layout.size]
 
         def average(x: tf.Tensor) -> np.ndarray:
@@ -134,9 +135,8 @@ class TRPO:
         taken = line_search(
             evaluate, theta, beta * s, config.kl_target, config.line_search_factor, config.line_search_steps
         )
-        self.theta = taken.parameters
         self.natural_steps += 1
-        return {
+        return taken.parameters, {
             "policy_loss": -float(before) - taken.tried.improvement,
             "entropy": float(entropy),
             "kl": taken.tried.kl,
@@ -167,10 +167,6 @@ class TRPO:
             along = tf.reduce_sum(inner.gradient(kl, parameters) * v)
         return outer.gradient(along, parameters)
 
-    @property
-    def _parameters(self) -> np.ndarray:
-        return np.concatenate([self.theta, self.value_adam.parameters])
-
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""
         return {
@@ -181,14 +177,7 @@ class TRPO:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take the arrays of `state()`."""
-        self.theta, value = np.split(state["parameters"], [self.layout.size])
+        value = state["parameters"][self.layout.size :]
         self.value_adam.restore({**unprefixed("value", state), "parameters": value})
         self.natural_steps = int(state["natural_steps"])
-        self.policy.parameters = self._parameters
-
-    def environment_state(self) -> list[dict[str, np.ndarray]]:
-        """Return nothing: an iteration's experience is not used again."""
-        return [{} for _ in self.environments]
-
-    def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
-        """Take nothing."""
+        self.policy.parameters = np.array(state["parameters"])

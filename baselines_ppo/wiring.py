@@ -12,9 +12,11 @@ from baselines_ppo.common.networks import SMALLEST_IMAGE, NetworkSettings, find_
 from baselines_ppo.common.observations import ImageObservation, Observation
 from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 
+MOST_INPUTS = 2_000  # that ten times as many units are made for
+
 # Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
-OWN = {"cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
-OWN_OTHERWISE = ((64, 64), "tanh")
+OWN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
+OWN_OF_A_USER = ((), "tanh")
 
 
 def actor_critic_of(config: TrainConfig, observation: Observation, action: Action) -> ActorCritic:
@@ -26,7 +28,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
     policy, algorithm = config.policy, config.algorithm
     name = _chosen(observation) if policy.network == "auto" else policy.network
     find_network(name)
-    sizes, activation = OWN.get(name, OWN_OTHERWISE)
+    sizes, activation = OWN.get(name, OWN_OF_A_USER)
     settings = NetworkSettings(
         name=name,
         hidden_sizes=sizes if policy.hidden_sizes is None else policy.hidden_sizes,
@@ -45,6 +47,11 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
         raise UsageError(f"ppo_kl takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
     if isinstance(algorithm, PPOKLConfig) and name == "mlp" and policy.hidden_sizes is None:
         inputs, outputs = math.prod(observation.shape), action.distribution.network_size
+        if inputs > MOST_INPUTS:
+            raise UsageError(
+                f"ppo_kl sizes its networks by the observation, which has {inputs:,} numbers here; "
+                "give --hidden-sizes, or for images --wrapper none"
+            )
         return ActorCritic(
             observation,
             action,

@@ -18,15 +18,20 @@ from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, is_ata
 from baselines_ppo.common.observations import Observation, observation_of
 
 # Of ALE's vector form; rewards stay raw, for what users see of them.
-ATARI_SETTINGS: dict[str, Any] = {"frameskip": FRAMES, "reward_clipping": False, "num_threads": 1}
+ATARI_SETTINGS: dict[str, Any] = {
+    "frameskip": FRAMES,
+    "reward_clipping": False,
+    "use_fire_reset": False,
+    "num_threads": 1,
+}
 
 
 class Unusable(Exception):
     """An environment raised, or gave something that cannot be learned from; row None: one of a vector form."""
 
-    def __init__(self, row: int | None, reason: str) -> None:
+    def __init__(self, row: int | None, reason: str, raised: bool = False) -> None:
         super().__init__(reason)
-        self.row = row
+        self.row, self.raised = row, raised
 
 
 class Outcome(NamedTuple):
@@ -78,7 +83,7 @@ class SerialBackend:
             try:
                 observation, _ = self._environments[row].reset(seed=seed)
             except Exception as error:
-                raise Unusable(row, _raised("reset", error)) from error
+                raise Unusable(row, _raised("reset", error), raised=True) from error
             observations[k] = self._encoded(row, observation)
         return observations
 
@@ -129,26 +134,32 @@ class NativeBackend:
         self.observation = observation_of(envs.single_observation_space, env_id)
         self.action = action_of(envs.single_action_space, env_id)
         self._begun = False
+        self._ended = np.zeros(self._count, dtype=bool)  # and has not begun again
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
         mask = np.zeros(self._count, dtype=bool)
         mask[list(rows)] = True
         ordered = np.array([seed for _, seed in sorted(zip(rows, seeds, strict=True))])
-        if not self._begun:  # all must begin before some can begin again
-            self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
-            self._begun = True
         try:
+            if not self._begun:  # all must begin before some can begin again
+                self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
+                self._begun = True
             observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
         except Exception as error:
             raise Unusable(None, _raised("reset", error)) from error
+        self._ended &= ~mask
         return self._encoded(observations)[list(rows)]
 
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        if self._ended.any():  # rows that nobody waits for are stepped too
+            idle = np.flatnonzero(self._ended).tolist()
+            self.reset(idle, [0] * len(idle))
         try:
             observations, rewards, terminated, truncated, _ = self._envs.step(actions)
         except Exception as error:
             raise Unusable(None, f"last actions {actions.tolist()}: {_raised('step', error)}") from error
         chosen = list(rows)
+        self._ended = np.asarray(terminated, dtype=bool) | np.asarray(truncated, dtype=bool)
         return Outcome(
             observations=self._encoded(observations)[chosen],
             rewards=np.asarray(rewards, dtype=np.float64)[chosen],
@@ -197,12 +208,14 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
         def make(number: int) -> Any:
             return gymnasium.make_vec(name, number, vectorization_mode="vector_entry_point", **settings)
 
-        trial = make(2)
         try:
+            trial = make(2)
             kept = _begins_by_seed(trial, env_id)
+            trial.close()
+        except gymnasium.error.DependencyNotInstalled:
+            raise
         except Exception:  # whatever it does not take: seeds for each, a mask, a reset between two episodes
-            kept = False
-        trial.close()
+            return None
         return NativeBackend(make(count), env_id) if kept else None
 
 

@@ -19,6 +19,8 @@ MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
+# Wrappers that would change what a resumed run sees, and what there is instead.
+FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservation": "--normalize-observations true"}
 FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
 
 # What to install when one of these words is in an environment's id or in Gymnasium's complaint.
@@ -50,7 +52,7 @@ def make_environment(
         if is_atari(env_id.rpartition(":")[2]):
             environment = gymnasium.make(env_id, disable_env_checker=True, frameskip=1, **render)
             environment = gymnasium.wrappers.AtariPreprocessing(environment, frame_skip=FRAMES)
-            environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES)
+            environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
         else:
             environment = gymnasium.make(env_id, disable_env_checker=True, **render)
     return wrapped(lambda: environment, wrappers)
@@ -92,6 +94,8 @@ def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
       UsageError: there is none.
     """
     module, colon, attribute = name.partition(":")
+    if attribute in FORGETFUL:
+        raise UsageError(f"wrapper {name} forgets its statistics when a run resumes; use {FORGETFUL[attribute]}")
     if not (module and colon and attribute):
         raise UsageError(f"--wrapper is {name}, expected module:Class")
     try:

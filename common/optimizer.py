@@ -108,7 +108,7 @@ class MpiAdam:
             where = f"of rank {', '.join(map(str, ranks))}" if ranks else "summed over the ranks"
             raise DataError(
                 f"update {self.step + 1}: the gradient {where} has NaN or Inf; nothing was applied from it. "
-                "Begin again with a lower --learning-rate, or look at the environment's observations and rewards"
+                "Begin again with a smaller step size, or look at the environment's observations and rewards"
             )
         return dict(zip(self._metric_names, map(float, metrics), strict=True))
 

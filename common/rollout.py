@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import Policy, Sampled
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.vec_env import Step, VecEnv
 
+MOST_STEPS = 200_000  # of an environment in an iteration where episodes are counted
 NOISE_BLOCK = 256  # steps for which noise is drawn at once where their number is not known before
 
 
@@ -36,7 +38,7 @@ class Rollout(NamedTuple):
     outputs: np.ndarray  # [T, n, network_size] float32, the policy network's, from which they were drawn
     log_probs: np.ndarray  # [T, n] float32
     rewards: np.ndarray  # [T, n] float32, scaled
-    discounted_returns: np.ndarray  # [T, n] float64, running sums of raw rewards, for the scaling
+    discounted_returns: np.ndarray  # [T, n] float64, running sums of rewards before the scaling, for the scaling
     values: np.ndarray  # [T, n] float32, V(s_t)
     next_values: np.ndarray  # [T, n] float32, V(s_{t+1}); 0 if terminated, V(final observation) if truncated
     ends: np.ndarray  # [T, n] bool
@@ -101,6 +103,12 @@ class Collector:
         while len(moments) < num_steps if num_episodes is None else remaining.any():
             moments.append(self._step(next(noise), remaining > 0, seconds))
             remaining -= moments[-1].step.terminated | moments[-1].step.truncated
+            if num_episodes is not None and len(moments) > MOST_STEPS:
+                waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
+                raise DataError(
+                    f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "
+                    "give --num-episodes none, or an environment with a time limit"
+                )
         begun = time.perf_counter()
         rollout = self._rollout(iteration, moments, seconds)
         seconds["acting"] += time.perf_counter() - begun
@@ -131,11 +139,16 @@ class Collector:
         observations = np.stack([moment.observations for moment in moments])
         actions = np.stack([moment.sampled.actions for moment in moments])
         outputs = np.stack([moment.sampled.outputs for moment in moments])
-        rewards = np.stack([moment.step.rewards for moment in moments])
+        raw_rewards = np.stack([moment.step.rewards for moment in moments])
+        rewards = self._clipped(raw_rewards)
         terminated = np.stack([moment.step.terminated for moment in moments])
         truncated = np.stack([moment.step.truncated for moment in moments]) & ~terminated
         ends, made = terminated | truncated, np.stack([moment.active for moment in moments])
+        dropped = np.stack([moment.step.dropped for moment in moments])
         values, next_values = self._values(moments, truncated)
+        # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
+        next_values = np.where(terminated | dropped, np.float32(0.0), next_values)
+        scaled = np.where(dropped, values, self._scaled(rewards))
         return Rollout(
             iteration=iteration,
             raw_observations=observations if policy.sees_images else np.stack([moment.raw for moment in moments]),
@@ -144,13 +157,13 @@ class Collector:
             actions=actions,
             outputs=outputs,
             log_probs=policy.distribution.log_prob(np, policy.params(outputs), actions),
-            rewards=self._scaled(rewards),
+            rewards=scaled,
             discounted_returns=self._discount(rewards, ends),
             values=values,
-            next_values=np.where(terminated, np.float32(0.0), next_values),
+            next_values=next_values,
             ends=ends,
             made=made,
-            episodes=self._finish(rewards, ends, np.stack([moment.step.dropped for moment in moments]), made),
+            episodes=self._finish(raw_rewards, ends, dropped, made),
             seconds=seconds,
         )
 
@@ -184,10 +197,13 @@ class Collector:
         next_values[truncated] = outputs[len(grid) * count :]
         return values[:-1], next_values
 
+    def _clipped(self, rewards: np.ndarray) -> np.ndarray:
+        """Return raw rewards [T, n], clipped if they are to be."""
+        limit = self._clip_raw_rewards
+        return rewards if limit is None else np.clip(rewards, -limit, limit)
+
     def _scaled(self, rewards: np.ndarray) -> np.ndarray:
         """Return rewards [T, n] as the learner sees them."""
-        if self._clip_raw_rewards is not None:
-            rewards = np.clip(rewards, -self._clip_raw_rewards, self._clip_raw_rewards)
         return rewards.astype(np.float32) if self.reward_scaler is None else self.reward_scaler.scale(rewards)
 
     def _discount(self, rewards: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -32,6 +32,8 @@ class EpisodeRecord:
     episode: int  # number of the episode under way, of this environment
     actions: np.ndarray  # [length, ...] as given to the environment
     observation: np.ndarray  # [...] the last one, in the environment's own dtype
+    episode_return: float  # raw, so far
+    restarts: int = 0  # how often the environment was made again
 
 
 class VecEnv:
@@ -52,6 +54,7 @@ class VecEnv:
         distribution = self.action.distribution
         nothing = distribution.from_network(np.zeros((0, distribution.network_size), np.float32), None)
         self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
+        self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
@@ -89,6 +92,7 @@ class VecEnv:
                 continue
             self._raw[row], rewards[row] = outcome.observations[k], outcome.rewards[k]
             flags[0, row], flags[1, row] = outcome.terminated[k], outcome.truncated[k]
+        self._returns += rewards
         next_observations = self._usable(self._raw, actions)
         if not np.isfinite(rewards).all():
             row = _first_bad(rewards)
@@ -105,18 +109,26 @@ class VecEnv:
     def capture(self) -> list[EpisodeRecord]:
         """Return a record of each environment's episode under way."""
         return [
-            EpisodeRecord(int(self._episodes[i]), np.stack(own) if own else self._no_actions, self._raw[i].copy())
+            EpisodeRecord(
+                episode=int(self._episodes[i]),
+                actions=np.stack(own) if own else self._no_actions,
+                observation=self._raw[i].copy(),
+                episode_return=float(self._returns[i]),
+                restarts=int(self._restarted[i]),
+            )
             for i, own in enumerate(self._actions)
         ]
 
     def restore(self, records: list[EpisodeRecord]) -> list[int]:
         """Replay the recorded episodes; returns the global indices where that did not give the same state.
 
-        Those begin a new episode. The comparison is bit for bit, on the last observation.
+        Those begin a new episode. The comparison is bit for bit, on the last observation and the return.
         """
         self._episodes[:] = [record.episode for record in records]
+        self._restarted[:] = [record.restarts for record in records]
         longest = max(len(record.actions) for record in records)
-        actions = np.zeros((len(self), *records[0].actions.shape[1:]), records[0].actions.dtype)
+        taken = [record.actions[:1] for record in records if len(record.actions)]
+        actions = np.repeat(taken[0] if taken else self._no_actions, len(self), axis=0)  # valid ones for idle rows
         ended: set[int] = set()
         for t in range(longest + 1):  # all end together, so that a vector form can step them as one
             begun = [i for i, record in enumerate(records) if longest - len(record.actions) <= t and i not in ended]
@@ -129,12 +141,15 @@ class VecEnv:
             outcome = self._outcome(actions.copy(), begun)
             for k, i in enumerate(begun):
                 self._raw[i] = outcome.observations[k]
+                self._returns[i] += outcome.rewards[k]
                 if outcome.terminated[k] or outcome.truncated[k] or i in outcome.raised:
                     ended.add(i)
         failed = [
             i
             for i, record in enumerate(records)
-            if i in ended or self._raw[i].tobytes() != record.observation.astype(self._raw.dtype).tobytes()
+            if i in ended
+            or self._returns[i] != record.episode_return
+            or self._raw[i].tobytes() != record.observation.astype(self._raw.dtype).tobytes()
         ]
         self._episodes[failed] += 1
         self._begin(failed)
@@ -147,14 +162,19 @@ class VecEnv:
 
     def _begin(self, rows: Sequence[int]) -> None:
         """Begin an episode in these rows, of the numbers that they have."""
-        for row in rows:
-            self._actions[row] = []
-        if not len(rows):
-            return
-        try:
-            self._raw[list(rows)] = self._backend.reset(rows, [self._episode_seed(row) for row in rows])
-        except Unusable as unusable:
-            raise DataError(f"{self._where(unusable.row)}: {unusable}") from None
+        chosen = list(rows)
+        while chosen:
+            for row in chosen:
+                self._actions[row], self._returns[row] = [], 0.0
+            try:
+                self._raw[chosen] = self._backend.reset(chosen, [self._episode_seed(row) for row in chosen])
+                return
+            except Unusable as unusable:
+                report = f"{self._where(unusable.row)}: {unusable}"
+                if unusable.row is None or not unusable.raised:
+                    raise DataError(report) from None
+                self._make_again(unusable.row, report)
+                self._episodes[unusable.row] += 1
 
     def _outcome(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
         """Step the backend; environments that raise are made again as often as that is allowed."""
@@ -163,13 +183,16 @@ class VecEnv:
         except Unusable as unusable:
             raise DataError(f"{self._where(unusable.row)}: {unusable}") from None
         for row, reason in outcome.raised.items():
-            report = f"{self._where(row)}, last action {actions[row]}: {reason}"
-            if self._restarted[row] >= self._restarts:
-                raise DataError(report)
-            self._restarted[row] += 1
-            sys.stderr.write(f"warning: {report}\nmade again, {self._restarted[row]} of {self._restarts} times\n")
-            self._backend.make_again(row)
+            self._make_again(row, f"{self._where(row)}, last action {actions[row]}: {reason}")
         return outcome
+
+    def _make_again(self, row: int, report: str) -> None:
+        """Replace an environment that raised, as often as that is allowed."""
+        if self._restarted[row] >= self._restarts:
+            raise DataError(report)
+        self._restarted[row] += 1
+        sys.stderr.write(f"warning: {report}\nmade again, {self._restarted[row]} of {self._restarts} times\n")
+        self._backend.make_again(row)
 
     def _usable(self, raw: np.ndarray, actions: np.ndarray | None) -> np.ndarray:
         """Return observations as a new array, float32 or bytes; NaN and Inf (also from the cast) end the run."""

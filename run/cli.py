@@ -99,6 +99,7 @@ def parser(command: str, alg: str) -> Parser:
             "--" + item.name.replace("_", "-"),
             type=_converter(kind),
             metavar=_metavar(item.metadata["choices"], kind),
+            **({"nargs": "?", "const": True} if plain_type(kind) is bool else {}),
             default=argparse.SUPPRESS,
             help=f"{item.metadata['help']} (textbook: {_written(value)})".replace("%", "%%"),
         )

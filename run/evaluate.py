@@ -21,11 +21,12 @@ def evaluate(
     """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
     comm = world()
     loaded, env_id, wrappers = comm.together(lambda: trusted(agent, env, wrapper, network))
-    own = range(comm.rank, episodes, comm.size)
+    own, backend = range(comm.rank, episodes, comm.size), make_backend(env_id, wrappers, 1)
     outcomes = {
-        mode: [run_episode(loaded, env_id, wrappers, seed, episode, mode == "deterministic") for episode in own]
+        mode: [play_episode(loaded, backend, env_id, seed, episode, mode == "deterministic") for episode in own]
         for mode in ("deterministic", "stochastic")
     }
+    backend.close()
     gathered = comm.gather(outcomes)
     if gathered is not None:
         print(f"{loaded.path} on {env_id}: {episodes} episodes of seed {seed}, statistics frozen")
@@ -57,13 +58,17 @@ def run_episode(
     agent: Agent, env_id: str, wrappers: Sequence[str], seed: int, episode: int, deterministic: bool
 ) -> tuple[float, int]:
     """Return the raw undiscounted return and the length, in steps, of one episode."""
-    return play_episode(agent, make_backend(env_id, wrappers, 1), env_id, seed, episode, deterministic)
+    backend = make_backend(env_id, wrappers, 1)
+    try:
+        return play_episode(agent, backend, env_id, seed, episode, deterministic)
+    finally:
+        backend.close()
 
 
 def play_episode(
     agent: Agent, backend: Backend, env_id: str, seed: int, episode: int, deterministic: bool
 ) -> tuple[float, int]:
-    """Return the raw undiscounted return and the length of one episode in a backend of one row, then close it.
+    """Return the raw undiscounted return and the length of one episode in a backend of one row.
 
     Raises:
       LoadError: the environment has other spaces than the agent.
@@ -86,6 +91,4 @@ def play_episode(
             ended = bool(step.terminated[0] or step.truncated[0])
     except Unusable as unusable:
         raise DataError(f"env {env_id}, evaluation episode {episode}, step {length}: {unusable}") from None
-    finally:
-        backend.close()
     return total, length

@@ -26,10 +26,9 @@ def play(
     """
     loaded, env_id, wrappers = trusted(agent, env, wrapper, network)
     require_display()
+    backend = SerialBackend(functools.partial(make_environment, env_id, wrappers, render_mode="human"), 1, env_id)
     for episode in range(episodes):
-        make = functools.partial(make_environment, env_id, wrappers, render_mode="human")
-        total, length = play_episode(
-            loaded, SerialBackend(make, 1, env_id), env_id, seed, episode, deterministic=not stochastic
-        )
+        total, length = play_episode(loaded, backend, env_id, seed, episode, deterministic=not stochastic)
         print(f"episode {episode}: return {total:.2f}, length {length}")
+    backend.close()
     return 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.envs import PLAIN_ID, check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs import PLAIN_ID, SAFE_WRAPPER, check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import NETWORKS
@@ -100,7 +101,7 @@ def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
 def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
     """Return the last lines: how it went, and what to type next."""
     command = f"{_program('python')} -m baselines_ppo.run"
-    named = "" if PLAIN_ID.fullmatch(config.env) else f" --env {config.env}"  # no file may name a module
+    named = "".join(f" --{flag} {module}" for flag, module in _modules(config))
     if result.exit_code:
         launcher = f"{_program('mpirun')} -np {ranks} " if ranks > 1 else ""
         return (
@@ -114,6 +115,16 @@ def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
         f"evaluate: {command} evaluate {result.folder}{named}\n"
         f"play:     {command} play {result.folder}{named}"
     )
+
+
+def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
+    """Yield what must be named again for each command, because no file may name a module."""
+    if PLAIN_ID.fullmatch(config.env) is None:
+        yield "env", config.env
+    if any(SAFE_WRAPPER.fullmatch(name) is None for name in config.wrapper):
+        yield "wrapper", ",".join(config.wrapper)
+    if ":" in config.policy.network:
+        yield "network", config.policy.network
 
 
 def _program(name: str) -> str:

@@ -128,7 +128,8 @@ def test_a_module_that_a_file_names_is_imported_only_if_the_command_line_names_i
     kind: str, faulty: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "foreign.py").write_text(FOREIGN)
-    assert faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, "--logdir", "run").returncode == 0
+    sizes = ("--hidden-sizes", "64,64")  # a network of one's own has none unless they are given
+    assert faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, *sizes, "--logdir", "run").returncode == 0
     name = plant(kind, tmp_path / "run")
     longer = ("--num-timesteps", 160)
     for refused in (faulty(1, "none", "evaluate", "run"), faulty(1, "stub+none", "--resume", "run", *longer)):

@@ -134,6 +134,10 @@ def learner(network: str = "mlp", action: Action | None = None) -> TRPO:
     return TRPO(config, Policy(wired, parameters, None), Comm(), range(2))
 
 
+def theta_of(trpo: TRPO) -> np.ndarray:
+    return trpo.policy.parameters[: trpo.layout.size]
+
+
 def experience(trpo: TRPO) -> Batch:
     """Return made-up experience of the learner's own policy; with memory, two sequences."""
     rng, policy = np.random.default_rng(2), trpo.policy
@@ -158,7 +162,7 @@ def written_out(trpo: TRPO, theta: np.ndarray, batch: Batch) -> np.ndarray:
 
 def test_the_gradient_is_that_of_the_surrogate_by_finite_differences() -> None:
     trpo = learner()
-    batch, theta = experience(trpo), trpo.theta.astype(np.float64)
+    batch, theta = experience(trpo), theta_of(trpo).astype(np.float64)
     taken, advantages = batch.actions.numpy(), batch.advantages.numpy()
     old = written_out(trpo, theta, batch)[np.arange(STATES), taken]
 
@@ -175,7 +179,7 @@ def test_the_gradient_is_that_of_the_surrogate_by_finite_differences() -> None:
 def test_the_fisher_product_is_that_of_the_expected_outer_product_of_scores() -> None:
     """F = E over states of the sum over actions of pi grad log pi grad log pi^T."""
     trpo = learner()
-    batch, theta = experience(trpo), tf.constant(trpo.theta)
+    batch, theta = experience(trpo), tf.constant(theta_of(trpo))
     with tf.GradientTape() as tape:
         tape.watch(theta)
         logits = trpo.policy.network.learn_policy(XP, trpo.layout.split(theta), batch.inputs)
@@ -190,7 +194,7 @@ def test_the_fisher_product_is_that_of_the_expected_outer_product_of_scores() ->
 @pytest.mark.parametrize(("network", "action"), [("mlp", MultiBinaryAction(2)), ("lstm", DiscreteAction(CHOICES, 0))])
 def test_the_fisher_product_is_how_the_kls_gradient_grows_along_a_direction(network: str, action: Action) -> None:
     trpo = learner(network, action)
-    batch, theta = experience(trpo), trpo.theta
+    batch, theta = experience(trpo), theta_of(trpo)
     v = np.random.default_rng(3).standard_normal(len(theta)).astype(np.float32)
 
     def slope(theta: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_a_replayed_environment_continues_bit_for_bit_in_a_new_process(env_id: s
         envs.step(actions)
     records = envs.capture()
     for k, record in enumerate(records):
-        np.savez(tmp_path / f"{k}.npz", episode=record.episode, actions=record.actions, observation=record.observation)
+        np.savez(tmp_path / f"{k}.npz", **dataclasses.asdict(record))
     trace = continued(envs, steps)
     line = [sys.executable, "-m", "tests.test_rollout", env_id, str(steps), str(tmp_path)]
     subprocess.run(line, check=True, cwd=ROOT, timeout=60)
@@ -286,6 +287,8 @@ if __name__ == "__main__":
     name, taken, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     fresh = vec_env(name)
     stored = [np.load(folder / f"{k}.npz") for k in range(3)]
-    failed = fresh.restore([EpisodeRecord(int(x["episode"]), x["actions"], x["observation"]) for x in stored])
+    failed = fresh.restore(
+        [EpisodeRecord(int(x["episode"]), x["actions"], x["observation"], float(x["episode_return"])) for x in stored]
+    )
     assert failed == [], f"replay failed in {failed}"
     np.save(folder / "trace.npy", continued(fresh, taken))
