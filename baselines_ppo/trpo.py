@@ -74,13 +74,10 @@ class TRPO(Algorithm):
         """Return this rank's L and D (equation 14) and the entropy at policy parameters [P]."""
         distribution, xp = self.policy.distribution, tensorflow_arrays()
         params = self.policy.network.learn_policy(xp, self.layout.split(parameters), batch.inputs)
-        log_prob = distribution.log_prob(xp, params, batch.actions)
+
+        gain = surrogate(distribution.log_prob(xp, params, batch.actions), batch.log_probs, batch.advantages)
         kl = tf.reduce_mean(distribution.kl(xp, batch.params, params))
-        return (
-            surrogate(log_prob, batch.log_probs, batch.advantages),
-            kl,
-            tf.reduce_mean(distribution.entropy(xp, params)),
-        )
+        return gain, kl, tf.reduce_mean(distribution.entropy(xp, params))
 
     def value_loss(
         self, parameters: Mapping[str, tf.Tensor], batch: ValueBatch, _: tf.Tensor

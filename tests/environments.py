@@ -69,6 +69,27 @@ class Entropy(Forever):
         return np.random.default_rng().uniform(-1, 1, 1), 1.0, False, False, {}
 
 
+class Carrying(Forever):
+    """Shows nothing, but pays more after an episode that ended with action 1: what a replay of one cannot repeat."""
+
+    last = carried = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        self.carried = self.last
+        return super().reset(seed=seed)
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.last = int(action)
+        return np.zeros(1), 1.0 + self.carried, False, False, {}
+
+
+class Wager(Forever):
+    """Wins or loses 100 in each step."""
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        return np.zeros(1), 100.0 if action else -100.0, False, False, {}
+
+
 class Image(Forever):
     """Its observations are pictures."""
 
@@ -104,6 +125,9 @@ class Raising(gymnasium.Env[np.ndarray, Any]):
 FAULTS = ("nan", "huge", "none", "short", "long", "inf_reward", "none_reward", "array_reward", "four")
 
 gymnasium.register("Forever-v0", f"{__name__}:Forever", max_episode_steps=20)
+gymnasium.register("Endless-v0", f"{__name__}:Forever")
+gymnasium.register("Carrying-v0", f"{__name__}:Carrying", max_episode_steps=20)
+gymnasium.register("Wager-v0", f"{__name__}:Wager", max_episode_steps=20)
 gymnasium.register("Entropy-v0", f"{__name__}:Entropy", max_episode_steps=20)
 gymnasium.register("Image-v0", f"{__name__}:Image")
 for when in ("once", "always", "rank-1", "reset"):

@@ -121,6 +121,34 @@ def test_a_record_that_does_not_replay_begins_a_new_episode(serial: bool) -> Non
     assert again.capture()[1].episode == records[1].episode + 1
 
 
+@pytest.mark.parametrize("taken", [1, 7, STEPS])
+def test_a_strict_vector_form_is_given_nothing_but_what_it_accepts(taken: int) -> None:
+    """It refuses actions outside of its space, and to go on after an end; also while episodes are replayed."""
+    assert isinstance(make_backend(walk("StrictWalk"), (), 3), NativeBackend)
+    actions = [each + 1 for each in actions_of(range(3), 2 * STEPS)]
+    envs, single = envs_of(walk("StrictWalk")), envs_of(walk("StrictWalk"), serial=True)
+    assert_same_steps(driven(envs, actions[:taken]), driven(single, actions[:taken]))
+    records = envs.capture()
+    assert any(len(record.actions) for record in records)
+    again = envs_of(walk("StrictWalk"))
+    assert again.restore(records) == []
+    assert again.observations.tobytes() == envs.observations.tobytes()
+    assert_same_steps(driven(envs, actions[taken:]), driven(again, actions[taken:]))
+
+
+def test_a_replay_that_ends_too_early_is_not_stepped_on_in_a_strict_vector_form() -> None:
+    actions = [each + 1 for each in actions_of(range(3), 2 * STEPS)]
+    envs = envs_of(walk("StrictWalk"))
+    driven(envs, actions[:STEPS])
+    records = envs.capture()
+    records[1].actions = np.full(20, 3)  # more steps to the right than there is room for
+    again = envs_of(walk("StrictWalk"))
+    assert again.restore(records) == [1]
+    one, other = driven(envs, actions[STEPS:]), driven(again, actions[STEPS:])
+    for columns in (slice(0, 1), slice(2, 3)):
+        assert_same_steps(one, [Step(*(x[columns] for x in step)) for step in other], columns)
+
+
 @pytest.mark.parametrize("serial", [False, True])
 def test_parts_of_an_observation_reach_the_learner_as_one_vector(serial: bool) -> None:
     number = envs_of(walk("WalkDiscrete"), serial=serial).observations

@@ -103,6 +103,18 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["evaluate", "nowhere", "--seed", "-1"]), "--seed is -1, expected at least 0"),
     (lambda: cli.main(["--env", "X", "--play"]), "there is no display here"),
     (lambda: train(configure("X"), resume="a", load_path="b"), "not both"),
+    (
+        lambda: cli.main(["--env", "Pendulum-v1", "--wrapper", "gymnasium.wrappers:NormalizeReward"]),
+        "NormalizeReward forgets its statistics when a run resumes; use --normalize-returns true",
+    ),
+    (
+        lambda: make_environment("Pendulum-v1", ("gymnasium.wrappers:NormalizeObservation",)),
+        "NormalizeObservation forgets its statistics when a run resumes; use --normalize-observations true",
+    ),
+    (
+        lambda: cli.main(["--env", "Pendulum-v1", "--alg", "ppo_kl", "--num-steps", "7"]),
+        "--num-steps is not used while episodes are counted; add --num-episodes none",
+    ),
 ]
 
 
@@ -140,6 +152,49 @@ def test_flags_have_the_types_of_their_fields() -> None:
     assert options["hidden_sizes"] == (256, 128)
     assert options["target_kl"] is None
     assert options["shared_trunk"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (["--shared-trunk"], True),
+        (["--shared-trunk", "--num-envs", "4"], True),
+        (["--shared-trunk", "no"], False),
+        (["--shared_trunk=off"], False),
+        (["--shared-trunk", "none"], None),
+    ],
+)
+def test_what_is_true_or_false_needs_no_value(arguments: list[str], value: bool | None) -> None:
+    assert parsed(*map(cli._dashed, arguments))["shared_trunk"] is value
+
+
+def test_a_value_that_is_neither_true_nor_false_is_refused() -> None:
+    with pytest.raises(UsageError, match="argument --normalize-returns: invalid bool value: 'maybe'"):
+        parsed("--normalize-returns", "maybe")
+
+
+@pytest.mark.parametrize("ranks", [3, 6, 7, 8, 40])
+@pytest.mark.parametrize("num_envs", [20, 10, 4])
+def test_the_advice_for_counted_episodes_on_other_ranks_is_accepted(ranks: int, num_envs: int) -> None:
+    config = configure("X", "ppo_kl", num_envs=num_envs)
+    with pytest.raises(UsageError, match=rf"num_envs {num_envs} is not a multiple of {ranks} ranks; give ") as refused:
+        resolve(config, ranks)
+    options = parsed(*str(refused.value).partition("; give ")[2].split(), alg="ppo_kl")
+    followed = resolve(with_fields(config, **{name: options[name] for name in ("num_envs", "num_episodes")}), ranks)
+    assert followed.num_envs % ranks == 0
+    assert followed.num_episodes is not None
+    assert followed.num_episodes % followed.num_envs == 0
+    assert followed.num_episodes >= 20
+
+
+def test_steps_count_once_episodes_do_not() -> None:
+    assert resolve(configure("X", "ppo_kl", num_steps=7, num_episodes=None), 4).steps_per_iteration == 140
+
+
+def test_a_game_has_its_preset_whether_or_not_its_module_is_named() -> None:
+    plain = configure("ALE/Pong-v5")
+    assert configure("ale_py:ALE/Pong-v5") == with_fields(plain, env="ale_py:ALE/Pong-v5")
+    assert plain != with_fields(TEXTBOOK["ppo2"], env="ALE/Pong-v5")
 
 
 def test_every_field_of_every_algorithm_is_a_flag_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

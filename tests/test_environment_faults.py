@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from baselines_ppo.common import checkpoint
+from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.seeding import episode_seed
 from tests.conftest import Finished
 from tests.runs import arrays
+from tests.test_rollout import vec_env
 
 Run = Callable[..., Finished]
 
@@ -59,11 +62,64 @@ def test_one_rank_whose_environment_raises_ends_both(faulty: Run, tmp_path: Path
 
 
 def test_a_reset_that_raises_ends_the_job(faulty: Run) -> None:
-    finished = faulty(1, "stub+none", *raising("reset"), "--env-restarts", 1)
+    finished = faulty(1, "stub+none", *raising("reset"))
     assert finished.returncode == 65, finished.stderr
     seed = episode_seed(0, 0, 1)
-    assert f"environment 0, episode 1 (seed {seed}), step 0: reset raised RuntimeError" in finished.stderr
-    assert "the track is gone" in finished.stderr
+    assert (
+        f"error: env tests.environments:Raising-reset-v0, rank 0, environment 0, episode 1 (seed {seed}), step 0: "
+        in (finished.stderr)
+    )
+    assert "reset raised RuntimeError: the track is gone" in finished.stderr
+    assert "made again" not in finished.stderr
+
+
+def test_an_environment_whose_reset_raises_is_made_again_as_often_as_allowed(faulty: Run, tmp_path: Path) -> None:
+    """Every second reset of an instance raises: 16 steps have one, before step 11."""
+    once = ("--num-envs", 1, "--env-restarts", 1, "--num-timesteps")
+    finished = faulty(1, "stub+none", *raising("reset"), *once, 16)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.count("made again, 1 of 1 times") == 1
+    found = checkpoint.find(tmp_path / "run")[0]
+    assert found.arrays["window"].tolist() == [[10.0, 10.0]]
+    assert found.arrays["environments/episode"].tolist() == [2]  # the one that did not begin had a number
+    assert found.arrays["environments/action_count"].tolist() == [6]
+    more = faulty(1, "stub+none", *raising("reset"), *once, 32, "--logdir", "more")
+    assert more.returncode == 65, more.stderr
+    assert "error: env tests.environments:Raising-reset-v0, rank 0, environment 0, episode 3 " in more.stderr
+
+
+def test_how_often_an_environment_was_made_again_is_kept_across_a_checkpoint(faulty: Run, tmp_path: Path) -> None:
+    """The second episode of every instance breaks: before the checkpoint, and after it."""
+    line = (*raising("always"), "--env-restarts", 1)
+    assert faulty(1, "stub+none", *line, "--num-timesteps", 32).returncode == 0
+    assert arrays(tmp_path / "run")["environments/restarts"].tolist() == [1, 1]
+    named = ("--env", "tests.environments:Raising-always-v0")
+    resumed = faulty(1, "stub+none", "--resume", "run", *named, "--num-timesteps", 64)
+    assert resumed.returncode == 65, resumed.stderr
+    assert "resumed ckpt-00000001 at 32 steps: changed num_timesteps 32 -> 64\n" in resumed.stdout
+    assert "error: env tests.environments:Raising-always-v0, rank 0, environment 0, " in resumed.stderr
+    assert "made again" not in resumed.stderr
+
+
+def test_an_environment_that_used_its_restart_has_none_after_a_replay() -> None:
+    """The second of two was made again in step 15; replayed, and broken again, it ends the job, the first does not."""
+    envs = vec_env("tests.environments:Raising-always-v0", range(2), restarts=1)
+    envs.reset()
+    for _ in range(12):
+        envs.step(np.zeros((2, 1), np.float32))
+    records = envs.capture()
+    assert [record.restarts for record in records] == [0, 0]
+    for _ in range(4):
+        envs.step(np.zeros((2, 1), np.float32))
+    records[1] = envs.capture()[1]
+    assert (records[1].episode, records[1].restarts) == (2, 1)
+    again = vec_env("tests.environments:Raising-always-v0", range(2), restarts=1)
+    assert again.restore(records) == []
+    assert [record.restarts for record in again.capture()] == [0, 1]
+    with pytest.raises(DataError, match=r"environment 1, episode 3 .*step 5"):
+        for _ in range(20):
+            again.step(np.zeros((2, 1), np.float32))
+    assert [record.restarts for record in again.capture()] == [1, 1]
 
 
 def test_an_environment_is_made_again_and_its_broken_episode_not_counted(faulty: Run, tmp_path: Path) -> None:

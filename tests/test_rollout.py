@@ -36,8 +36,8 @@ REPLAYABLE = (
 )
 
 
-def vec_env(env_id: str, indices: range = range(3), seed: int = 0) -> VecEnv:
-    return VecEnv(make_backend(env_id, (), len(indices)), indices, seed, env_id, rank=0)
+def vec_env(env_id: str, indices: range = range(3), seed: int = 0, restarts: int = 0) -> VecEnv:
+    return VecEnv(make_backend(env_id, (), len(indices)), indices, seed, env_id, rank=0, restarts=restarts)
 
 
 def random_actions(envs: VecEnv, steps: int, first: int = 0) -> list[np.ndarray]:
@@ -53,8 +53,8 @@ def random_actions(envs: VecEnv, steps: int, first: int = 0) -> list[np.ndarray]
     return rows
 
 
-def collector(env_id: str, gamma: float = 0.9, indices: range = range(3)) -> Collector:
-    envs, settings = vec_env(env_id, indices), NetworkSettings("mlp", (8,), "tanh", 4)
+def collector(env_id: str, gamma: float = 0.9, indices: range = range(3), restarts: int = 0) -> Collector:
+    envs, settings = vec_env(env_id, indices, restarts=restarts), NetworkSettings("mlp", (8,), "tanh", 4)
     network = ActorCritic(envs.observation, envs.action, settings, settings)
     policy = Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), 10.0)
     envs.reset()
@@ -147,6 +147,19 @@ def test_an_environment_that_cannot_be_replayed_begins_a_new_episode() -> None:
     again = vec_env("tests.environments:Entropy-v0", range(5, 7))
     assert again.restore(envs.capture()) == [5, 6]
     assert [(record.episode, len(record.actions)) for record in again.capture()] == [(1, 0)] * 2
+
+
+def test_a_replay_that_repeats_what_was_seen_but_not_what_was_paid_begins_a_new_episode() -> None:
+    """Environment 6 alone pays 2 a step in its second episode, for how its first one ended."""
+    envs = vec_env("tests.environments:Carrying-v0", range(5, 8))
+    envs.reset()
+    for _ in range(25):
+        envs.step(np.array([0, 1, 0]))
+    records = envs.capture()
+    assert [record.episode_return for record in records] == [5.0, 10.0, 5.0]
+    again = vec_env("tests.environments:Carrying-v0", range(5, 8))
+    assert again.restore(records) == [6]
+    assert [(record.episode, len(record.actions)) for record in again.capture()] == [(1, 5), (2, 0), (1, 5)]
 
 
 def test_a_wrong_observation_shape_is_not_broadcast() -> None:

@@ -89,6 +89,30 @@ class WalkVector(VectorEnv[Any, Any, Any]):
         self.at[row], self.steps[row], self.over[row] = self.winds[row].uniform(-0.2, 0.2, 2), 0, False
 
 
+class StrictWalk(Walk):
+    """A walk whose actions are numbered from 1, and which accepts no others."""
+
+    action_space = spaces.Discrete(3, start=1)
+
+    def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert action in self.action_space, f"{action} is no action"
+        return super().step(action - 1)
+
+
+class StrictWalkVector(WalkVector):
+    """Several such walks, none of which may be stepped after its end before it has begun again."""
+
+    def __init__(self, num_envs: int, kind: str) -> None:
+        super().__init__(num_envs, kind)
+        self.single_action_space = StrictWalk.action_space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        assert actions in self.action_space, f"{actions} are no actions"
+        assert not self.over.any(), "a walk that is over goes on"
+        return super().step(actions - 1)
+
+
 def register() -> None:
     """Make the walks known to Gymnasium."""
     variants: dict[str, dict[str, Any]] = {
@@ -102,3 +126,5 @@ def register() -> None:
     for name, settings in variants.items():
         single, vector = f"{__name__}:Walk", f"{__name__}:WalkVector"
         gymnasium.register(name, single, vector_entry_point=vector, kwargs=settings)
+    single, vector = f"{__name__}:StrictWalk", f"{__name__}:StrictWalkVector"
+    gymnasium.register("StrictWalk-v0", single, vector_entry_point=vector, kwargs={"kind": "box"})

@@ -1,0 +1,67 @@
+"""Runs of the real learners that go on with another number of ranks, beside those that never changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines_ppo.common import checkpoint
+from baselines_ppo.run.cli import main
+from tests.conftest import ROOT, Finished
+from tests.runs import COUNTING, LSTM, arrays, flags
+
+SLOW = pytest.mark.slow
+# How a run begins, and the steps that one more iteration of it has, or a few.
+RUNS: dict[str, tuple[tuple[object, ...], int]] = {
+    "counting": ((*flags("CartPole-v1", "ppo_kl", 1), *COUNTING, "--num-timesteps", 150), 350),
+    "lstm": ((*flags("CartPole-v1", "ppo2", 2), *LSTM), 3 * 192),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("counting", 2, 1),
+        pytest.param("lstm", 2, 1, marks=SLOW),
+        pytest.param("counting", 1, 2, marks=SLOW),
+    ],
+)
+def test_another_number_of_ranks_goes_on_with_the_same_trajectories(
+    name: str,
+    before: int,
+    after: int,
+    mpi: Callable[..., Finished],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Equal up to the rounding of sums, in the first iteration that follows."""
+    line, more = RUNS[name]
+
+    def longer(logdir: str) -> tuple[object, ...]:
+        return ("--resume", tmp_path / "base" / "checkpoints", "--logdir", tmp_path / logdir, "--num-timesteps", more)
+
+    def run(ranks: int, *lines: tuple[object, ...]) -> str:
+        """Run one command after the other; returns what they printed."""
+        if ranks == 1:  # here, where TensorFlow is loaded
+            assert [main([*map(str, line)]) for line in lines] == [0] * len(lines)
+            return capsys.readouterr().out
+        arguments = [part for line in lines for part in ("+", *line)][1:]
+        finished = mpi(ranks, ROOT / "tests" / "series.py", *arguments)
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    stayed = run(before, (*line, "--logdir", tmp_path / "base"), longer("stayed"))
+    moved = run(after, longer("moved"))
+    assert "elastic" not in stayed
+    assert f"elastic, {before} -> {after} ranks, equal up to the rounding of sums" in moved
+    iteration = int(checkpoint.find(tmp_path / "base")[0].manifest["iteration"]) + 1
+    one, other = arrays(tmp_path / "stayed", iteration), arrays(tmp_path / "moved", iteration)
+    assert set(one) == set(other)
+    for key in ("episode", "action_count", "actions", "episode_length", "episode_return"):
+        np.testing.assert_array_equal(one[f"environments/{key}"], other[f"environments/{key}"], err_msg=key)
+    np.testing.assert_array_equal(one["window"], other["window"])  # each episode's return and length
+    np.testing.assert_allclose(one["parameters"], other["parameters"], rtol=0, atol=1e-4)
+    assert abs(one["parameters"] - arrays(tmp_path / "base")["parameters"]).max() > 1e-3  # it has learned
