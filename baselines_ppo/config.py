@@ -240,7 +240,7 @@ def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
     if config.num_episodes is not None and config.num_episodes % config.num_envs:
         raise UsageError(
             f"num_episodes {config.num_episodes} is not a multiple of num_envs {config.num_envs}; each environment "
-            f"makes as many: give --num-envs {closest_divisor(config.num_episodes, config.num_envs)}"
+            f"makes as many: give --num-episodes {-(-config.num_episodes // config.num_envs) * config.num_envs}"
         )
     return config
 

@@ -103,7 +103,7 @@ class Collector:
         while len(moments) < num_steps if num_episodes is None else remaining.any():
             moments.append(self._step(next(noise), remaining > 0, seconds))
             remaining -= moments[-1].step.terminated | moments[-1].step.truncated
-            if num_episodes is not None and len(moments) > MOST_STEPS:
+            if num_episodes is not None and len(moments) >= MOST_STEPS and remaining.any():
                 waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
                 raise DataError(
                     f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "

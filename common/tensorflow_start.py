@@ -22,6 +22,7 @@ def start_tensorflow() -> None:
         tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
         tf.config.threading.set_intra_op_parallelism_threads(int(os.environ["TF_NUM_INTRAOP_THREADS"]))
         tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
+        tf.get_logger().setLevel("ERROR")  # it warns of retracing while shapes are still becoming general
         tf.constant(0.0)  # starts the runtime, which greets too
 
 

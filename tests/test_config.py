@@ -74,7 +74,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         lambda: check_minibatches(configure("X", num_envs=1, num_minibatches=256), 1, recurrent=False),
         "fewer --num-minibatches",
     ),
-    (lambda: resolve(configure("X", "ppo_kl", num_envs=12), 1), "give --num-envs 10"),
+    (lambda: resolve(configure("X", "ppo_kl", num_envs=12), 1), "give --num-episodes 24"),
     (lambda: configure("X", "trpo", clip_range=0.1), "unknown field clip_range of trpo"),
     (lambda: cli.main([]), "which environment? give --env"),
     (lambda: cli.main(["--resume", "auto", "--logdir", "x"]), "which environment? give --env"),

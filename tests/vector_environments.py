@@ -90,17 +90,24 @@ class WalkVector(VectorEnv[Any, Any, Any]):
 
 
 class StrictWalk(Walk):
-    """A walk whose actions are numbered from 1, and which accepts no others."""
+    """A walk whose actions are numbered from 1, which accepts no others, and which must begin again after its end."""
 
     action_space = spaces.Discrete(3, start=1)
 
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.over = False
+        return super().reset(seed=seed)
+
     def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         assert action in self.action_space, f"{action} is no action"
-        return super().step(action - 1)
+        assert not self.over, "a walk that is over goes on"
+        result = super().step(action - 1)
+        self.over = result[2] or result[3]
+        return result
 
 
 class StrictWalkVector(WalkVector):
-    """Several such walks, none of which may be stepped after its end before it has begun again."""
+    """Several such walks."""
 
     def __init__(self, num_envs: int, kind: str) -> None:
         super().__init__(num_envs, kind)
