@@ -24,7 +24,7 @@ RUNS: dict[str, tuple[tuple[object, ...], int]] = {
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
-        ("counting", 1, 2),
+        pytest.param("counting", 1, 2, marks=SLOW),
         pytest.param("lstm", 2, 1, marks=SLOW),
         pytest.param("counting", 2, 1, marks=SLOW),
         pytest.param("lstm", 1, 2, marks=SLOW),
