@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
@@ -52,17 +50,6 @@ def trusted(
     loaded = load_agent(agent)
     wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
     return loaded, env or check_stored_id(loaded.env_id), wrappers
-
-
-def run_episode(
-    agent: Agent, env_id: str, wrappers: Sequence[str], seed: int, episode: int, deterministic: bool
-) -> tuple[float, int]:
-    """Return the raw undiscounted return and the length, in steps, of one episode."""
-    backend = make_backend(env_id, wrappers, 1)
-    try:
-        return play_episode(agent, backend, env_id, seed, episode, deterministic)
-    finally:
-        backend.close()
 
 
 def play_episode(
