@@ -93,7 +93,9 @@ class PPOKLConfig:
     value_epochs: int = option(10, "passes of the value function over this iteration and the one before", low=1)
     value_minibatch_size: int = option(256, "transitions of its minibatches over all ranks", low=2)
     value_learning_rate: float = option(1e-2, "Adam's step size for the value function, before the root", above=0)
-    scale_learning_rates: bool = option(True, "divide step sizes by the root of the middle layer's units")
+    scale_learning_rates: bool = option(
+        True, "divide step sizes by the root of the middle layer's units; log std's, times the number of actions"
+    )
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
 

@@ -66,7 +66,9 @@ class PPOKL(Algorithm):
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
-        self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, epsilon, compiled=False)
+        self.policy_adam = MpiAdam(
+            self.loss, METRICS, network.policy_layout, comm, epsilon, compiled=False, step_scales=self._step_scales()
+        )
         self.value_adam = MpiAdam(self.value_loss, ("value_loss",), network.value_layout, comm, epsilon, compiled=False)
         self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
@@ -175,6 +177,14 @@ class PPOKL(Algorithm):
         assert settings is not None, "policy and value function are apart"
         sizes = settings.hidden_sizes
         return math.sqrt(sizes[len(sizes) // 2]) if self.config.scale_learning_rates and sizes else 1.0
+
+    def _step_scales(self) -> dict[str, float]:
+        """Return how many times larger the steps of log std are: by the number of actions.
+
+        Coady's log variance is a sum of 10/48 as many parameters as the last layer has units, 10 per action.
+        """
+        shape = dict(self.policy.network.policy_layout.shapes).get("log_std")
+        return {"log_std": float(shape[0])} if shape and self.config.scale_learning_rates else {}
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on that is the same on all ranks, besides statistics."""

@@ -28,7 +28,7 @@ class AdamState(NamedTuple):
 
 
 def adam_step(state: AdamState, gradient: tf.Tensor, learning_rate: tf.Tensor, epsilon: float) -> AdamState:
-    """Return the state after one Adam step.
+    """Return the state after one Adam step, of one size for all parameters or one for each.
 
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1 in the order of computation given at the end of
     its section 2, whose epsilon is the paper's "epsilon hat".
@@ -60,9 +60,15 @@ class MpiAdam:
         epsilon: float,
         max_grad_norm: float | None = None,
         compiled: bool = True,
+        step_scales: Mapping[str, float] | None = None,
     ) -> None:
-        """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
+        """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes.
+
+        `step_scales` multiply the step size of the parameters that they name.
+        """
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
+        scales = {name: np.full(shape, (step_scales or {}).get(name, 1.0)) for name, shape in layout.shapes}
+        self._step_scales = layout.join(scales) if step_scales else np.float32(1.0)
         self._epsilon, self._max_grad_norm = epsilon, max_grad_norm
         # One rank: the whole epoch is one compiled program. Several: a graph loop around compiled pieces,
         # with the reduction between them. Either way one call per epoch, not one per minibatch.
@@ -170,7 +176,8 @@ class MpiAdam:
     ) -> tuple[AdamState, tf.Tensor]:
         """Make one step, unless this gradient or one before it in the epoch was not finite."""
         gradient, metrics = average[: self._layout.size], average[self._layout.size :]
-        after = adam_step(state, clip_by_norm(gradient, self._max_grad_norm), learning_rate, self._epsilon)
+        rates = learning_rate * self._step_scales
+        after = adam_step(state, clip_by_norm(gradient, self._max_grad_norm), rates, self._epsilon)
         finite = tf.math.is_finite(tf.reduce_sum(tf.square(gradient)))  # sums and squares may overflow too
         good = finite & (metrics[-1] == 0.0) & (bad_before == 0.0)
         kept = [tf.where(good, new, old) for new, old in zip(after, state, strict=True)]

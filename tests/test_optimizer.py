@@ -130,3 +130,18 @@ def test_a_loss_may_take_several_numbers_that_move() -> None:
     metrics = adam.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, (-2.0, 0.75))
     assert metrics == {"second": 0.75}
     np.testing.assert_allclose(adam.parameters, [5.1], rtol=1e-5)  # uphill, against the negative weight
+
+
+def test_a_step_scale_moves_the_parameters_it_names_and_no_others() -> None:
+    """Adam's first step has the size of its step size, whatever the gradient."""
+
+    def sum_of_both(
+        parts: Mapping[str, tf.Tensor], batch: Batch, _: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return tf.reduce_sum(parts["a"]) + 7.0 * tf.reduce_sum(parts["b"]) + 0.0 * tf.reduce_sum(batch.x), {}
+
+    layout = ParameterLayout((("a", (2,)), ("b", (1,))))
+    adam = MpiAdam(sum_of_both, (), layout, Comm(), 1e-8, step_scales={"b": 3.0})
+    adam.start(np.zeros(3, np.float32))
+    adam.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, 0.0)
+    np.testing.assert_allclose(adam.parameters, [-0.1, -0.1, -0.3], rtol=1e-5)
