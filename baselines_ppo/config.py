@@ -46,6 +46,7 @@ class PPO1Config:
     """Clipped PPO as in OpenAI Baselines ppo1; values from its run_mujoco.py."""
 
     num_minibatches: int = option(32, "K, per epoch; T / K steps of every environment make a minibatch", low=1)
+    split_minibatches: bool | None = option(None, "share out each among the ranks; none: where they are large")
     num_epochs: int = option(10, "E, passes over each iteration's experience", low=1)
     learning_rate: float = option(3e-4, "Adam's step size", above=0)
     clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
@@ -59,6 +60,7 @@ class PPO2Config:
     """Clipped PPO as in OpenAI Baselines ppo2; values from its defaults.py, mujoco()."""
 
     num_minibatches: int = option(32, "K, per epoch; T / K steps of every environment make a minibatch", low=1)
+    split_minibatches: bool | None = option(None, "share out each among the ranks; none: where they are large")
     num_epochs: int = option(10, "E, passes over each iteration's experience", low=1)
     learning_rate: float = option(3e-4, "Adam's step size, or where the adaptive one begins", above=0)
     learning_rate_schedule: str = option(

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, variance_explained
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import deal, standardize
@@ -49,10 +49,10 @@ class PPO1(Algorithm):
         return self.adam.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return equation 9, to be minimised, over a minibatch, and its metrics."""
-        distribution, xp = self.policy.distribution, tensorflow_arrays()
+        """Return equation 9, to be minimised, over a minibatch, and its metrics; the setting is eps."""
+        clip_range, distribution, xp = settings[0], self.policy.distribution, tensorflow_arrays()
         params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
@@ -78,10 +78,10 @@ class PPO1(Algorithm):
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 
-        epochs = [self.adam.epoch(batch, chosen, learning_rate, clip_range) for chosen in indices]
+        fitted = self.adam.epochs(batch, indices, learning_rate, clip_range)
         self.policy.parameters = self.adam.parameters
         return {
-            **mean_of(epochs),
+            **fitted.metrics,
             "explained_variance": variance_explained(rollout.values, value_targets, rollout.made, self.comm),
             "learning_rate": learning_rate,
             "clip_range": clip_range,

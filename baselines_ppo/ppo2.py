@@ -20,14 +20,14 @@ import tensorflow as tf
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, mean_of, metrics_of, rows_of, variance_explained
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, rows_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
-from baselines_ppo.common.minibatches import deal, standardize, standardize_minibatches
+from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_minibatch
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import MpiAdam
 from baselines_ppo.common.policy import Policy
-from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.config import PPO2Config, TrainConfig
 
 
@@ -48,6 +48,7 @@ class PPO2(Algorithm):
             self.config.adam_epsilon,
             self.config.max_grad_norm,
             compiled=not policy.network.convolutional,
+            between_epochs=self.between_epochs,
         )
         self.adam.start(policy.parameters)
 
@@ -59,14 +60,18 @@ class PPO2(Algorithm):
     def loss(
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return equation 9, to be minimised, over a minibatch, and its metrics; settings are eps and beta."""
-        clip_range, kl_coef = settings[0], settings[1]
+        """Return equation 9, to be minimised, over a minibatch, and its metrics.
+
+        The settings are eps, beta, and mean and standard deviation of the advantages.
+        """
+        clip_range, kl_coef, mean, std = tf.unstack(settings)
         config, distribution, xp = self.config, self.policy.distribution, tensorflow_arrays()
         params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
-        policy_loss = clipped_surrogate(log_prob, batch.log_probs, batch.advantages, clip_range)
+        advantages = (batch.advantages - mean) / (std + SMALLEST_STD)
+        policy_loss = clipped_surrogate(log_prob, batch.log_probs, advantages, clip_range)
         if config.value_clip_range is None:
             value_loss = 0.5 * squared_error(value, batch.value_targets)
         else:
@@ -88,51 +93,53 @@ class PPO2(Algorithm):
             rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
         indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
-        batch = batch_of(rollout, self.policy, advantages, *self._in_network_units(rollout.values, value_targets))
-        standard = self._standardized(advantages, rollout, indices)
+        batch = batch_of(rollout, self.policy, advantages, *self._in_network_units(rollout, value_targets))
+        mean, std = self._advantage_moments(advantages, rollout, indices)
         remaining = 1.0 - progress
         if config.learning_rate_schedule == "linear":
             self.learning_rate = config.learning_rate * remaining
         clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
 
-        epochs: list[dict[str, float]] = []
-        for chosen, epoch_advantages in zip(indices, standard, strict=True):
-            epoch_batch = batch._replace(advantages=tf.constant(epoch_advantages))
-            epochs.append(self.adam.epoch(epoch_batch, chosen, self.learning_rate, (clip_range, self.kl_coef)))
-            kl = epochs[-1]["approx_kl"]  # the mean over all ranks, so they all decide alike
-            if config.learning_rate_schedule == "adaptive":
-                self.learning_rate = adapted_learning_rate(self.learning_rate, kl, config.kl_target)
-            if config.target_kl is not None and kl > config.target_kl:
-                break
+        fitted = self.adam.epochs(batch, indices, self.learning_rate, clip_range, self.kl_coef, mean, std)
+        self.learning_rate = fitted.learning_rate
         if config.kl_coef > 0:
-            self.kl_coef = adapted_kl_coef(self.kl_coef, epochs[-1]["approx_kl"], config.kl_target)
+            self.kl_coef = adapted_kl_coef(self.kl_coef, fitted.last["approx_kl"], config.kl_target)
         self.policy.parameters = self.adam.parameters
         return {
-            **mean_of(epochs),
+            **fitted.metrics,
             "explained_variance": variance_explained(rollout.values, value_targets, rollout.made, self.comm),
             "learning_rate": self.learning_rate,
             "clip_range": clip_range,
-            "epochs": float(len(epochs)),
+            "epochs": float(fitted.epochs),
             **({"kl_coef": self.kl_coef} if config.kl_coef > 0 else {}),
         }
 
-    def _standardized(self, advantages: np.ndarray, rollout: Rollout, indices: np.ndarray) -> np.ndarray:
-        """Return advantages [E, B, ...], standardised over the iteration or over each epoch's minibatches."""
-        recurrent = self.policy.network.recurrent
-        if self.config.normalize_advantages == "iteration":
-            standard = rows_of(standardize(advantages, rollout.made, self.comm), recurrent, rollout.made)
-            return np.broadcast_to(standard, (len(indices), *standard.shape))
-        return standardize_minibatches(rows_of(advantages, recurrent, rollout.made), indices, self.comm)
+    def between_epochs(self, metrics: Mapping[str, tf.Tensor], learning_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the next epoch's step size, and whether there is one; the KL is that over all ranks."""
+        config, kl = self.config, metrics["approx_kl"]
+        if config.learning_rate_schedule == "adaptive":
+            learning_rate = adapted_learning_rate(tensorflow_arrays(), learning_rate, kl, config.kl_target)
+        return learning_rate, tf.constant(True) if config.target_kl is None else kl <= config.target_kl
 
-    def _in_network_units(self, values: np.ndarray, value_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _advantage_moments(
+        self, advantages: np.ndarray, rollout: Rollout, indices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what advantages are standardised by, over the iteration or over each of the minibatches [E, K]."""
+        if self.config.normalize_advantages == "iteration":
+            mean, variance, _ = self.comm.moments(by_environment(advantages, rollout.made))
+            return mean, np.sqrt(variance)
+        rows = rows_of(advantages, self.policy.network.recurrent, rollout.made)
+        return moments_per_minibatch(rows, indices, self.comm)
+
+    def _in_network_units(self, rollout: Rollout, value_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return V_old as the network gave it, and the targets that it is to give.
 
         The targets' statistics move before learning, unlike the observations': no ratio depends on them, and the
         first targets would otherwise be far from what the network can give.
         """
-        old_values = self.policy.value_targets.normalize(values)
+        old_values = self.policy.value_targets.normalize(rollout.values)
         if self.config.normalize_value_targets:
-            self.policy.value_targets.update(self.comm.moments(value_targets.reshape(-1)))
+            self.policy.value_targets.update(self.comm.moments(by_environment(value_targets, rollout.made)))
         return old_values, self.policy.value_targets.normalize(value_targets)
 
     def state(self) -> dict[str, np.ndarray]:

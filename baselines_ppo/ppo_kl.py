@@ -82,9 +82,9 @@ class PPOKL(Algorithm):
         return self.policy_adam.step + self.value_adam.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, kl_weight: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, settings: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return what has the gradient of equation 1, given the weight of D in it, and metrics."""
+        """Return what has the gradient of equation 1, given the weight of D in it, its setting; and metrics."""
         distribution, batch, xp = self.policy.distribution, data.batch, tensorflow_arrays()
         params = self.policy.network.learn_policy(xp, parameters, batch.inputs)
         ratio = tf.exp(distribution.log_prob(xp, params, batch.actions) - batch.log_probs)
@@ -92,7 +92,7 @@ class PPOKL(Algorithm):
         policy_loss = -tf.reduce_sum(data.weights * ratio * batch.advantages)
         kl = tf.reduce_sum(data.weights * distribution.kl(xp, batch.params, params))
         entropy = tf.reduce_sum(data.weights * distribution.entropy(xp, params))
-        return policy_loss + kl_weight * kl, {"policy_loss": policy_loss, "entropy": entropy}
+        return policy_loss + settings[0] * kl, {"policy_loss": policy_loss, "entropy": entropy}
 
     def value_loss(
         self, parameters: Mapping[str, tf.Tensor], data: ValueBatch, _: tf.Tensor
@@ -120,11 +120,12 @@ class PPOKL(Algorithm):
         count = len(batch.log_probs)
         total = int(self.comm.sum(np.array([count]))[0])
         data = PolicyBatch(batch, tf.fill([count], np.float32(self.comm.size / total)))
-        everything, kl = np.arange(count, dtype=np.int32)[None], 0.0
+        everything, kl = np.arange(count, dtype=np.int32)[None, None], 0.0
         passes: list[dict[str, float]] = []
         while len(passes) < config.num_epochs and kl <= 4.0 * config.kl_target:
             kl_weight = kl_coef + 2.0 * config.hinge_coef * max(0.0, kl - 2.0 * config.kl_target)
-            passes.append(self.policy_adam.epoch(data, everything, self.learning_rate * factor, kl_weight))
+            fitted = self.policy_adam.epochs(data, everything, self.learning_rate * factor, kl_weight)
+            passes.append(fitted.metrics)
             own = self.kl(tf.constant(self.policy_adam.parameters), data).numpy()
             kl = float(self.comm.sum(own[None])[0] / self.comm.size)
         self.penalty = adapted_penalty(self.penalty, kl, config.kl_target)
@@ -165,9 +166,9 @@ class PPOKL(Algorithm):
         )
         targets = tf.constant(np.concatenate([*(share.targets for share in known), np.zeros(1, np.float32)]))
         epochs = [
-            self.value_adam.epoch(
-                ValueBatch(inputs, targets, tf.constant(weights)), indices, self.value_learning_rate, 0.0
-            )
+            self.value_adam.epochs(
+                ValueBatch(inputs, targets, tf.constant(weights)), indices[None], self.value_learning_rate
+            ).metrics
             for indices, weights in dealt
         ]
         return mean_of(epochs)

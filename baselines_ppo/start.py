@@ -41,7 +41,7 @@ from baselines_ppo.config import (
 )
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
-from baselines_ppo.wiring import actor_critic_of
+from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 
 # By algorithm, the module and class that learn; imported by name because they load TensorFlow.
 LEARNERS = {"ppo1": ("ppo1", "PPO1"), "ppo2": ("ppo2", "PPO2"), "ppo_kl": ("ppo_kl", "PPOKL"), "trpo": ("trpo", "TRPO")}
@@ -155,8 +155,9 @@ def _build(
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, settings.clip_raw_rewards)
-    algorithm = _algorithm(config, policy, comm, envs.indices)
-    return TrainingRun(config, comm, collector, algorithm, folder, signals)
+    split = splits_minibatches(config, network)
+    algorithm = _algorithm(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
+    return TrainingRun(config, comm, collector, algorithm, split, folder, signals)
 
 
 def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:

@@ -55,10 +55,10 @@ def train(
 
 
 def iterate(run: TrainingRun) -> Result:
-    """Collect, learn, merge statistics, log, save; until all steps are made or a signal asks to stop."""
+    """Collect, share, learn, merge statistics, log, save; until all steps are made or a signal asks to stop."""
     while not run.finished:
         rollout = run.collect()
-        metrics = run.learn(rollout)
+        metrics = run.learn(run.share(rollout))
         run.update_statistics(rollout)
         run.log(rollout, metrics)
         run.agree()

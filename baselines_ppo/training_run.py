@@ -18,7 +18,7 @@ from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_B
 from baselines_ppo.common.logger import TIME_SHARES, Logger
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.rollout import Collector, Rollout
+from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.common.signals import EXIT_CODES, StopSignals
 from baselines_ppo.config import TrainConfig
@@ -67,12 +67,17 @@ class TrainingRun:
         comm: Comm,
         collector: Collector,
         algorithm: Algorithm,
+        split: bool,
         folder: RunFolder,
         signals: StopSignals,
     ) -> None:
-        """Rank 0 gives the run its logger afterwards."""
+        """Rank 0 gives the run its logger afterwards.
+
+        Args:
+          split: the algorithm learns from this rank's own steps, together with the others; else from everyone's.
+        """
         self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
-        self.folder, self.signals = folder, signals
+        self.split, self.folder, self.signals = split, folder, signals
         self.logger: Logger | None = None
         self.counters = Counters()
         self.lineage: list[Segment] = []
@@ -94,6 +99,10 @@ class TrainingRun:
         share = None if episodes is None else episodes // envs
         return self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
 
+    def share(self, rollout: Rollout) -> Rollout:
+        """Return what this rank learns from: its own part, or where minibatches are small the steps of all ranks."""
+        return rollout if self.split or self.comm.size == 1 else of_all_ranks(rollout, self.comm)
+
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """Give the rollout to the algorithm; returns its metrics."""
         begun = time.perf_counter()
@@ -105,9 +114,9 @@ class TrainingRun:
         """Merge what all ranks have seen into the statistics that the next iteration uses."""
         policy, scaler = self.collector.policy, self.collector.reward_scaler
         if self.config.rollout.normalize_observations and not policy.sees_images:
-            policy.observations.update(self.comm.moments(rollout.raw_observations[rollout.made]))
+            policy.observations.update(self.comm.moments(by_environment(rollout.raw_observations, rollout.made)))
         if scaler is not None:
-            scaler.update(self.comm.moments(rollout.discounted_returns[rollout.made]))
+            scaler.update(self.comm.moments(by_environment(rollout.discounted_returns, rollout.made)))
 
     def log(self, rollout: Rollout, metrics: dict[str, float]) -> None:
         """Count the iteration and its episodes over all ranks, and write them down."""

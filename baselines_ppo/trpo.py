@@ -22,7 +22,7 @@ import tensorflow as tf
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.actor_critic import Inputs
 from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
+from baselines_ppo.common.batch import Batch, batch_of, variance_explained
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import squared_error, surrogate
@@ -145,7 +145,7 @@ class TRPO(Algorithm):
         config, recurrent = self.config, self.policy.network.recurrent
         indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
         fitted = ValueBatch(batch.inputs, batch.value_targets)
-        return mean_of([self.value_adam.epoch(fitted, chosen, config.value_learning_rate, 0.0) for chosen in indices])
+        return self.value_adam.epochs(fitted, indices, config.value_learning_rate).metrics
 
     def _gradient(self, parameters: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Return this rank's g, [P]."""

@@ -14,6 +14,10 @@ from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
 
+# A gradient takes about 6 operations per transition and parameter. Below this many products of the two, adding up
+# the ranks' gradients takes longer than computing the whole of it on each.
+SMALL_MINIBATCH = 5_000_000
+
 # Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
 OWN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
 OWN_OF_A_USER = ((), "tanh")
@@ -59,6 +63,16 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
             value_network=replace(settings, hidden_sizes=sizes_between(10 * inputs, 5)),
         )
     return ActorCritic(observation, action, settings, None if shared else settings)
+
+
+def splits_minibatches(config: TrainConfig, network: ActorCritic) -> bool:
+    """Return whether the ranks share out each minibatch and average its gradient, or each learns from all of it."""
+    algorithm = config.algorithm
+    if isinstance(algorithm, PPOKLConfig | TRPOConfig):
+        return True
+    if algorithm.split_minibatches is not None:
+        return algorithm.split_minibatches
+    return network.convolutional or config.minibatch_size * network.layout.size > SMALL_MINIBATCH
 
 
 def sizes_between(first: int, last: int) -> tuple[int, int, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from baselines_ppo.common.arrays import Array
 
 FACTOR = 1.5
 PENALTY_RANGE = (1.0 / 30.0, 30.0)  # outside of it, the step size moves too
@@ -51,12 +53,9 @@ def adapted_kl_coef(kl_coef: float, kl: float, kl_target: float) -> float:
 
 
 def adapted_learning_rate(
-    learning_rate: float, kl: float, kl_target: float, limits: tuple[float, float] = (1e-6, 1e-2)
-) -> float:
+    xp: Any, learning_rate: Array, kl: Array, kl_target: float, limits: tuple[float, float] = (1e-6, 1e-2)
+) -> Array:
     """Return the step size, 1.5 times smaller if the KL is above twice its target, larger if below half of it."""
     lowest, highest = limits
-    if kl > 2.0 * kl_target:
-        return max(learning_rate / FACTOR, lowest)
-    if kl < 0.5 * kl_target:
-        return min(learning_rate * FACTOR, highest)
-    return learning_rate
+    smaller, larger = xp.maximum(learning_rate / FACTOR, lowest), xp.minimum(learning_rate * FACTOR, highest)
+    return xp.where(kl > 2.0 * kl_target, smaller, xp.where(kl < 0.5 * kl_target, larger, learning_rate))

@@ -13,7 +13,7 @@ from baselines_ppo.common.gae import explained_variance
 from baselines_ppo.common.losses import approx_kl, clip_fraction
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy import Policy
-from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.common.rollout import Rollout, by_environment
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
 
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     actions: Any  # [B, ...]
     log_probs: Any  # [B], log pi_old(a|s)
     params: Any  # [B, ...], parameters of pi_old(.|s)
-    advantages: Any  # [B], standardised
+    advantages: Any  # [B]
     values: Any  # [B], V_old, as the value network gave it
     value_targets: Any  # [B], in the value network's unit
 
@@ -79,5 +79,5 @@ def mean_of(epochs: list[dict[str, float]]) -> dict[str, float]:
 
 def variance_explained(values: np.ndarray, value_targets: np.ndarray, made: np.ndarray, comm: Comm) -> float:
     """Return the share of the targets' variance that the values [T, n] explain, over all ranks."""
-    errors = np.stack([(value_targets - values)[made], value_targets[made]], axis=-1)
-    return explained_variance(*comm.moments(errors).variance)
+    errors = np.stack([value_targets - values, value_targets], axis=-1)
+    return explained_variance(*comm.moments(by_environment(errors, made)).variance)

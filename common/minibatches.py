@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.common.seeding import Purpose, generator
 
 SMALLEST_STD = 1e-8
@@ -116,12 +116,12 @@ def deal_unequal(
 
 def standardize(advantages: np.ndarray, made: np.ndarray, comm: Comm) -> np.ndarray:
     """Return advantages [T, n] with mean 0 and standard deviation 1 over those made in the iteration, of all ranks."""
-    mean, variance, _ = comm.moments(advantages[made])
+    mean, variance, _ = comm.moments(by_environment(advantages, made))
     return ((advantages - mean) / (np.sqrt(variance) + SMALLEST_STD)).astype(np.float32)
 
 
-def standardize_minibatches(advantages: np.ndarray, indices: np.ndarray, comm: Comm) -> np.ndarray:
-    """Return advantages [E, B, ...] standardised over the global minibatch that each falls into.
+def moments_per_minibatch(advantages: np.ndarray, indices: np.ndarray, comm: Comm) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation, each [E, K], of the advantages of each global minibatch.
 
     Args:
       advantages: this rank's rows, [B] or with memory [n, T].
@@ -131,10 +131,4 @@ def standardize_minibatches(advantages: np.ndarray, indices: np.ndarray, comm: C
     inner = tuple(range(2, dealt.ndim))
     count = comm.size * int(np.prod(dealt.shape[2:]))
     mean, square = comm.sum(np.stack([dealt.sum(inner), (dealt * dealt).sum(inner)])) / count
-    std = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    mean, std = np.expand_dims(mean, inner), np.expand_dims(std, inner)
-    standard = (dealt - mean) / (std + SMALLEST_STD)
-    result = np.empty((len(indices), *advantages.shape), dtype=np.float32)
-    for epoch, chosen in enumerate(indices):
-        result[epoch, chosen] = standard[epoch]
-    return result
+    return mean, np.sqrt(np.maximum(square - mean * mean, 0.0))

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,12 +46,17 @@ class Comm:
         wait(self._comm.Iallreduce(x, total))
         return total
 
-    def moments(self, samples: np.ndarray) -> Moments:
-        """Return the moments of the samples [B, ...] of all ranks together, over their first axis."""
-        own = moments_of(samples)
-        packed = np.concatenate([np.ravel(own.mean), np.ravel(own.variance), [own.samples]])
-        size, shape = own.mean.size, own.mean.shape
-        parts = [Moments(row[:size].reshape(shape), row[size:-1].reshape(shape), row[-1]) for row in self.stack(packed)]
+    def moments(self, samples: Sequence[np.ndarray]) -> Moments:
+        """Return the moments of all ranks' samples together, bit for bit the same on any number of ranks.
+
+        Args:
+          samples: this rank's, one array [B, ...] for each of its environments; as many on every rank.
+        """
+        own = [moments_of(x) for x in samples]
+        shape, size = own[0].mean.shape, own[0].mean.size
+        packed = np.array([[*np.ravel(m.mean), *np.ravel(m.variance), m.samples] for m in own])
+        rows = self.stack(packed).reshape(-1, 2 * size + 1)
+        parts = [Moments(row[:size].reshape(shape), row[size:-1].reshape(shape), row[-1]) for row in rows]
         return functools.reduce(merge_moments, parts)
 
     def stack(self, x: np.ndarray) -> np.ndarray:

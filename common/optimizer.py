@@ -14,7 +14,7 @@ from baselines_ppo.common.parameters import ParameterLayout
 
 BETA1, BETA2 = 0.9, 0.999
 
-# parameters by name, a minibatch, what else moves (clip range, weight of a penalty) -> loss and metrics, scalars
+# parameters by name, a minibatch, what else moves [S] (clip range, weight of a penalty) -> loss and metrics, scalars
 Loss = Callable[[Mapping[str, tf.Tensor], Any, tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
 
@@ -48,6 +48,24 @@ def clip_by_norm(gradient: tf.Tensor, max_norm: float | None) -> tf.Tensor:
     return gradient * (max_norm / tf.maximum(tf.norm(gradient), max_norm))
 
 
+class Fitted(NamedTuple):
+    """What some epochs of minibatches gave; metrics are means over minibatches and ranks."""
+
+    metrics: dict[str, float]  # of all epochs made
+    last: dict[str, float]  # of the last one
+    epochs: int
+    learning_rate: float  # after the last one
+
+
+# last epoch's metrics by name, step size -> next epoch's step size, whether there is to be one
+BetweenEpochs = Callable[[Mapping[str, tf.Tensor], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def unchanged(metrics: Mapping[str, tf.Tensor], learning_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Keep the step size and make all epochs."""
+    return learning_rate, tf.constant(True)
+
+
 class MpiAdam:
     """Minimises a loss by minibatch steps that are the same on all ranks."""
 
@@ -61,19 +79,21 @@ class MpiAdam:
         max_grad_norm: float | None = None,
         compiled: bool = True,
         step_scales: Mapping[str, float] | None = None,
+        between_epochs: BetweenEpochs = unchanged,
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes.
 
         `step_scales` multiply the step size of the parameters that they name.
         """
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
+        self._between_epochs = between_epochs
         scales = {name: np.full(shape, (step_scales or {}).get(name, 1.0)) for name, shape in layout.shapes}
         self._step_scales = layout.join(scales) if step_scales else np.float32(1.0)
         self._epsilon, self._max_grad_norm = epsilon, max_grad_norm
-        # One rank: the whole epoch is one compiled program. Several: a graph loop around compiled pieces,
-        # with the reduction between them. Either way one call per epoch, not one per minibatch.
+        # One rank: all epochs are one compiled program. Several: a graph loop around compiled pieces, with the
+        # reduction between them. Either way one call per iteration, not one per minibatch.
         options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
-        self._run_epoch = tf.function(self._epoch, jit_compile=compiled and comm.size == 1, **options)
+        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and comm.size == 1, **options)
         self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
         self._run_step = tf.function(self._step, jit_compile=compiled, **options)
         self._state: AdamState
@@ -93,30 +113,30 @@ class MpiAdam:
         """Number of steps made since `start`."""
         return int(self._state.step)
 
-    def epoch(
-        self, batch: Any, indices: np.ndarray, learning_rate: float, setting: float | tuple[float, ...]
-    ) -> dict[str, float]:
-        """Make K steps, one per minibatch, and return the metrics averaged over them and over ranks.
+    def epochs(self, batch: Any, indices: np.ndarray, learning_rate: float, *settings: Any) -> Fitted:
+        """Make one step per minibatch, epoch after epoch, until all are made or `between_epochs` ends them.
 
         Args:
           batch: NamedTuple of this rank's tensors [B, ...].
-          indices: which rows of the batch make each minibatch, [K, M].
-          setting: the loss's third argument.
+          indices: which rows of the batch make each minibatch of each epoch, [E, K, M].
+          settings: numbers, or arrays [E, K]; those of a minibatch are the loss's third argument.
 
         Raises:
           DataError: a gradient was not finite on some rank; it and all later ones were not applied.
         """
-        scalars = tf.constant(learning_rate, tf.float32), tf.constant(setting, tf.float32)
-        self._state, sums, own_bad = self._run_epoch(self._state, batch, tf.constant(indices), *scalars)
-        *metrics, bad = sums.numpy() / np.float32(len(indices))
-        if bad:
-            ranks = np.flatnonzero(self._comm.stack(own_bad.numpy())).tolist()
+        shape = indices.shape[:2]
+        each = np.stack([np.broadcast_to(np.float32(x), shape) for x in settings] or [np.zeros(shape, np.float32)], -1)
+        rate = tf.constant(learning_rate, tf.float32)
+        self._state, *taken = self._run_epochs(self._state, batch, tf.constant(indices), rate, tf.constant(each))
+        epochs, rate, sums, last, own_bad = (x.numpy() for x in taken)
+        if sums[-1]:
+            ranks = np.flatnonzero(self._comm.stack(own_bad)).tolist()
             where = f"of rank {', '.join(map(str, ranks))}" if ranks else "summed over the ranks"
             raise DataError(
                 f"update {self.step + 1}: the gradient {where} has NaN or Inf; nothing was applied from it. "
                 "Begin again with a smaller step size, or look at the environment's observations and rewards"
             )
-        return dict(zip(self._metric_names, map(float, metrics), strict=True))
+        return Fitted(self._named(sums / (epochs * shape[1])), self._named(last), int(epochs), float(rate))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return parameters, both moments and the step count as named arrays."""
@@ -130,34 +150,54 @@ class MpiAdam:
         )
         self._state = AdamState(parameters, first, second, tf.constant(state["adam/step"], tf.int64))
 
+    def _epochs(
+        self, state: AdamState, batch: Any, indices: tf.Tensor, learning_rate: tf.Tensor, settings: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """Loop over the epochs; returns state, epochs made, step size, sums and last means of metrics, own bad."""
+        zeros, most = tf.zeros([len(self._metric_names) + 1]), tf.shape(indices)[0]
+
+        def going(
+            e: tf.Tensor, go_on: tf.Tensor, state: AdamState, rate: tf.Tensor, sums: tf.Tensor, *_: Any
+        ) -> tf.Tensor:
+            return (e < most) & go_on & (sums[-1] == 0.0)
+
+        def body(
+            e: tf.Tensor, _: tf.Tensor, state: AdamState, rate: tf.Tensor, sums: tf.Tensor, __: Any, bad: tf.Tensor
+        ) -> tuple[Any, ...]:
+            state, own, own_bad = self._epoch(state, batch, indices[e], rate, settings[e])
+            means = own / tf.cast(tf.shape(indices)[1], tf.float32)
+            rate, go_on = self._between_epochs(dict(zip(self._metric_names, tf.unstack(means[:-1]), strict=True)), rate)
+            return e + 1, go_on, state, rate, sums + own, means, bad + own_bad
+
+        start = (tf.constant(0), tf.constant(True), state, learning_rate, zeros, zeros, tf.constant(0.0))
+        e, _, state, rate, sums, means, bad = tf.while_loop(going, body, start, maximum_iterations=most)
+        return state, e, rate, sums, means, bad
+
     def _epoch(
-        self,
-        state: AdamState,
-        batch: Any,
-        indices: tf.Tensor,
-        learning_rate: tf.Tensor,
-        setting: tf.Tensor,
+        self, state: AdamState, batch: Any, indices: tf.Tensor, learning_rate: tf.Tensor, settings: tf.Tensor
     ) -> tuple[AdamState, tf.Tensor, tf.Tensor]:
         """Loop over the minibatches; returns the state, the sums of metrics, and how often this rank was bad."""
 
         def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor, own_bad: tf.Tensor) -> tuple[Any, ...]:
             minibatch = tf.nest.map_structure(lambda x: tf.gather(x, indices[k]), batch)
-            own = self._run_gradient(state.parameters, minibatch, setting)
+            own = self._run_gradient(state.parameters, minibatch, settings[k])
             state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
             return k + 1, state, sums + metrics, own_bad + own[-1]
 
-        sums = tf.zeros([len(self._metric_names) + 1])
-        count = tf.shape(indices)[0] if indices.shape[0] is None else indices.shape[0]
-        start = (tf.constant(0), state, sums, tf.constant(0.0))
+        count = tf.shape(indices)[0]
+        start = (tf.constant(0), state, tf.zeros([len(self._metric_names) + 1]), tf.constant(0.0))
         _, state, sums, own_bad = tf.while_loop(lambda k, *_: k < count, body, start, maximum_iterations=count)
         return state, sums, own_bad
 
-    def _gradient(self, parameters: tf.Tensor, minibatch: Any, setting: tf.Tensor) -> tf.Tensor:
+    def _named(self, values: np.ndarray) -> dict[str, float]:
+        return dict(zip(self._metric_names, map(float, values[:-1]), strict=True))
+
+    def _gradient(self, parameters: tf.Tensor, minibatch: Any, settings: tf.Tensor) -> tf.Tensor:
         """Return this rank's gradient, metrics and not-finite flag in one vector [P + k + 1]."""
         parts = self._layout.split(parameters)
         with tf.GradientTape() as tape:
             tape.watch(parts)
-            loss, metrics = self._loss(parts, minibatch, setting)
+            loss, metrics = self._loss(parts, minibatch, settings)
         gradients = tape.gradient(loss, parts)
         gradient = tf.concat([tf.reshape(gradients[name], [-1]) for name, _ in self._layout.shapes], axis=0)
         tail = [metrics[name] for name in self._metric_names]

@@ -12,7 +12,7 @@ from baselines_ppo.common.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.observations import ImageObservation
 
 ROWS = 8  # observations per forward pass when acting, whatever the batch
-IMAGES_AT_ONCE = 64  # through the value function; each takes megabytes on its way
+VALUED_ROWS = 64  # through the value function, likewise; images take megabytes each on their way
 
 
 class Sampled(NamedTuple):
@@ -79,12 +79,12 @@ class Policy:
 
     def values(self, observations: np.ndarray, states: np.ndarray) -> np.ndarray:
         """Return values [B], in the unit of the scaled rewards, for normalised observations and states before them."""
-        block = IMAGES_AT_ONCE if self.sees_images else max(len(observations), 1)
-        parts = [
-            self.network.value(np, self._parts, observations[i : i + block], states[i : i + block])
-            for i in range(0, len(observations), block)
-        ]
-        return self.value_targets.denormalize(np.concatenate(parts))
+
+        def value_rows(observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
+            return (self.network.value(np, self._parts, observations, states),)
+
+        (values,) = in_fixed_rows(value_rows, observations, states, rows=VALUED_ROWS)
+        return self.value_targets.denormalize(values)
 
     def absorb_value_targets(self) -> None:
         """Let the value network's last layer do what denormalising its outputs did; the values stay the same."""
@@ -97,17 +97,19 @@ class Policy:
         self.parameters = self.network.layout.join(parts)
 
 
-def in_fixed_rows(function: Callable[..., tuple[np.ndarray, ...]], *batches: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return function(*batches), computed `ROWS` rows at a time, the last ones padded.
+def in_fixed_rows(
+    function: Callable[..., tuple[np.ndarray, ...]], *batches: np.ndarray, rows: int = ROWS
+) -> tuple[np.ndarray, ...]:
+    """Return function(*batches), computed so many rows at a time, the last ones padded.
 
     Matrix products of different sizes are summed in different orders: the last bit of an action would depend on
     how many environments share the rank. In blocks of one size, each row's result depends on that row alone.
     """
     count = len(batches[0])
-    padded = -(-count // ROWS) * ROWS
+    padded = -(-count // rows) * rows
     if padded != count:
         batches = tuple(np.concatenate([x, np.zeros((padded - count, *x.shape[1:]), x.dtype)]) for x in batches)
-    blocks = [function(*(x[i : i + ROWS] for x in batches)) for i in range(0, padded, ROWS)]
+    blocks = [function(*(x[i : i + rows] for x in batches)) for i in range(0, padded, rows)]
     if len(blocks) == 1:
         return tuple(x[:count] for x in blocks[0])
     return tuple(np.concatenate(parts)[:count] for parts in zip(*blocks, strict=True))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import Policy, Sampled
 from baselines_ppo.common.seeding import Purpose, generator
@@ -55,6 +56,22 @@ class Rollout(NamedTuple):
     def starts(self) -> np.ndarray:
         """Whether an episode begins with a step, [T, n]; where one begins with the first, the states are zero."""
         return np.concatenate([np.zeros_like(self.ends[:1]), self.ends[:-1]])
+
+
+def by_environment(x: np.ndarray, made: np.ndarray) -> list[np.ndarray]:
+    """Return of [T, n, ...] the steps that each environment made, n arrays [B_i, ...]."""
+    return [x[column, i] for i, column in enumerate(made.T)]
+
+
+def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
+    """Return the steps of all ranks' environments, in their order, on every rank; the episodes stay this rank's."""
+
+    def together(x: np.ndarray, axis: int) -> np.ndarray:
+        return np.concatenate(list(comm.stack(x)), axis=axis)
+
+    parts = rollout._asdict()
+    arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray)}
+    return Rollout(**{**parts, **{name: together(x, 0 if name == "states" else 1) for name, x in arrays.items()}})
 
 
 class Moment(NamedTuple):

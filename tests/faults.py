@@ -115,20 +115,20 @@ def nudge(run_class: type[TrainingRun]) -> None:
 
 
 def nan_gradient() -> None:
-    """Give rank 1 an advantage that is not a number, after the ranks have standardised them together."""
+    """Give rank 1 advantages that are not numbers, after the ranks have found their moments together."""
     start_tensorflow()
     from baselines_ppo import ppo2
 
-    original, calls = ppo2.standardize_minibatches, [0]
+    original, calls = ppo2.moments_per_minibatch, [0]
 
-    def standardized(advantages: np.ndarray, indices: np.ndarray, comm: Any) -> np.ndarray:
+    def moments(advantages: np.ndarray, indices: np.ndarray, comm: Any) -> tuple[np.ndarray, np.ndarray]:
         calls[0] += 1
-        result = original(advantages, indices, comm)
+        mean, std = original(advantages, indices, comm)
         if launched_rank() == 1 and calls[0] == WHEN + 1:
-            result[0, 0] = np.nan
-        return result
+            mean[0, 0] = np.nan
+        return mean, std
 
-    ppo2.standardize_minibatches = standardized
+    ppo2.moments_per_minibatch = moments
 
 
 def fail_differently() -> None:

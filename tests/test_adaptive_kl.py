@@ -67,13 +67,16 @@ def test_ppo2s_penalty_doubles_and_halves_around_its_target() -> None:
 
 
 def test_the_step_size_falls_where_the_kl_is_high_rises_where_it_is_low_and_has_limits() -> None:
-    assert adapted_learning_rate(3e-4, 2.1 * TARGET, TARGET) == pytest.approx(2e-4)
-    assert adapted_learning_rate(2e-4, 0.4 * TARGET, TARGET) == pytest.approx(3e-4)
+    assert adapted_learning_rate(np, 3e-4, 2.1 * TARGET, TARGET) == pytest.approx(2e-4)
+    assert adapted_learning_rate(np, 2e-4, 0.4 * TARGET, TARGET) == pytest.approx(3e-4)
     for kl in (0.51 * TARGET, TARGET, 1.99 * TARGET):
-        assert adapted_learning_rate(3e-4, kl, TARGET) == 3e-4
+        assert adapted_learning_rate(np, 3e-4, kl, TARGET) == 3e-4
     lowest = highest = 1e-3
     for _ in range(100):
-        lowest, highest = adapted_learning_rate(lowest, 1.0, TARGET), adapted_learning_rate(highest, 0.0, TARGET)
+        lowest, highest = (
+            adapted_learning_rate(np, lowest, 1.0, TARGET),
+            adapted_learning_rate(np, highest, 0.0, TARGET),
+        )
     assert (lowest, highest) == (1e-6, 1e-2)
 
 
@@ -115,7 +118,7 @@ def test_the_loss_has_the_gradient_of_the_objective_with_its_squared_hinge(dista
     weight = tf.constant(beta + 2 * eta * max(0.0, float(ppo.kl(theta, data)) - 2 * kl_target))
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        loss, _ = ppo.loss(network.policy_layout.split(theta), data, weight)
+        loss, _ = ppo.loss(network.policy_layout.split(theta), data, weight[None])
     np.testing.assert_allclose(tape.gradient(loss, theta), expected, rtol=1e-3, atol=1e-5)
 
 

@@ -40,7 +40,7 @@ def samples(rank: int) -> np.ndarray:
 
 def moments_equal_numpy_on_the_union(comm: Comm) -> None:
     union = np.concatenate([samples(rank) for rank in range(comm.size)])
-    moments = comm.moments(samples(comm.rank))
+    moments = comm.moments([samples(comm.rank)])
     np.testing.assert_allclose(moments.mean, union.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(moments.variance, union.var(axis=0), rtol=1e-12)
     assert moments.samples == len(union)

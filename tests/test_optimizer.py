@@ -50,9 +50,7 @@ class Batch(NamedTuple):
     x: Any
 
 
-def to_mean(
-    parts: Mapping[str, tf.Tensor], batch: Batch, clip_range: tf.Tensor
-) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+def to_mean(parts: Mapping[str, tf.Tensor], batch: Batch, _: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     loss = tf.reduce_mean(tf.square(parts["a"] - batch.x))
     return loss, {"loss": loss}
 
@@ -67,15 +65,15 @@ def test_epochs_find_the_minimum() -> None:
     adam, batch = optimizer(), Batch(tf.constant([[1.0], [2.0], [3.0], [2.0]]))
     indices = np.array([[0, 2], [1, 3]], np.int32)
     for _ in range(400):
-        metrics = adam.epoch(batch, indices, 0.02, 0.2)
+        fitted = adam.epochs(batch, indices[None], 0.02)
     np.testing.assert_allclose(adam.parameters, [2.0], atol=0.02)
     assert adam.step == 800
-    assert metrics["loss"] == pytest.approx(0.5, abs=0.01)
+    assert fitted.metrics["loss"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_an_epoch_makes_the_steps_of_its_minibatches_in_order() -> None:
     adam, x = optimizer(0.5), np.array([[0.0], [10.0]], np.float32)
-    adam.epoch(Batch(tf.constant(x)), np.array([[1], [0]], np.int32), 0.1, 0.2)
+    adam.epochs(Batch(tf.constant(x)), np.array([[[1], [0]]], np.int32), 0.1)
     state = start([5.0])
     for target in (10.0, 0.0):
         gradient = np.clip(2 * (float(state.parameters[0]) - target), -0.5, 0.5)
@@ -86,7 +84,7 @@ def test_an_epoch_makes_the_steps_of_its_minibatches_in_order() -> None:
 def test_a_gradient_that_is_not_finite_is_never_applied() -> None:
     adam, batch = optimizer(), Batch(tf.constant([[1.0], [np.nan], [1.0]]))
     with pytest.raises(DataError, match="NaN or Inf"):
-        adam.epoch(batch, np.array([[0], [1], [2]], np.int32), 0.1, 0.2)
+        adam.epochs(batch, np.array([[[0], [1], [2]]], np.int32), 0.1)
     np.testing.assert_allclose(adam.parameters, [4.9], rtol=1e-5)  # the good step before it
     assert adam.step == 1
 
@@ -94,23 +92,23 @@ def test_a_gradient_that_is_not_finite_is_never_applied() -> None:
 def test_a_finite_gradient_whose_square_overflows_is_never_applied() -> None:
     adam, batch = optimizer(), Batch(tf.constant([[1.0], [1.2e19]]))
     with pytest.raises(DataError, match="update 2: the gradient"):
-        adam.epoch(batch, np.array([[0], [1]], np.int32), 0.1, 0.2)
+        adam.epochs(batch, np.array([[[0], [1]]], np.int32), 0.1)
     assert np.isfinite(adam.state()["adam/v"]).all()
 
 
 def test_state_round_trip_continues_bit_for_bit() -> None:
     one, other, batch = optimizer(), optimizer(), Batch(tf.constant([[1.0], [2.0]]))
     indices = np.array([[0], [1]], np.int32)
-    one.epoch(batch, indices, 0.1, 0.2)
+    one.epochs(batch, indices[None], 0.1)
     other.restore(one.state())
-    one.epoch(batch, indices, 0.1, 0.2)
-    other.epoch(batch, indices, 0.1, 0.2)
+    one.epochs(batch, indices[None], 0.1)
+    other.epochs(batch, indices[None], 0.1)
     assert {k: x.tobytes() for k, x in one.state().items()} == {k: x.tobytes() for k, x in other.state().items()}
 
 
 def test_two_optimizers_states_keep_apart_under_their_own_names() -> None:
     one, other = optimizer(), optimizer()
-    other.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, 0.2)
+    other.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1)
     together = {**prefixed("one", one.state()), **prefixed("other", other.state())}
     assert not any("parameters" in name for name in together)
     for name, adam in (("one", one), ("other", other)):
@@ -127,8 +125,8 @@ def test_a_loss_may_take_several_numbers_that_move() -> None:
 
     adam = MpiAdam(pulled, ("second",), ParameterLayout((("a", (1,)),)), Comm(), 1e-8, compiled=False)
     adam.start(np.array([5.0], np.float32))
-    metrics = adam.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, (-2.0, 0.75))
-    assert metrics == {"second": 0.75}
+    fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1, -2.0, 0.75)
+    assert fitted.metrics == fitted.last == {"second": 0.75}
     np.testing.assert_allclose(adam.parameters, [5.1], rtol=1e-5)  # uphill, against the negative weight
 
 
@@ -143,5 +141,39 @@ def test_a_step_scale_moves_the_parameters_it_names_and_no_others() -> None:
     layout = ParameterLayout((("a", (2,)), ("b", (1,))))
     adam = MpiAdam(sum_of_both, (), layout, Comm(), 1e-8, step_scales={"b": 3.0})
     adam.start(np.zeros(3, np.float32))
-    adam.epoch(Batch(tf.constant([[1.0]])), np.array([[0]], np.int32), 0.1, 0.0)
+    adam.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1)
     np.testing.assert_allclose(adam.parameters, [-0.1, -0.1, -0.3], rtol=1e-5)
+
+
+def test_each_minibatch_has_settings_of_its_own() -> None:
+    """With a gradient that is the setting, Adam's first step goes against its sign; metrics are means of means."""
+
+    def pulled(
+        parts: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return settings[0] * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"seen": settings[0]}
+
+    adam = MpiAdam(pulled, ("seen",), ParameterLayout((("a", (1,)),)), Comm(), 1e-8)
+    adam.start(np.zeros(1, np.float32))
+    batch, indices = Batch(tf.constant([[1.0]])), np.zeros((2, 3, 1), np.int32)
+    fitted = adam.epochs(batch, indices, 0.1, np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]]))
+    assert (fitted.metrics["seen"], fitted.last["seen"], fitted.epochs) == (4.0, 6.0, 2)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_lies_between_epochs_moves_the_step_size_and_ends_them(compiled: bool) -> None:
+    """Each step of Adam under an even gradient has its step size: 0.1, then 0.05, then no more."""
+
+    def down(parts: Mapping[str, tf.Tensor], batch: Batch, _: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"where": tf.reduce_sum(parts["a"])}
+
+    def halved(metrics: Mapping[str, tf.Tensor], rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return rate / 2.0, metrics["where"] > -0.05
+
+    layout = ParameterLayout((("a", (1,)),))
+    adam = MpiAdam(down, ("where",), layout, Comm(), 1e-8, compiled=compiled, between_epochs=halved)
+    adam.start(np.zeros(1, np.float32))
+    fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.zeros((5, 1, 1), np.int32), 0.1)
+    np.testing.assert_allclose(adam.parameters, [-0.15], rtol=1e-4)
+    assert (fitted.epochs, adam.step) == (2, 2)
+    assert fitted.learning_rate == pytest.approx(0.025)

@@ -22,15 +22,26 @@ from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags
 Run = Callable[..., Finished]
 
 
+SPLIT = ("--split-minibatches", "true")
+PPO1 = flags("HalfCheetah-v4", "ppo1", 1)
+PPO2 = (*flags("HalfCheetah-v4", "ppo2", 1), "--normalize-value-targets", "true")
+REMEMBERING = (*flags("CartPole-v1", "ppo2", 1, num_envs=12), *LSTM, "--num-minibatches", 2)
+
 # Each algorithm's first iteration; counting episodes, six of them are more than enough.
-ONE_ITERATION: dict[str, tuple[object, ...]] = {
-    "ppo1": flags("HalfCheetah-v4", "ppo1", 1),
-    "ppo2": (*flags("HalfCheetah-v4", "ppo2", 1), "--normalize-value-targets", "true"),
+SHARED_OUT: dict[str, tuple[object, ...]] = {
+    "ppo1": (*PPO1, *SPLIT),
+    "ppo2": (*PPO2, *SPLIT),
     "trpo": flags("Pendulum-v1", "trpo", 1),
     "ppo_kl": flags("Pendulum-v1", "ppo_kl", 1),
     "counting": (*flags("CartPole-v1", "ppo_kl", 1), *COUNTING, "--num-timesteps", 6),
-    "lstm": (*flags("CartPole-v1", "ppo2", 1, num_envs=12), *LSTM, "--num-minibatches", 2),
+    "lstm": (*REMEMBERING, *SPLIT),
 }
+# Small minibatches, which every rank learns whole: two iterations, so that what one leaves to the next counts too.
+WHOLE: dict[str, tuple[object, ...]] = {
+    f"{name} whole": (*line, "--num-timesteps", 2 * 32 * environments)
+    for name, line, environments in (("ppo1", PPO1, 6), ("ppo2", PPO2, 6), ("lstm", REMEMBERING, 12))
+}
+SHORT_RUNS = {**SHARED_OUT, **WHOLE}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +51,7 @@ def first_iterations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int]
     @functools.cache
     def made(ranks: int) -> Path:
         folder = tmp_path_factory.mktemp(f"ranks-{ranks}")
-        runs = [(*line, "--preset", "none", "--logdir", name, "+") for name, line in ONE_ITERATION.items()]
+        runs = [(*line, "--preset", "none", "--logdir", name, "+") for name, line in SHORT_RUNS.items()]
         line = command(ranks, str(ROOT / "tests" / "series.py"), *map(str, sum(runs, ())[:-1]))
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         finished = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
@@ -51,7 +62,17 @@ def first_iterations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int]
 
 
 @pytest.mark.parametrize("ranks", [3, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ONE_ITERATION)
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_minibatches_give_the_same_bits_on_any_number_of_ranks(
+    name: str, ranks: int, first_iterations: Callable[[int], Path]
+) -> None:
+    one, other = (checkpoint.find(first_iterations(count) / name)[0] for count in (1, ranks))
+    assert one.manifest["iteration"] == other.manifest["iteration"] == 2
+    assert {key: x.tobytes() for key, x in one.arrays.items()} == {key: x.tobytes() for key, x in other.arrays.items()}
+
+
+@pytest.mark.parametrize("ranks", [3, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", SHARED_OUT)
 def test_one_two_and_three_ranks_train_alike(name: str, ranks: int, first_iterations: Callable[[int], Path]) -> None:
     """After one iteration trajectories are equal exactly, parameters up to the rounding of sums.
 
