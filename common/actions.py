@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,19 @@ class BoxAction:
 
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n, A] float32: clipped and rescaled where both bounds are finite."""
+        lowest, highest, shift, scale, offset = self._mapping
+        return offset + (np.maximum(np.minimum(actions, highest), lowest) + shift) * scale
+
+    @cached_property
+    def _mapping(self) -> np.ndarray:
+        """Where to clip, then what to add, multiply by, and add: rows of [5, A] float32."""
         columns = [
-            np.clip(column, -np.inf if low is None else low, np.inf if high is None else high)
+            (-np.inf if low is None else low, np.inf if high is None else high, 0.0, 1.0, 0.0)
             if low is None or high is None
-            else low + (np.clip(column, -1, 1) + 1) * ((high - low) / 2)
-            for column, low, high in zip(np.moveaxis(actions, -1, 0), self.low, self.high, strict=True)
+            else (-1.0, 1.0, 1.0, (high - low) / 2, low)
+            for low, high in zip(self.low, self.high, strict=True)
         ]
-        return np.stack(columns, axis=-1).astype(np.float32)
+        return np.array(columns, np.float32).T
 
 
 @dataclass(frozen=True)

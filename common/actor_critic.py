@@ -154,7 +154,7 @@ class ActorCritic:
 
     def _features(self, xp: Any, parameters: Mapping[str, Array], role: str, inputs: Inputs) -> Array:
         """Return what is given to a last layer, [B, F] or [m, T, F]."""
-        network, own = self._network(role), _scoped(parameters, self._scope(role))
+        network, own = self._network(role), self._own(parameters, role)
         if network.step is None:
             return network.encode(xp, own, inputs.observations)
         from baselines_ppo.common.recurrence import unroll  # needs TensorFlow, which acting does not
@@ -169,7 +169,7 @@ class ActorCritic:
         self, xp: Any, parameters: Mapping[str, Array], role: str, observations: Array, states: Array
     ) -> tuple[Array, Array]:
         """Return what is given to a last layer, [B, F], and the next states of that network."""
-        network, own = self._network(role), _scoped(parameters, self._scope(role))
+        network, own = self._network(role), self._own(parameters, role)
         features, memory = network.encode(xp, own, observations), states[:, self._memory(role)]
         return (features, memory) if network.step is None else network.step(xp, own, features, memory)
 
@@ -180,6 +180,18 @@ class ActorCritic:
 
     def _scope(self, role: str) -> str:
         return TRUNK if self.shared else role
+
+    @cached_property
+    def _names(self) -> dict[str, list[tuple[str, str]]]:
+        """By scope, the names of its network's parameters: their own, and those that they have here."""
+        return {
+            scope: [(parameter.name, f"{scope}/{parameter.name}") for parameter in network.parameters]
+            for scope, network in self.networks.items()
+        }
+
+    def _own(self, parameters: Mapping[str, Array], role: str) -> dict[str, Array]:
+        """Return the parameters of a role's network under their own names."""
+        return {name: parameters[full] for name, full in self._names[self._scope(role)]}
 
     def _network(self, role: str) -> Network:
         return self.networks[self._scope(role)]
@@ -208,9 +220,3 @@ class ActorCritic:
 def _settings(data: dict[str, Any]) -> NetworkSettings:
     sizes = tuple(int(size) for size in data["hidden_sizes"])
     return NetworkSettings(str(data["name"]), sizes, str(data["activation"]), int(data["lstm_size"]))
-
-
-def _scoped(parameters: Mapping[str, Array], scope: str) -> dict[str, Array]:
-    """Return the parameters of one network under their own names."""
-    prefix = f"{scope}/"
-    return {name.removeprefix(prefix): x for name, x in parameters.items() if name.startswith(prefix)}

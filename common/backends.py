@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode
 
 from baselines_ppo.common.actions import Action, action_of
 from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, is_atari, make_environment
+from baselines_ppo.common.lean_mujoco import lean
 from baselines_ppo.common.observations import Observation, observation_of
 
 # Of ALE's vector form; rewards stay raw, for what users see of them.
@@ -89,8 +90,9 @@ class SerialBackend:
 
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
         count = len(rows)
-        observations, rewards, flags = self._empty(count), np.zeros(count), np.zeros((2, count), dtype=bool)
-        raised = {}
+        observations, rewards = self._empty(count), np.zeros(count)
+        flags: list[list[bool]] = [[False] * count, [False] * count]
+        (terminated, truncated), raised = flags, {}
         for k, row in enumerate(rows):
             try:
                 result = self._environments[row].step(actions[row])
@@ -99,13 +101,14 @@ class SerialBackend:
                 continue
             if len(result) != 5:
                 raise Unusable(row, f"step returned {len(result)} values, expected 5")
-            observation, reward, flags[0, k], flags[1, k], _ = result
+            observation, reward, terminated[k], truncated[k], _ = result
             observations[k] = self._encoded(row, observation)
             try:
                 rewards[k] = float(reward)
             except (TypeError, ValueError):
                 raise Unusable(row, f"the reward is {reward!r}, expected a number") from None
-        return Outcome(observations, rewards, flags[0], flags[1], raised)
+        ended = np.array(flags, dtype=bool)
+        return Outcome(observations, rewards, ended[0], ended[1], raised)
 
     def make_again(self, row: int) -> None:
         with suppress(Exception):  # it is broken already
@@ -187,8 +190,9 @@ def make_backend(env_id: str, wrappers: Sequence[str], count: int) -> Backend:
     Raises:
       UsageError: the environment, a wrapper or a space is not supported.
     """
-    native = None if wrappers else native_backend(env_id, count)
-    return native or SerialBackend(functools.partial(make_environment, env_id, wrappers), count, env_id)
+    if wrappers:
+        return SerialBackend(functools.partial(make_environment, env_id, wrappers), count, env_id)
+    return native_backend(env_id, count) or SerialBackend(lambda: lean(make_environment(env_id)), count, env_id)
 
 
 def native_backend(env_id: str, count: int) -> NativeBackend | None:

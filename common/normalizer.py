@@ -63,8 +63,7 @@ class Normalizer:
 
     def normalize(self, x: np.ndarray) -> np.ndarray:
         """Return (x - mean) / std, clipped, float32, for x [..., *shape]."""
-        y = (x.astype(np.float32) - self._mean) * self._inverse_std
-        return y if self.clip is None else np.clip(y, -self.clip, self.clip)
+        return self._clipped((np.asarray(x, np.float32) - self._mean) * self._inverse_std)
 
     def denormalize(self, y: np.ndarray) -> np.ndarray:
         """Return y std + mean, the inverse of `normalize` without its clip."""
@@ -72,8 +71,10 @@ class Normalizer:
 
     def scale(self, x: np.ndarray) -> np.ndarray:
         """Return x / std, clipped, float32, for x [..., *shape]; keeps the sign and the zero."""
-        y = x.astype(np.float32) * self._inverse_std
-        return y if self.clip is None else np.clip(y, -self.clip, self.clip)
+        return self._clipped(np.asarray(x, np.float32) * self._inverse_std)
+
+    def _clipped(self, y: np.ndarray) -> np.ndarray:
+        return y if self.clip is None else np.maximum(np.minimum(y, self.clip), -self.clip)  # faster than np.clip
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the moments as named arrays."""

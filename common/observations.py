@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class BoxObservation:
     box: tuple[int, ...]
     dtype: str  # the environment's own
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """[D]"""
         return (math.prod(self.box),)

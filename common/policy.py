@@ -109,7 +109,7 @@ def in_fixed_rows(
     padded = -(-count // rows) * rows
     if padded != count:
         batches = tuple(np.concatenate([x, np.zeros((padded - count, *x.shape[1:]), x.dtype)]) for x in batches)
+    if padded == rows:
+        return tuple(x[:count] for x in function(*batches))
     blocks = [function(*(x[i : i + rows] for x in batches)) for i in range(0, padded, rows)]
-    if len(blocks) == 1:
-        return tuple(x[:count] for x in blocks[0])
     return tuple(np.concatenate(parts)[:count] for parts in zip(*blocks, strict=True))

@@ -133,15 +133,16 @@ class Collector:
 
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Moment:
         """Act in all environments and step the active ones."""
-        begun = time.perf_counter()
+        begun, policy = time.perf_counter(), self.policy
         raw, observations, states = self.envs.observations, self._observations(), self.states
-        sampled = self.policy.sample(observations, states, noise)
-        actions = self.policy.network.action.to_environment(sampled.actions)
+        sampled = policy.sample(observations, states, noise)
+        actions = policy.network.action.to_environment(sampled.actions)
         decided = time.perf_counter()
-        step = self.envs.step(actions, np.flatnonzero(active).tolist())
+        step = self.envs.step(actions, None if active.all() else np.flatnonzero(active))
         stepped = time.perf_counter()
-        going_on = ~(step.terminated | step.truncated)
-        self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)
+        if policy.network.recurrent:
+            going_on = ~(step.terminated | step.truncated)
+            self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)
         seconds["acting"] += decided - begun
         seconds["environments"] += stepped - decided
         return Moment(raw, observations, states, sampled, step, active)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.action_log import ActionLog
 from baselines_ppo.common.backends import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.seeding import episode_seed
@@ -50,10 +51,11 @@ class VecEnv:
         self._backend, self._seed, self._rank, self._restarts = backend, seed, rank, restarts
         count = len(indices)
         self._episodes = np.zeros(count, dtype=np.int64)
-        self._actions: list[list[np.ndarray]] = [[] for _ in indices]  # of the episodes under way
         distribution = self.action.distribution
         nothing = distribution.from_network(np.zeros((0, distribution.network_size), np.float32), None)
         self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
+        self._actions = ActionLog(count, self._no_actions)
+        self._all = np.arange(count)
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
@@ -69,7 +71,7 @@ class VecEnv:
         self.observations = self._usable(self._raw, None)
         return self.observations
 
-    def step(self, actions: np.ndarray, rows: Sequence[int] | None = None) -> Step:
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
         """Step environments with actions [n, ...]; an ended episode is followed by the next one at once.
 
         Args:
@@ -78,20 +80,21 @@ class VecEnv:
         Raises:
           DataError: an action, observation or reward is unusable, or an environment raised; says where.
         """
-        rows = range(len(self)) if rows is None else rows
+        rows = self._all if rows is None else rows
         if not np.isfinite(actions).all():
             raise DataError(f"{self._where(_first_bad(actions))}: the policy's action is NaN or Inf")
         actions = actions.copy()  # an environment may change what it is given
-        for row in rows:
-            self._actions[row].append(actions[row])
-        outcome = self._outcome(actions, rows)
+        self._actions.append(actions, rows)
+        outcome = self._outcome(actions, rows.tolist())
         rewards, flags = np.zeros(len(self)), np.zeros((3, len(self)), dtype=bool)
-        for k, row in enumerate(rows):
-            if row in outcome.raised:
-                flags[1, row] = flags[2, row] = True  # cut before the step that failed
-                continue
-            self._raw[row], rewards[row] = outcome.observations[k], outcome.rewards[k]
-            flags[0, row], flags[1, row] = outcome.terminated[k], outcome.truncated[k]
+        rewards[rows], flags[0, rows], flags[1, rows] = outcome.rewards, outcome.terminated, outcome.truncated
+        if outcome.raised:
+            failed = list(outcome.raised)
+            rewards[failed], flags[:, failed] = 0.0, [[False], [True], [True]]  # cut before the step that failed
+            kept = ~np.isin(rows, failed)
+            self._raw[rows[kept]] = outcome.observations[kept]
+        else:
+            self._raw[rows] = outcome.observations
         self._returns += rewards
         next_observations = self._usable(self._raw, actions)
         if not np.isfinite(rewards).all():
@@ -99,8 +102,9 @@ class VecEnv:
             raise DataError(f"{self._where(row)}: the reward is {rewards[row]}; last action {actions[row]}")
         terminated, truncated, dropped = flags
         self.observations = next_observations
-        ended = np.flatnonzero(terminated | truncated).tolist()
-        if ended:
+        ends = terminated | truncated
+        if ends.any():
+            ended = np.flatnonzero(ends).tolist()
             self._episodes[ended] += 1
             self._begin(ended)
             self.observations = self._usable(self._raw, None)
@@ -111,12 +115,12 @@ class VecEnv:
         return [
             EpisodeRecord(
                 episode=int(self._episodes[i]),
-                actions=np.stack(own) if own else self._no_actions,
+                actions=self._actions.of(i),
                 observation=self._raw[i].copy(),
                 episode_return=float(self._returns[i]),
                 restarts=int(self._restarted[i]),
             )
-            for i, own in enumerate(self._actions)
+            for i in range(len(self))
         ]
 
     def restore(self, records: list[EpisodeRecord]) -> list[int]:
@@ -137,7 +141,7 @@ class VecEnv:
                 break
             for i in begun:
                 actions[i] = records[i].actions[t - longest]
-                self._actions[i].append(actions[i].copy())
+            self._actions.append(actions, np.array(begun))
             outcome = self._outcome(actions.copy(), begun)
             for k, i in enumerate(begun):
                 self._raw[i] = outcome.observations[k]
@@ -164,8 +168,8 @@ class VecEnv:
         """Begin an episode in these rows, of the numbers that they have."""
         chosen = list(rows)
         while chosen:
-            for row in chosen:
-                self._actions[row], self._returns[row] = [], 0.0
+            self._actions.clear(chosen)
+            self._returns[chosen] = 0.0
             try:
                 self._raw[chosen] = self._backend.reset(chosen, [self._episode_seed(row) for row in chosen])
                 return
@@ -198,8 +202,11 @@ class VecEnv:
         """Return observations as a new array, float32 or bytes; NaN and Inf (also from the cast) end the run."""
         if len(self.observation.shape) > 1:
             return raw.copy()
-        with np.errstate(over="ignore"):
-            observations = raw.astype(np.float32)
+        if raw.dtype == np.float32:
+            observations = raw.copy()
+        else:
+            with np.errstate(over="ignore"):
+                observations = raw.astype(np.float32)
         if not np.isfinite(observations).all():
             i = _first_bad(observations)
             places = np.flatnonzero(~np.isfinite(observations[i])).tolist()
@@ -215,7 +222,7 @@ class VecEnv:
             return f"env {self.env_id}, rank {self._rank}, environments {self.indices[0]} to {self.indices[-1]}"
         return (
             f"env {self.env_id}, rank {self._rank}, environment {self.indices[i]}, episode {self._episodes[i]} "
-            f"(seed {self._episode_seed(i)}), step {len(self._actions[i])}"
+            f"(seed {self._episode_seed(i)}), step {self._actions.lengths[i]}"
         )
 
 
