@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
-from baselines_ppo.common.launcher import launched_by_mpi
+from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
 from baselines_ppo.common.networks import NETWORKS
 from baselines_ppo.config import TrainConfig
 
@@ -38,15 +37,12 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
 
     if launched_by_mpi():
         raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
-    mpirun = Path(sys.executable).with_name("mpirun")
-    command = str(mpirun) if mpirun.exists() else shutil.which("mpirun")
-    if command is None:
-        raise UsageError("no mpirun found; pip install mpich, or train on one rank")
+    mpirun = find_mpirun()
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "result.json"
         call = cloudpickle.dumps((config, arguments, NETWORKS, str(answer)))
         process = subprocess.Popen(
-            [command, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.launch"],
+            [mpirun, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.launch"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

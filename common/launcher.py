@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from pathlib import Path
+
+from baselines_ppo.common.failures import UsageError
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -21,3 +26,16 @@ def launched_rank() -> int:
 def launched_size() -> int:
     """Return the number of ranks that were started; 1 without a launcher."""
     return next((int(os.environ[name]) for name in SIZE_VARIABLES if name in os.environ), 1)
+
+
+def find_mpirun() -> str:
+    """Return the mpirun next to this Python, or else the first on the path.
+
+    Raises:
+      UsageError: there is none.
+    """
+    own = Path(sys.executable).with_name("mpirun")
+    found = str(own) if own.exists() else shutil.which("mpirun")
+    if found is None:
+        raise UsageError("no mpirun found; pip install mpich, or train on one rank")
+    return found

@@ -15,7 +15,10 @@ COMMANDS = {
     "train": "train an agent (the default command)",
     "evaluate": "raw return of a trained agent, deterministic and stochastic",
     "play": "watch a trained agent in a window",
+    "bench": "how fast training is here, against the bare simulator, a peer, and over ranks",
+    "doctor": "what is in force here, and what is wrong with it",
 }
+USAGE = {"train": "--env ID", "bench": "", "doctor": ""}
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -52,6 +55,14 @@ def main(arguments: list[str]) -> int:
         from baselines_ppo.run.train import train_command
 
         return train_command(options)
+    if command == "bench":
+        from baselines_ppo.run.bench import bench
+
+        return bench(**options)
+    if command == "doctor":
+        from baselines_ppo.run.doctor import doctor
+
+        return doctor()
     for name, least in (("episodes", 1), ("seed", 0)):
         if options[name] < least:
             raise UsageError(f"--{name} is {options[name]}, expected at least {least}")
@@ -70,11 +81,14 @@ def parser(command: str, alg: str) -> Parser:
         prog="python -m baselines_ppo.run" + ("" if command == "train" else f" {command}"),
         description=COMMANDS[command],
         allow_abbrev=False,
-        usage=f"%(prog)s {'--env ID' if command == 'train' else 'AGENT'} [flags]",
+        usage=f"%(prog)s {USAGE.get(command, 'AGENT')} [flags]",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=34, width=110),
     )
-    if command != "train":
+    if command == "bench":
+        _add_bench_options(result)
+    elif command in ("evaluate", "play"):
         _add_agent_options(result, command)
+    if command != "train":
         return result
     result.epilog = "Other commands: " + "; ".join(f"{name}: {text}" for name, text in COMMANDS.items())
     add = result.add_argument
@@ -116,6 +130,16 @@ def _add_agent_options(result: Parser, command: str) -> None:
     result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")
     if command == "play":
         result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
+
+
+def _add_bench_options(result: Parser) -> None:
+    envs = ("CartPole-v1", "HalfCheetah-v4", "Humanoid-v4")
+    add = result.add_argument
+    add("--env", type=_converter(tuple[str, ...]), default=envs, help=f"ids; default {','.join(envs)}")
+    add("--ranks", type=_converter(tuple[int, ...]), default=(1, 2), help="numbers of ranks; default 1,2")
+    add("--peer-python", metavar="PATH", help="compare with Stable-Baselines3 as this Python has it")
+    add("--pairs", type=_converter(int), default=5, help="runs of both that take turns; default 5")
+    add("--scaling", action="store_true", help="over --ranks, with the first environment")
 
 
 def _algorithm(arguments: list[str]) -> str:

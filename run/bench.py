@@ -1,0 +1,123 @@
+"""`bench`: how fast training is, against the bare simulator, against Stable-Baselines3, and over ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from baselines_ppo.common.failures import Failure, UsageError
+from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
+
+PARTS = ("simulator", "environments", "collecting", "learning", "training")
+PACKAGES = ("tensorflow", "numpy", "gymnasium", "mujoco", "mpi4py")
+SHAPE = {"num_envs": 8, "num_steps": 256, "num_minibatches": 32, "num_epochs": 10}  # minibatches of 64
+
+
+def bench(env: tuple[str, ...], ranks: tuple[int, ...], pairs: int, peer_python: str | None, scaling: bool) -> int:
+    """Print one of three tables; returns the exit code."""
+    if launched_by_mpi():
+        raise UsageError("bench starts its own ranks; run it without mpirun")
+    print(machine())
+    if scaling:
+        from baselines_ppo.run.bench_scaling import scaling_tables
+
+        scaling_tables(env[0], ranks)
+    elif peer_python is not None:
+        for name in env:
+            against(name, max(ranks), pairs, peer_python)
+    else:
+        speed_table(env, ranks)
+    return 0
+
+
+def machine() -> str:
+    """Return one line about this machine and what runs on it."""
+    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    return f"{cores} cores of {model or platform.machine()}; Python {platform.python_version()}, {packages}"
+
+
+def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...]) -> None:
+    """Print steps per second of the parts of training, over all ranks, which measure at the same time."""
+    shape = "8 environments in all, 2048 steps per iteration, minibatches of 64, 10 epochs, two layers of 64"
+    print(f"\nsteps per second over all ranks; {shape}")
+    print(f"{'environment':<26}{'ranks':>6}" + "".join(f"{name:>14}" for name in PARTS) + "  training / simulator")
+    for env in envs:
+        for count in ranks:
+            rates = job(count, env, iterations=10, parts=True, fields=SHAPE)
+            row = "".join(f"{rates[name]:>14,.0f}" for name in PARTS)
+            print(f"{env:<26}{count:>6}{row}{rates['training'] / rates['simulator']:>22.2f}", flush=True)
+
+
+def against(env: str, ranks: int, pairs: int, peer_python: str) -> None:
+    """Print how many times faster training is than Stable-Baselines3's, in runs that take turns.
+
+    Both do the same work; the peer's environments are in its process or in one process each, whichever is faster.
+    """
+    trials = {kind: peer(peer_python, env, kind, ranks, 3) for kind in ("dummy", "subprocess")}
+    kind = max(trials, key=lambda name: trials[name])
+    print(f"\n{env}: {ranks} ranks against Stable-Baselines3 with {kind} environments, steps per second")
+    ours, theirs = [], []
+    for pair in range(1, pairs + 1):
+        ours.append(job(ranks, env, iterations=15, parts=False, fields=SHAPE)["training"])
+        theirs.append(peer(peer_python, env, kind, ranks, 5))
+        print(f"pair {pair}: {ours[-1]:>9,.0f} {theirs[-1]:>9,.0f} {ours[-1] / theirs[-1]:>7.2f}", flush=True)
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    middle = statistics.median(ours) / statistics.median(theirs)
+    spread = f"pairs {min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"medians {statistics.median(ours):,.0f} and {statistics.median(theirs):,.0f}: {middle:.2f} times ({spread})")
+
+
+def job(ranks: int, env: str, **arguments: Any) -> dict[str, float]:
+    """Return what some ranks measured of training."""
+    return ask(ranks, {"what": "training", "arguments": {"env": env, **arguments}})
+
+
+def ask(ranks: int, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of a job of this many ranks.
+
+    Raises:
+      Failure: it ended without one; its message is on standard error.
+    """
+    launcher = [find_mpirun(), "-np", str(ranks)] if ranks > 1 else []
+    return _answer([*launcher, sys.executable, "-m", "baselines_ppo.run.bench_job", json.dumps(request)])
+
+
+def peer(python: str, env: str, kind: str, threads: int, iterations: int) -> float:
+    """Return Stable-Baselines3's steps per second, with as many threads as there are ranks here."""
+    shape = {"num_envs": 8, "num_steps": 256, "minibatch_size": 64, "num_epochs": 10}
+    request = {"env": env, "kind": kind, "threads": threads if kind == "dummy" else 1, "iterations": iterations}
+    return _answer([python, str(Path(__file__).with_name("bench_peer.py")), json.dumps({**request, **shape})])[
+        "training"
+    ]
+
+
+def _answer(command: list[str]) -> dict[str, Any]:
+    """Run a command and return the JSON of its last line."""
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise UsageError(f"there is no {command[0]}") from None
+    if finished.returncode != 0:
+        sys.stderr.write(finished.stderr)
+        raise Failure(f"{command[0]} ended with exit code {finished.returncode}; see above")
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
