@@ -31,9 +31,9 @@ class Algorithm(Protocol):
         """Take the arrays of `state()`."""
 
     def environment_state(self) -> list[dict[str, np.ndarray]]:
-        """Return what else it depends on, of each of this rank's environments: arrays of any length, or nothing."""
+        """Return what else it depends on, of each environment it learns from: arrays of any length, or nothing."""
         return []
 
     def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
-        """Take what `environment_state()` returned, of each of this rank's environments."""
+        """Take what `environment_state()` returned, of each environment it learns from."""
         return

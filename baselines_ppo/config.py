@@ -250,7 +250,7 @@ def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
 
 
 def check_minibatches(config: TrainConfig, ranks: int, recurrent: bool) -> None:
-    """Check that an iteration can be dealt into its minibatches.
+    """Check that an iteration can be dealt into its minibatches, which so many ranks share out.
 
     Raises:
       UsageError: it cannot; says which number could.

@@ -24,7 +24,7 @@ from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.optimizer import MpiAdam
+from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig
@@ -39,7 +39,7 @@ class PPO1(Algorithm):
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         compiled = not policy.network.convolutional
         self.adam = MpiAdam(
-            self.loss, METRICS, policy.network.layout, comm, self.config.adam_epsilon, compiled=compiled
+            self.loss, METRICS, policy.network.layout, comm, AdamSettings(self.config.adam_epsilon), compiled=compiled
         )
         self.adam.start(policy.parameters)
 

@@ -25,7 +25,7 @@ from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_minibatch
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.optimizer import MpiAdam
+from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.config import PPO2Config, TrainConfig
@@ -45,8 +45,7 @@ class PPO2(Algorithm):
             METRICS,
             policy.network.layout,
             comm,
-            self.config.adam_epsilon,
-            self.config.max_grad_norm,
+            AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm),
             compiled=not policy.network.convolutional,
             between_epochs=self.between_epochs,
         )
@@ -101,7 +100,8 @@ class PPO2(Algorithm):
         clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
 
         fitted = self.adam.epochs(batch, indices, self.learning_rate, clip_range, self.kl_coef, mean, std)
-        self.learning_rate = fitted.learning_rate
+        if config.learning_rate_schedule == "adaptive":
+            self.learning_rate = fitted.learning_rate
         if config.kl_coef > 0:
             self.kl_coef = adapted_kl_coef(self.kl_coef, fitted.last["approx_kl"], config.kl_target)
         self.policy.parameters = self.adam.parameters

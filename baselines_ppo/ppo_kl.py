@@ -32,7 +32,7 @@ from baselines_ppo.common.gae import gae
 from baselines_ppo.common.minibatches import Share, deal_unequal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.optimizer import MpiAdam, prefixed, unprefixed
+from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, unprefixed
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPOKLConfig, TrainConfig
@@ -66,10 +66,11 @@ class PPOKL(Algorithm):
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
-        self.policy_adam = MpiAdam(
-            self.loss, METRICS, network.policy_layout, comm, epsilon, compiled=False, step_scales=self._step_scales()
+        settings = AdamSettings(epsilon, step_scales=self._step_scales())
+        self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, settings, compiled=False)
+        self.value_adam = MpiAdam(
+            self.value_loss, ("value_loss",), network.value_layout, comm, AdamSettings(epsilon), compiled=False
         )
-        self.value_adam = MpiAdam(self.value_loss, ("value_loss",), network.value_layout, comm, epsilon, compiled=False)
         self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
         self.policy_adam.start(policy_parameters)
@@ -182,7 +183,8 @@ class PPOKL(Algorithm):
     def _step_scales(self) -> dict[str, float]:
         """Return how many times larger the steps of log std are: by the number of actions.
 
-        Coady's log variance is a sum of 10/48 as many parameters as the last layer has units, 10 per action.
+        Coady's log variance, twice log std, is a sum of 10/48 as many parameters as the last layer has units, and it
+        has 10 per action: 100/96 A, rounded.
         """
         shape = dict(self.policy.network.policy_layout.shapes).get("log_std")
         return {"log_std": float(shape[0])} if shape and self.config.scale_learning_rates else {}

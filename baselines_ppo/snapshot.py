@@ -99,7 +99,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         return None
     records = [record for captured, *_ in gathered for record in captured]
     returns, lengths, discounted, states = (np.concatenate([part[k] for part in gathered]) for k in range(1, 5))
-    learned = [kept for *_, part in gathered for kept in part]
+    learned = [kept for *_, part in (gathered if run.split else gathered[:1]) for kept in part]
     arrays = {
         **run.replicated_state(),
         "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
@@ -166,16 +166,18 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
     failed = _restore_environments(run, arrays)
-    run.algorithm.restore_environments(_learned(arrays, run.collector.envs.indices))
+    run.algorithm.restore_environments(_learned(arrays, run.learned_environments))
     notes = [f"changed {change}" for change in changes]
     if before != run.comm.size:
-        notes.append(f"elastic, {before} -> {run.comm.size} ranks, equal up to the rounding of sums")
+        closely = "equal up to the rounding of sums" if run.split else "equal"
+        notes.append(f"elastic, {before} -> {run.comm.size} ranks, {closely}")
     now = platform_facts()
     if changed := [f"{name} {facts.get(name)} -> {now[name]}" for name in now if facts.get(name) != now[name]]:
         notes.append(f"not bit-exact, {', '.join(changed)}")
     if failed:
         notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}")
-    run.lineage = [*lineage, segment(run, exact=not notes)]
+    exact = not notes or (len(notes) == 1 and before != run.comm.size and not run.split)
+    run.lineage = [*lineage, segment(run, exact)]
     return "; ".join(notes) or "exact"
 
 

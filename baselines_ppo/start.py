@@ -74,7 +74,7 @@ def start(
     changes = [] if stored is None else _compare(config, stored)
     envs = comm.together(lambda: _environments(config, comm, environment))
     network = actor_critic_of(config, envs.observation, envs.action)
-    check_minibatches(config, comm.size, network.recurrent)
+    check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
     if warm is not None:
         _check_network(network, warm)
     path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume))

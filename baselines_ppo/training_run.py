@@ -99,15 +99,23 @@ class TrainingRun:
         share = None if episodes is None else episodes // envs
         return self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
 
+    @property
+    def learned_environments(self) -> range:
+        """Global indices of the environments whose steps this rank learns from."""
+        return self.collector.envs.indices if self.split else range(self.config.num_envs)
+
     def share(self, rollout: Rollout) -> Rollout:
         """Return what this rank learns from: its own part, or where minibatches are small the steps of all ranks."""
-        return rollout if self.split or self.comm.size == 1 else of_all_ranks(rollout, self.comm)
+        begun = time.perf_counter()
+        shared = rollout if self.split or self.comm.size == 1 else of_all_ranks(rollout, self.comm)
+        self._learning_seconds = time.perf_counter() - begun
+        return shared
 
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """Give the rollout to the algorithm; returns its metrics."""
         begun = time.perf_counter()
         metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
-        self._learning_seconds = time.perf_counter() - begun
+        self._learning_seconds += time.perf_counter() - begun
         return metrics
 
     def update_statistics(self, rollout: Rollout) -> None:

@@ -29,7 +29,7 @@ from baselines_ppo.common.losses import squared_error, surrogate
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
-from baselines_ppo.common.optimizer import MpiAdam, prefixed, unprefixed
+from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, unprefixed
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import TrainConfig, TRPOConfig
@@ -60,7 +60,7 @@ class TRPO(Algorithm):
             ("value_loss",),
             network.value_layout,
             comm,
-            self.config.adam_epsilon,
+            AdamSettings(self.config.adam_epsilon),
             compiled=not network.convolutional,
         )
         self.value_adam.start(policy.parameters[self.layout.size :])

@@ -35,7 +35,8 @@ class BoxAction:
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n, A] float32: clipped and rescaled where both bounds are finite."""
         lowest, highest, shift, scale, offset = self._mapping
-        return offset + (np.maximum(np.minimum(actions, highest), lowest) + shift) * scale
+        clipped = np.maximum(np.minimum(actions, highest), lowest)
+        return (offset + (clipped + shift) * scale).astype(np.float32, copy=False)
 
     @cached_property
     def _mapping(self) -> np.ndarray:

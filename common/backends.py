@@ -91,8 +91,8 @@ class SerialBackend:
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
         count = len(rows)
         observations, rewards = self._empty(count), np.zeros(count)
-        flags: list[list[bool]] = [[False] * count, [False] * count]
-        (terminated, truncated), raised = flags, {}
+        terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        raised = {}
         for k, row in enumerate(rows):
             try:
                 result = self._environments[row].step(actions[row])
@@ -101,14 +101,14 @@ class SerialBackend:
                 continue
             if len(result) != 5:
                 raise Unusable(row, f"step returned {len(result)} values, expected 5")
-            observation, reward, terminated[k], truncated[k], _ = result
+            observation, reward, *ended, _ = result
+            terminated[k], truncated[k] = map(bool, ended)
             observations[k] = self._encoded(row, observation)
             try:
                 rewards[k] = float(reward)
             except (TypeError, ValueError):
                 raise Unusable(row, f"the reward is {reward!r}, expected a number") from None
-        ended = np.array(flags, dtype=bool)
-        return Outcome(observations, rewards, ended[0], ended[1], raised)
+        return Outcome(observations, rewards, terminated, truncated, raised)
 
     def make_again(self, row: int) -> None:
         with suppress(Exception):  # it is broken already

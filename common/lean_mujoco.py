@@ -43,8 +43,7 @@ def walker(u: Any) -> Robot:
     def healthy() -> bool:
         z, angle = qpos[1:3].tolist()
         upright = lowest < z < highest and least < angle < most
-        rest = [*qpos[2:].tolist(), *qvel.tolist()]
-        return upright and low < min(rest) and max(rest) < high
+        return upright and (low == -np.inf or all(low < x < high for x in (*qpos[2:].tolist(), *qvel.tolist())))
 
     return Robot(lambda: qpos[0], [qpos[1:], qvel], (1, 10.0), healthy)
 

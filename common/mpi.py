@@ -27,7 +27,7 @@ class Comm:
     """What the ranks say to each other. Every rank must make the same calls in the same order.
 
     Waiting is polite: a rank that is early tests its request and gives way, so that more ranks than cores do not
-    burn each other's time, and that signals are handled (during an epoch of learning, when it ends).
+    burn each other's time, and that signals are handled (during the learning of an iteration, when that ends).
     """
 
     def __init__(self, mpi_comm: Any = None) -> None:

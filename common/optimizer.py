@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +49,14 @@ def clip_by_norm(gradient: tf.Tensor, max_norm: float | None) -> tf.Tensor:
     return gradient * (max_norm / tf.maximum(tf.norm(gradient), max_norm))
 
 
+class AdamSettings(NamedTuple):
+    """What stays as it is over a run."""
+
+    epsilon: float
+    max_grad_norm: float | None = None  # longest gradient over all parameters; None: any
+    step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
+
+
 class Fitted(NamedTuple):
     """What some epochs of minibatches gave; metrics are means over minibatches and ranks."""
 
@@ -75,23 +84,17 @@ class MpiAdam:
         metric_names: tuple[str, ...],
         layout: ParameterLayout,
         comm: Comm,
-        epsilon: float,
-        max_grad_norm: float | None = None,
+        settings: AdamSettings,
         compiled: bool = True,
-        step_scales: Mapping[str, float] | None = None,
         between_epochs: BetweenEpochs = unchanged,
     ) -> None:
-        """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes.
-
-        `step_scales` multiply the step size of the parameters that they name.
-        """
+        """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
-        self._between_epochs = between_epochs
-        scales = {name: np.full(shape, (step_scales or {}).get(name, 1.0)) for name, shape in layout.shapes}
-        self._step_scales = layout.join(scales) if step_scales else np.float32(1.0)
-        self._epsilon, self._max_grad_norm = epsilon, max_grad_norm
+        self._settings, self._between_epochs = settings, between_epochs
+        scales = {name: np.full(shape, settings.step_scales.get(name, 1.0)) for name, shape in layout.shapes}
+        self._step_scales = layout.join(scales) if settings.step_scales else np.float32(1.0)
         # One rank: all epochs are one compiled program. Several: a graph loop around compiled pieces, with the
-        # reduction between them. Either way one call per iteration, not one per minibatch.
+        # reduction between them. Either way one call for all of them, not one per minibatch.
         options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
         self._run_epochs = tf.function(self._epochs, jit_compile=compiled and comm.size == 1, **options)
         self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
@@ -131,9 +134,10 @@ class MpiAdam:
         epochs, rate, sums, last, own_bad = (x.numpy() for x in taken)
         if sums[-1]:
             ranks = np.flatnonzero(self._comm.stack(own_bad)).tolist()
-            where = f"of rank {', '.join(map(str, ranks))}" if ranks else "summed over the ranks"
+            several = f" of rank {', '.join(map(str, ranks))}" if ranks else " summed over the ranks"
+            where = several if self._comm.size > 1 else ""
             raise DataError(
-                f"update {self.step + 1}: the gradient {where} has NaN or Inf; nothing was applied from it. "
+                f"update {self.step + 1}: the gradient{where} has NaN or Inf; nothing was applied from it. "
                 "Begin again with a smaller step size, or look at the environment's observations and rewards"
             )
         return Fitted(self._named(sums / (epochs * shape[1])), self._named(last), int(epochs), float(rate))
@@ -217,7 +221,7 @@ class MpiAdam:
         """Make one step, unless this gradient or one before it in the epoch was not finite."""
         gradient, metrics = average[: self._layout.size], average[self._layout.size :]
         rates = learning_rate * self._step_scales
-        after = adam_step(state, clip_by_norm(gradient, self._max_grad_norm), rates, self._epsilon)
+        after = adam_step(state, clip_by_norm(gradient, self._settings.max_grad_norm), rates, self._settings.epsilon)
         finite = tf.math.is_finite(tf.reduce_sum(tf.square(gradient)))  # sums and squares may overflow too
         good = finite & (metrics[-1] == 0.0) & (bad_before == 0.0)
         kept = [tf.where(good, new, old) for new, old in zip(after, state, strict=True)]

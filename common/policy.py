@@ -12,7 +12,7 @@ from baselines_ppo.common.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.observations import ImageObservation
 
 ROWS = 8  # observations per forward pass when acting, whatever the batch
-VALUED_ROWS = 64  # through the value function, likewise; images take megabytes each on their way
+VALUED_ROWS = 64  # through the value function, likewise, but for images
 
 
 class Sampled(NamedTuple):
@@ -83,7 +83,7 @@ class Policy:
         def value_rows(observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
             return (self.network.value(np, self._parts, observations, states),)
 
-        (values,) = in_fixed_rows(value_rows, observations, states, rows=VALUED_ROWS)
+        (values,) = in_fixed_rows(value_rows, observations, states, rows=ROWS if self.sees_images else VALUED_ROWS)
         return self.value_targets.denormalize(values)
 
     def absorb_value_targets(self) -> None:

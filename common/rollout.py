@@ -64,13 +64,17 @@ def by_environment(x: np.ndarray, made: np.ndarray) -> list[np.ndarray]:
 
 
 def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
-    """Return the steps of all ranks' environments, in their order, on every rank; the episodes stay this rank's."""
+    """Return the steps of all ranks' environments, in their order, on every rank.
+
+    What nobody learns from stays this rank's: raw observations, discounted returns, episodes and seconds.
+    """
 
     def together(x: np.ndarray, axis: int) -> np.ndarray:
         return np.concatenate(list(comm.stack(x)), axis=axis)
 
     parts = rollout._asdict()
-    arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray)}
+    own = ("raw_observations", "discounted_returns")
+    arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray) and name not in own}
     return Rollout(**{**parts, **{name: together(x, 0 if name == "states" else 1) for name, x in arrays.items()}})
 
 

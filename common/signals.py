@@ -20,7 +20,7 @@ EXIT_CODES = {
 class StopSignals:
     """While entered, notes a stop signal instead of dying from it; a second Ctrl-C stops at once.
 
-    Python handles signals between its own instructions: during an epoch of learning, when that ends.
+    Python handles signals between its own instructions: during the learning of an iteration, when that ends.
     """
 
     def __init__(self) -> None:

@@ -83,7 +83,7 @@ class VecEnv:
         rows = self._all if rows is None else rows
         if not np.isfinite(actions).all():
             raise DataError(f"{self._where(_first_bad(actions))}: the policy's action is NaN or Inf")
-        actions = actions.copy()  # an environment may change what it is given
+        actions = np.array(actions, self._actions.dtype)  # a copy: an environment may change what it is given
         self._actions.append(actions, rows)
         outcome = self._outcome(actions, rows.tolist())
         rewards, flags = np.zeros(len(self)), np.zeros((3, len(self)), dtype=bool)
@@ -141,7 +141,7 @@ class VecEnv:
                 break
             for i in begun:
                 actions[i] = records[i].actions[t - longest]
-            self._actions.append(actions, np.array(begun))
+            self._actions.append(actions, np.array(begun, dtype=np.int64))
             outcome = self._outcome(actions.copy(), begun)
             for k, i in enumerate(begun):
                 self._raw[i] = outcome.observations[k]

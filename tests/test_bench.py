@@ -32,8 +32,8 @@ def test_the_table_has_a_row_for_each_environment_and_number_of_ranks(trainer: C
     assert [row[1] for row in rows] == ["1", "2"]
     for row in rows:
         simulator, environments, collecting, learning, training = (float(x.replace(",", "")) for x in row[2:7])
-        assert simulator > environments > collecting > training > 0
-        assert learning > training
+        assert min(simulator, environments) > 0
+        assert min(collecting, learning) > training > 0  # which is made of both
 
 
 def test_bench_is_not_for_mpirun(trainer: Callable[..., Finished]) -> None:

@@ -141,9 +141,10 @@ def test_the_value_of_an_unending_reward_is_learned_through_time_limits(tmp_path
 
 @pytest.mark.parametrize("alg", ["ppo2", *(pytest.param(alg, marks=SLOW) for alg in ("ppo1", "ppo_kl", "trpo"))])
 def test_cartpole_is_solved_within_its_preset_budget(alg: str, tmp_path: Path) -> None:
-    """500 is the most that CartPole-v1 gives."""
+    """500 is the most that CartPole-v1 gives; drawn actions are what was trained."""
     result = train(configure("CartPole-v1", alg, num_timesteps=100_000), logdir=tmp_path / "run")
-    assert evaluated(result.folder, 10) > 475
+    assert result.mean_return is not None
+    assert result.mean_return > 475
 
 
 @SLOW
