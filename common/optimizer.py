@@ -90,6 +90,7 @@ class MpiAdam:
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
+        assert {*settings.step_scales} <= {name for name, _ in layout.shapes}, "a step scale of no parameter"
         self._settings, self._between_epochs = settings, between_epochs
         scales = {name: np.full(shape, settings.step_scales.get(name, 1.0)) for name, shape in layout.shapes}
         self._step_scales = layout.join(scales) if settings.step_scales else np.float32(1.0)

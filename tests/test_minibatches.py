@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from baselines_ppo import configure
+from baselines_ppo.common.actions import BoxAction
 from baselines_ppo.common.minibatches import (
     Share,
     deal_unequal,
@@ -17,6 +20,8 @@ from baselines_ppo.common.minibatches import (
     whole_environment_indices,
 )
 from baselines_ppo.common.mpi import Comm, world
+from baselines_ppo.common.observations import BoxObservation
+from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 from tests.conftest import Finished
 
 LENGTHS = np.array([37, 5, 0, 18, 61, 40])  # steps of six environments
@@ -166,3 +171,21 @@ def dealt(comm: Comm) -> np.ndarray:
 if __name__ == "__main__":
     np.testing.assert_allclose(dealt(world()), dealt(Comm()), rtol=1e-6)
     sys.stdout.write("checked\n")
+
+
+@pytest.mark.parametrize(
+    ("alg", "fields", "split"),
+    [
+        ("ppo2", {}, False),  # 64 x 11,085
+        ("ppo2", {"num_minibatches": 2}, True),  # 1,024 x 11,085
+        ("ppo2", {"hidden_sizes": (512, 512)}, True),
+        ("ppo2", {"split_minibatches": True}, True),
+        ("ppo2", {"num_minibatches": 2, "split_minibatches": False}, False),
+        ("trpo", {}, True),
+        ("ppo_kl", {}, True),
+    ],
+)
+def test_small_minibatches_are_not_shared_out(alg: str, fields: dict[str, Any], split: bool) -> None:
+    config = configure("HalfCheetah-v4", alg, preset="none", **fields)
+    network = actor_critic_of(config, BoxObservation((17,), "float64"), BoxAction((-1.0,) * 6, (1.0,) * 6))
+    assert splits_minibatches(config, network) == split
