@@ -63,12 +63,13 @@ def against(env: str, ranks: int, pairs: int, peer_python: str) -> None:
     Both do the same work; the peer's environments are in its process or in one process each, whichever is faster.
     """
     trials = {kind: peer(peer_python, env, kind, ranks, 3) for kind in ("dummy", "subprocess")}
-    kind = max(trials, key=lambda name: trials[name])
+    kind = max(trials, key=lambda name: trials[name]["training"])
     print(f"\n{env}: {ranks} ranks against Stable-Baselines3 with {kind} environments, steps per second")
+    print(f"the peer: {trials[kind]['facts']}")
     ours, theirs = [], []
     for pair in range(1, pairs + 1):
         ours.append(job(ranks, env, iterations=15, parts=False, fields=SHAPE)["training"])
-        theirs.append(peer(peer_python, env, kind, ranks, 5))
+        theirs.append(peer(peer_python, env, kind, ranks, 5)["training"])
         print(f"pair {pair}: {ours[-1]:>9,.0f} {theirs[-1]:>9,.0f} {ours[-1] / theirs[-1]:>7.2f}", flush=True)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     middle = statistics.median(ours) / statistics.median(theirs)
@@ -91,13 +92,11 @@ def ask(ranks: int, request: dict[str, Any]) -> dict[str, Any]:
     return _answer([*launcher, sys.executable, "-m", "baselines_ppo.run.bench_job", json.dumps(request)])
 
 
-def peer(python: str, env: str, kind: str, threads: int, iterations: int) -> float:
-    """Return Stable-Baselines3's steps per second, with as many threads as there are ranks here."""
+def peer(python: str, env: str, kind: str, threads: int, iterations: int) -> dict[str, Any]:
+    """Return Stable-Baselines3's steps per second, with as many threads as there are ranks here, and its versions."""
     shape = {"num_envs": 8, "num_steps": 256, "minibatch_size": 64, "num_epochs": 10}
     request = {"env": env, "kind": kind, "threads": threads if kind == "dummy" else 1, "iterations": iterations}
-    return _answer([python, str(Path(__file__).with_name("bench_peer.py")), json.dumps({**request, **shape})])[
-        "training"
-    ]
+    return _answer([python, str(Path(__file__).with_name("bench_peer.py")), json.dumps({**request, **shape})])
 
 
 def _answer(command: list[str]) -> dict[str, Any]:

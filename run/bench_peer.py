@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import sys
 import time
+from importlib.metadata import version
 
 if __name__ == "__main__":  # subprocess environments import this file again
     import torch
@@ -29,4 +31,7 @@ if __name__ == "__main__":  # subprocess environments import this file again
     model.learn(2 * per_iteration)  # warm up
     begun = time.perf_counter()
     model.learn(request["iterations"] * per_iteration)
-    print(json.dumps({"training": request["iterations"] * per_iteration / (time.perf_counter() - begun)}))
+    rate = request["iterations"] * per_iteration / (time.perf_counter() - begun)
+    packages = ("stable-baselines3", "torch", "numpy", "gymnasium", "mujoco")
+    facts = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
+    print(json.dumps({"training": rate, "facts": facts}))
