@@ -159,8 +159,8 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
     "ppo1": {
         "CartPole-v1": replace(
             TEXTBOOK["ppo1"],
-            rollout=RolloutConfig(num_envs=None, num_steps=256, normalize_returns=False),
-            algorithm=PPO1Config(num_minibatches=4),
+            rollout=RolloutConfig(num_envs=None, num_steps=1024, gamma=0.98, gae_lambda=0.9, normalize_returns=False),
+            algorithm=PPO1Config(num_minibatches=16),
         )
     },
     # One setting for all; long tasks take --num-episodes 5 --num-envs 5.
