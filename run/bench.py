@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
+from baselines_ppo.snapshot import PACKAGES, platform_facts
 
 PARTS = ("simulator", "environments", "collecting", "learning", "training")
-PACKAGES = ("tensorflow", "numpy", "gymnasium", "mujoco", "mpi4py")
 SHAPE = {"num_envs": 8, "num_steps": 256, "num_minibatches": 32, "num_epochs": 10}  # minibatches of 64
 
 
@@ -39,10 +37,10 @@ def bench(env: tuple[str, ...], ranks: tuple[int, ...], pairs: int, peer_python:
 
 def machine() -> str:
     """Return one line about this machine and what runs on it."""
-    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    facts = platform_facts()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-    return f"{cores} cores of {model or platform.machine()}; Python {platform.python_version()}, {packages}"
+    packages = ", ".join(f"{name} {facts[name] or 'missing'}" for name in PACKAGES)
+    return f"{cores} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
 
 
 def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...]) -> None:
@@ -109,14 +107,3 @@ def _answer(command: list[str]) -> dict[str, Any]:
         sys.stderr.write(finished.stderr)
         raise Failure(f"{command[0]} ended with exit code {finished.returncode}; see above")
     return json.loads(finished.stdout.splitlines()[-1])
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"
