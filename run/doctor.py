@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.launcher import find_mpirun, launched_rank, launched_size
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.threads import VARIABLES
+from baselines_ppo.snapshot import platform_facts
 
 NEEDED = ("tensorflow", "numpy", "gymnasium")
 THREADS = (*VARIABLES, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -78,10 +78,11 @@ def facts_of_this_rank() -> Facts:
     with suppress(ImportError):
         found = importlib.import_module("threadpoolctl").threadpool_info()
         pools = ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in found)
+    installed = platform_facts()
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return Facts(
         host=platform.node(),
-        versions={name: _version(name) for name in (*NEEDED, "mpi4py", "mujoco")},
+        versions={name: installed[name] or "" for name in (*NEEDED, "mpi4py", "mujoco")},
         settings={name: os.environ[name] for name in THREADS + WITHOUT_SHARED_MEMORY + SCREEN if os.environ.get(name)},
         pools=pools,
         cores=frozenset(affinity),
@@ -200,13 +201,6 @@ def _threads(facts: Facts, name: str) -> int:
     """Return how many threads a variable allows; unset or 0 means as many as cores."""
     value = (facts.settings.get(name) or facts.settings.get("OMP_NUM_THREADS", "")).split(",")[0]
     return (int(value) if value.isdecimal() else 0) or len(facts.cores)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _count(number: float, thing: str) -> str:
