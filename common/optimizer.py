@@ -130,7 +130,7 @@ class MpiAdam:
         """
         shape = indices.shape[:2]
         each = np.stack([np.broadcast_to(np.float32(x), shape) for x in settings] or [np.zeros(shape, np.float32)], -1)
-        rate = tf.constant(learning_rate, tf.float32)
+        rate = tf.constant(np.float32(learning_rate))  # TensorFlow keeps a tensor of each Python number for ever
         self._state, *taken = self._run_epochs(self._state, batch, tf.constant(indices), rate, tf.constant(each))
         epochs, rate, sums, last, own_bad = (x.numpy() for x in taken)
         if sums[-1]:
