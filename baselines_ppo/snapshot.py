@@ -40,6 +40,7 @@ PER_ENVIRONMENT = {
         "restarts",
     )
 }
+CAPTURED = "environments/captured/"  # before the names of the states of environments that can say them
 LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
 
 
@@ -112,6 +113,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         "environments/discounted_return": discounted,
         "environments/state": states,
         "environments/restarts": np.array([record.restarts for record in records]),
+        **_captured(records),
         **_ragged(learned),
     }
     policy = collector.policy
@@ -190,6 +192,7 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
     # Environments that the checkpoint does not know number their episodes so that no seed of the past returns.
     envs.reset(np.full(len(envs), run.counters.total_steps))
     records = envs.capture()
+    captured = [name for name in arrays if name.startswith(CAPTURED)]
     for row, index in enumerate(known):
         records[row] = EpisodeRecord(
             episode=int(arrays["environments/episode"][index]),
@@ -197,6 +200,8 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             observation=arrays["environments/observation"][index],
             episode_return=float(arrays["environments/episode_return"][index]),
             restarts=int(arrays["environments/restarts"][index]),
+            length=int(arrays["environments/episode_length"][index]),
+            state={name.removeprefix(CAPTURED): arrays[name][index] for name in captured} or None,
         )
     failed = envs.restore(records)
     for row, index in enumerate(known):
@@ -206,6 +211,12 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
             collector.states[row] = arrays["environments/state"][index]
     return sorted(index for indices in run.comm.broadcast(run.comm.gather(failed)) or [] for index in indices)
+
+
+def _captured(records: list[EpisodeRecord]) -> dict[str, np.ndarray]:
+    """Return the environments' states, if they can say them, as arrays [N, ...]."""
+    states = [record.state for record in records if record.state is not None]
+    return {f"{CAPTURED}{name}": np.stack([state[name] for state in states]) for name in (states[0] if states else ())}
 
 
 def _ragged(learned: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

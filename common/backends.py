@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,10 +12,11 @@ from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
 
 from baselines_ppo.common.actions import Action, action_of
-from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, is_atari, make_environment
+from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, full_id, is_atari, make_environment
 from baselines_ppo.common.lean_mujoco import lean
 from baselines_ppo.common.observations import Observation, observation_of
 
@@ -50,6 +52,7 @@ class Backend(Protocol):
 
     observation: Observation
     action: Action
+    captures: bool  # whether `capture` gives states; else episodes must be replayed
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
         """Begin an episode in each of these rows; returns observations [k, ...] in the environment's own dtype."""
@@ -60,12 +63,24 @@ class Backend(Protocol):
     def make_again(self, row: int) -> None:
         """Replace a row that raised by a new environment."""
 
+    def capture(self) -> dict[str, np.ndarray] | None:
+        """Return all that the future of each row depends on, arrays [n, ...], or None where that cannot be said."""
+
+    def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
+        """Bring these rows to states that were captured; returns observations as `reset` does.
+
+        Raises:
+          KeyError, ValueError: the states are not of this environment.
+        """
+
     def close(self) -> None:
         """Close all environments."""
 
 
 class SerialBackend:
     """Environments in this process, one after the other."""
+
+    captures = False
 
     def __init__(self, make: MakeEnvironment, count: int, env_id: str) -> None:
         """Make the environments.
@@ -115,6 +130,12 @@ class SerialBackend:
             self._environments[row].close()
         self._environments[row] = self._make()
 
+    def capture(self) -> None:
+        return None
+
+    def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
+        raise ValueError("these environments have no states that could be restored")
+
     def close(self) -> None:
         for environment in self._environments:
             environment.close()
@@ -134,6 +155,7 @@ class NativeBackend:
 
     def __init__(self, envs: Any, env_id: str) -> None:
         self._envs, self._count = envs, envs.num_envs
+        self.captures = hasattr(envs, "capture") and hasattr(envs, "restore")
         self.observation = observation_of(envs.single_observation_space, env_id)
         self.action = action_of(envs.single_action_space, env_id)
         self._begun = False
@@ -174,6 +196,21 @@ class NativeBackend:
     def make_again(self, row: int) -> None:
         raise AssertionError("a vector form raises as a whole, and is not made again")
 
+    def capture(self) -> dict[str, np.ndarray] | None:
+        return self._envs.capture() if self.captures else None
+
+    def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
+        if not self.captures:
+            raise ValueError("this vector form has no states that could be restored")
+        whole = self._envs.capture()
+        for row, state in zip(rows, states, strict=True):
+            for name, values in whole.items():
+                if values.shape[1:] != state[name].shape:
+                    raise ValueError(f"{name} is {state[name].shape}, expected {values.shape[1:]}")
+                values[row] = state[name]
+        self._ended[list(rows)] = False
+        return self._encoded(self._envs.restore(whole))[list(rows)]
+
     def close(self) -> None:
         self._envs.close()
 
@@ -202,12 +239,13 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
     Gymnasium does not demand it.
     """
     with explained(env_id):
-        module, _, name = env_id.rpartition(":")
+        module, _, name = full_id(env_id).rpartition(":")
         if module:
             importlib.import_module(module)  # registers it
-        settings = ATARI_SETTINGS if is_atari(name) else {}
-        if gymnasium.spec(name).vector_entry_point is None:
+        entry_point = gymnasium.spec(name).vector_entry_point
+        if entry_point is None:
             return None
+        settings = ATARI_SETTINGS if is_atari(name) else _without_autoreset(entry_point)
 
         def make(number: int) -> Any:
             return gymnasium.make_vec(name, number, vectorization_mode="vector_entry_point", **settings)
@@ -221,6 +259,13 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
         except Exception:  # whatever it does not take: seeds for each, a mask, a reset between two episodes
             return None
         return NativeBackend(make(count), env_id) if kept else None
+
+
+def _without_autoreset(entry_point: Any) -> dict[str, Any]:
+    """Return the setting by which a vector form leaves it to us when episodes begin, if it has it."""
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    choice = "autoreset_mode" in inspect.signature(creator).parameters
+    return {"autoreset_mode": AutoresetMode.DISABLED} if choice else {}
 
 
 def _begins_by_seed(envs: Any, env_id: str) -> bool:

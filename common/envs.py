@@ -17,7 +17,8 @@ from baselines_ppo.common.failures import LoadError, UsageError, nearest
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
-PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+OWN_ID = re.compile(r"Robo[A-Z]\w*-v\d+")  # of the environments in baselines_ppo.zoo
 SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
 # Wrappers that would change what a resumed run sees, and what there is instead.
 FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservation": "--normalize-observations true"}
@@ -46,6 +47,7 @@ def make_environment(
       UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
     render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
+    env_id = full_id(env_id)
     with explained(env_id):
         _quiet_mujoco(env_id)
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
@@ -74,6 +76,12 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
             cure = "--wrapper none leaves it out"
             raise UsageError(f"wrapper {name} does not take this environment: {reason}; {cure}") from None
     return environment
+
+
+def full_id(env_id: str) -> str:
+    """Return an id with the module that registers it, if it is one of ours without."""
+    ours = OWN_ID.fullmatch(env_id) is not None and env_id not in gymnasium.registry
+    return f"baselines_ppo.zoo:{env_id}" if ours else env_id
 
 
 def is_atari(env_id: str) -> bool:
@@ -116,7 +124,7 @@ def explained(env_id: str) -> Iterator[None]:
         install = _package(f"{reason} {env_id}")
         cure = f"needs a package: pip install {install}" if install else reason
         if isinstance(error, gymnasium.error.UnregisteredEnv):
-            hint = nearest(env_id, gymnasium.registry)
+            hint = nearest(env_id.rpartition(":")[2], gymnasium.registry)
             if "BulletEnv" in env_id and ":" not in env_id:
                 hint = f"; give --env pybullet_envs_gymnasium:{env_id}"
             if hint or not env_id.startswith("ALE/"):
@@ -163,7 +171,7 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
 def _quiet_mujoco(env_id: str) -> None:
     """Show each of MuJoCo's warnings once per rank, instead of a log file in whatever folder this is."""
     spec = gymnasium.registry.get(env_id)
-    if spec is None or "mujoco" not in str(spec.entry_point):
+    if spec is None or not re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
         return
     import mujoco
 

@@ -28,13 +28,15 @@ class Step(NamedTuple):
 
 @dataclass
 class EpisodeRecord:
-    """All that is needed to bring one environment back to where it was: its episode, replayed."""
+    """All that is needed to bring one environment back to where it was: its state, or its episode, replayed."""
 
     episode: int  # number of the episode under way, of this environment
-    actions: np.ndarray  # [length, ...] as given to the environment
+    actions: np.ndarray  # [length, ...] as given to the environment; none where there is a state
     observation: np.ndarray  # [...] the last one, in the environment's own dtype
     episode_return: float  # raw, so far
     restarts: int = 0  # how often the environment was made again
+    length: int = 0  # steps so far
+    state: dict[str, np.ndarray] | None = None  # where the environment can say it: everything, the future included
 
 
 class VecEnv:
@@ -55,6 +57,7 @@ class VecEnv:
         nothing = distribution.from_network(np.zeros((0, distribution.network_size), np.float32), None)
         self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
         self._actions = ActionLog(count, self._no_actions)
+        self._lengths = np.zeros(count, dtype=np.int64)  # of the episodes under way, in steps
         self._all = np.arange(count)
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
@@ -84,7 +87,7 @@ class VecEnv:
         if not np.isfinite(actions).all():
             raise DataError(f"{self._where(_first_bad(actions))}: the policy's action is NaN or Inf")
         actions = np.array(actions, self._actions.dtype)  # a copy: an environment may change what it is given
-        self._actions.append(actions, rows)
+        self._count(actions, rows)
         outcome = self._outcome(actions, rows.tolist())
         rewards, flags = np.zeros(len(self)), np.zeros((3, len(self)), dtype=bool)
         rewards[rows], flags[0, rows], flags[1, rows] = outcome.rewards, outcome.terminated, outcome.truncated
@@ -112,6 +115,7 @@ class VecEnv:
 
     def capture(self) -> list[EpisodeRecord]:
         """Return a record of each environment's episode under way."""
+        states = self._backend.capture()
         return [
             EpisodeRecord(
                 episode=int(self._episodes[i]),
@@ -119,12 +123,14 @@ class VecEnv:
                 observation=self._raw[i].copy(),
                 episode_return=float(self._returns[i]),
                 restarts=int(self._restarted[i]),
+                length=int(self._lengths[i]),
+                state=None if states is None else {name: values[i] for name, values in states.items()},
             )
             for i in range(len(self))
         ]
 
     def restore(self, records: list[EpisodeRecord]) -> list[int]:
-        """Replay the recorded episodes; returns the global indices where that did not give the same state.
+        """Restore the recorded states, or replay the episodes; returns the global indices where that failed.
 
         Those begin a new episode. The comparison is bit for bit, on the last observation and the return.
         """
@@ -141,13 +147,14 @@ class VecEnv:
                 break
             for i in begun:
                 actions[i] = records[i].actions[t - longest]
-            self._actions.append(actions, np.array(begun, dtype=np.int64))
+            self._count(actions, np.array(begun, dtype=np.int64))
             outcome = self._outcome(actions.copy(), begun)
             for k, i in enumerate(begun):
                 self._raw[i] = outcome.observations[k]
                 self._returns[i] += outcome.rewards[k]
                 if outcome.terminated[k] or outcome.truncated[k] or i in outcome.raised:
                     ended.add(i)
+        ended |= self._restore_states(records)
         failed = [
             i
             for i, record in enumerate(records)
@@ -164,11 +171,32 @@ class VecEnv:
         """Close all environments."""
         self._backend.close()
 
+    def _restore_states(self, records: list[EpisodeRecord]) -> set[int]:
+        """Bring the rows that have one to their recorded state; returns those where this cannot be done."""
+        states = {i: record.state for i, record in enumerate(records) if record.state is not None}
+        if not states:
+            return set()
+        rows = list(states)
+        try:
+            self._raw[rows] = self._backend.restore(rows, list(states.values()))
+        except (KeyError, ValueError):  # of another version, or another environment
+            return set(rows)
+        self._returns[rows] = [records[i].episode_return for i in rows]
+        self._lengths[rows] = [records[i].length for i in rows]
+        return set()
+
+    def _count(self, actions: np.ndarray, rows: np.ndarray) -> None:
+        """Note that these rows are given their own of the actions [n, ...]."""
+        self._lengths[rows] += 1
+        if not self._backend.captures:
+            self._actions.append(actions, rows)
+
     def _begin(self, rows: Sequence[int]) -> None:
         """Begin an episode in these rows, of the numbers that they have."""
         chosen = list(rows)
         while chosen:
             self._actions.clear(chosen)
+            self._lengths[chosen] = 0
             self._returns[chosen] = 0.0
             try:
                 self._raw[chosen] = self._backend.reset(chosen, [self._episode_seed(row) for row in chosen])
@@ -222,7 +250,7 @@ class VecEnv:
             return f"env {self.env_id}, rank {self._rank}, environments {self.indices[0]} to {self.indices[-1]}"
         return (
             f"env {self.env_id}, rank {self._rank}, environment {self.indices[i]}, episode {self._episodes[i]} "
-            f"(seed {self._episode_seed(i)}), step {self._actions.lengths[i]}"
+            f"(seed {self._episode_seed(i)}), step {self._lengths[i]}"
         )
 
 

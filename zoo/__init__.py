@@ -1,1 +1,36 @@
-"""Environments, robots and pretrained agents; knows the policies of `common`, but no learner."""
+"""Environments: robots that walk, chase flags and stand up again, in the spirit of Roboschool, on MuJoCo.
+
+Importing this registers them with Gymnasium, so that `gymnasium.make("baselines_ppo.zoo:RoboAnt-v1")` and
+`gymnasium.make_vec("baselines_ppo.zoo:RoboAnt-v1", num_envs=16)` work in any process.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+# By name: the steps of an episode, and the return at which Roboschool's counted as solved, if it had one.
+REGISTERED: dict[str, tuple[int, float | None]] = {
+    "Hopper": (1000, 2500.0),
+    "Walker2d": (1000, 2500.0),
+    "HalfCheetah": (1000, 3000.0),
+    "Ant": (1000, 2500.0),
+    "Humanoid": (1000, 3500.0),
+    "HumanoidFlagrun": (1000, 2000.0),
+    "HumanoidFlagrunHarder": (1000, None),
+    "AtlasForwardWalk": (1000, None),
+}
+
+
+def _register() -> None:
+    for name, (steps, threshold) in REGISTERED.items():
+        gymnasium.register(
+            f"Robo{name}-v1",
+            entry_point="baselines_ppo.zoo.vector_env:RobotEnv",
+            vector_entry_point="baselines_ppo.zoo.vector_env:RobotVectorEnv",
+            reward_threshold=threshold,
+            max_episode_steps=steps,
+            kwargs={"task": name},
+        )
+
+
+_register()

@@ -1,0 +1,55 @@
+"""Flags to run to, one after the other, for each of n robots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from baselines_ppo.zoo.scene import FIELD
+
+REACHED = 1.0  # m, from where a flag counts as reached
+LIFE = 150  # control steps until a flag is replaced though it was not reached
+AHEAD = 0.5  # the chance that the first flag is straight ahead
+NEVER = -(1 << 40)  # the age of a flag that somebody placed
+
+
+class Flags:
+    """One flag per robot."""
+
+    def __init__(self, places: np.ndarray) -> None:
+        """Take over their places, [n, 2] m, live."""
+        self.places = places
+        self._ages = np.zeros(len(places), dtype=np.int64)  # control steps
+        self.reached = np.zeros(len(places), dtype=np.int64)  # in this episode
+        self.state = {"flag_age": self._ages, "flags_reached": self.reached}
+
+    def begin(self, row: int, generator: np.random.Generator) -> None:
+        """Place the first flag of an episode: often straight ahead, so that running fast is learned."""
+        if generator.random() < AHEAD:
+            self._place(row, generator.uniform(FIELD[0] / 2, FIELD[0]), 0.0)
+        else:
+            self._place_anywhere(row, generator)
+        self.reached[row] = 0
+
+    def renew(self, positions: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
+        """Replace flags that were reached, from positions [n, 2], or are too old; returns which, [n] bool."""
+        self._ages += 1
+        away = self.places - positions
+        reached = np.hypot(away[:, 0], away[:, 1]) < REACHED
+        self.reached += reached
+        due = reached | (self._ages >= LIFE)
+        for row in np.flatnonzero(due).tolist():
+            self._place_anywhere(row, generators[row])
+        return due
+
+    def put(self, row: int, x: float, y: float) -> None:
+        """Place a flag, in m; it stays until it is reached, or the episode ends."""
+        self._place(row, x, y)
+        self._ages[row] = NEVER
+
+    def _place_anywhere(self, row: int, generator: np.random.Generator) -> None:
+        self._place(row, *generator.uniform(-0.5, 0.5, 2) * FIELD)
+
+    def _place(self, row: int, x: float, y: float) -> None:
+        self.places[row], self._ages[row] = (x, y), 0

@@ -1,0 +1,44 @@
+"""Pictures of robots at their tasks, off screen or in a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from baselines_ppo.zoo.task import Task
+
+
+class Camera:
+    """Follows the robot of a row; nothing is set up before the first picture."""
+
+    def __init__(self, task: Task, width: int, height: int) -> None:
+        self._task, self._width, self._height = task, width, height
+        self._renderer: Any = None
+        self._data: mujoco.MjData | None = None
+
+    def picture(self, row: int) -> np.ndarray:
+        """Return a picture of a row, [height, width, 3] bytes."""
+        return self._prepared(row).render("rgb_array")
+
+    def show(self, row: int) -> None:
+        """Show a row in a window."""
+        self._prepared(row).render("human")
+
+    def close(self) -> None:
+        """Close the window, and free what pictures needed."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _prepared(self, row: int) -> Any:
+        simulation = self._task.simulation
+        if self._renderer is None:
+            from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
+
+            self._data = mujoco.MjData(simulation.model)
+            view = {"type": mujoco.mjtCamera.mjCAMERA_TRACKING, **self._task.view}
+            self._renderer = MujocoRenderer(simulation.model, self._data, view, self._width, self._height)
+        simulation.data(row, self._data)
+        return self._renderer

@@ -1,0 +1,232 @@
+"""Our environments: n robots stepped as one, and a single one as the case n = 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from baselines_ppo.zoo.rendering import Camera
+from baselines_ppo.zoo.scene import CONTROL_STEP
+from baselines_ppo.zoo.tasks import TASKS
+
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / CONTROL_STEP)}
+
+
+class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """n robots at a task, each with a random stream of its own: what one does depends on no other, nor on n."""
+
+    def __init__(
+        self,
+        task: str,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        width: int = 640,
+        height: int = 480,
+    ) -> None:
+        """Make the environments; none has begun.
+
+        Args:
+          task: one of the names in `tasks`.
+          max_episode_steps: after which an episode is truncated.
+          autoreset_mode: the same step, or disabled: then some rows are begun anew by
+            `reset(options={"reset_mask": ...})`, with a seed for each of them or for none.
+          width, height: of pictures, in pixels.
+        """
+        mode = AutoresetMode(autoreset_mode)
+        if mode is AutoresetMode.NEXT_STEP:
+            raise ValueError("autoreset_mode is next-step; these environments have same-step and disabled")
+        self.num_envs, self.render_mode, self._mode = num_envs, render_mode, mode
+        self.metadata = {**METADATA, "autoreset_mode": mode}
+        self.task = TASKS[task](num_envs)
+        self.single_observation_space = spaces.Box(
+            -self.task.observation_bound, self.task.observation_bound, (self.task.observation_size,), np.float32
+        )
+        self.single_action_space = spaces.Box(-1.0, 1.0, (self.task.action_size,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.generators = [np_random(None)[0] for _ in range(num_envs)]
+        self.steps = np.zeros(num_envs, dtype=np.int64)  # of the episodes under way
+        self.simulation_failures = 0  # episodes that ended because their simulation became unstable
+        self._most_steps = np.inf if max_episode_steps is None else max_episode_steps
+        self._camera = Camera(self.task, width, height)
+        self._all = np.ones(num_envs, dtype=bool)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | np.ndarray | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin episodes everywhere, or where `options["reset_mask"]`, [n] bool, says so.
+
+        Args:
+          seed: one for each that begins, or for each of all; of a single number s, row i takes s + i.
+        """
+        mask = self._all if not options or "reset_mask" not in options else np.asarray(options["reset_mask"])
+        if mask.shape != (self.num_envs,) or mask.dtype != bool:
+            raise ValueError(f"reset_mask is {mask!r}, expected {self.num_envs} of True or False")
+        rows = np.flatnonzero(mask).tolist()
+        if seed is not None:
+            seeds = seed + np.arange(self.num_envs) if isinstance(seed, (int, np.integer)) else list(seed)
+            if len(seeds) == self.num_envs:
+                seeds = [seeds[row] for row in rows]
+            if len(seeds) != len(rows):
+                raise ValueError(f"{len(seeds)} seeds for {len(rows)} environments")
+            for row, own in zip(rows, seeds, strict=True):
+                if own is not None:
+                    self.generators[row] = np_random(int(own))[0]
+        self.begin(rows)
+        return self.task.observe(), {}
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance all by a control step with actions [n, A]; beyond [-1, 1] they are clipped."""
+        outcome = self.task.step(self._checked(actions), self.generators)
+        self.steps += 1
+        rewards = np.where(outcome.failed, 0.0, np.sum(outcome.terms, axis=0))
+        terminated = outcome.terminated | outcome.failed
+        truncated = (self.steps >= self._most_steps) & ~terminated
+        self.simulation_failures += int(outcome.failed.sum())
+        observations = self.task.observe()
+        infos: dict[str, Any] = {}
+        for name, values in {**_named(outcome.terms), "simulation_failed": outcome.failed}.items():
+            infos[name], infos[f"_{name}"] = values, self._all
+        ended = terminated | truncated
+        if self._mode is AutoresetMode.SAME_STEP and ended.any():
+            final = np.full(self.num_envs, None, dtype=object)
+            for row in np.flatnonzero(ended).tolist():
+                final[row] = observations[row]
+            infos |= {"final_obs": final, "_final_obs": ended, "final_info": dict(infos), "_final_info": ended}
+            self.begin(np.flatnonzero(ended).tolist())
+            observations = self.task.observe()
+        return observations, rewards, terminated, truncated, infos
+
+    def begin(self, rows: list[int]) -> None:
+        """Begin an episode in each of these rows, by its own generator."""
+        self.task.begin(rows, [self.generators[row] for row in rows])
+        self.steps[rows] = 0
+
+    def set_target(self, index: int, x: float, y: float) -> None:
+        """Place the flag of a robot, in m; it stays until it is reached, or the episode ends.
+
+        Raises:
+          ValueError: this task has no flags.
+        """
+        flags = getattr(self.task, "flags", None)
+        if flags is None:
+            raise ValueError("this task has no flag to place")
+        flags.put(index, x, y)
+
+    def capture(self) -> dict[str, np.ndarray]:
+        """Return a copy of all state, arrays [n, ...]: with it restored, each row goes on bit for bit."""
+        return {
+            **{name: values.copy() for name, values in self.task.state.items()},
+            "simulation": self.task.simulation.state.copy(),
+            "steps": self.steps.copy(),
+            "generator": np.stack([_words(generator) for generator in self.generators]),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> np.ndarray:
+        """Bring all rows to where `capture` found them, or others, as many; returns observations [n, D]."""
+        for name, values in self.task.state.items():
+            values[:] = state[name]
+        self.task.simulation.state[:] = state["simulation"]
+        self.steps[:] = state["steps"]
+        for generator, words in zip(self.generators, state["generator"], strict=True):
+            _set_words(generator, words)
+        self.task.look()
+        return self.task.observe()
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Return a picture of each row, [height, width, 3] bytes; in the mode `human`, show the first in a window."""
+        if self.render_mode == "human":
+            self._camera.show(0)
+            return None
+        return tuple(self._camera.picture(row) for row in range(self.num_envs))
+
+    def close_extras(self, **_: Any) -> None:
+        self._camera.close()
+
+    def _checked(self, actions: Any) -> np.ndarray:
+        expected = (self.num_envs, self.task.action_size)
+        array = np.asarray(actions, dtype=np.float64)
+        if array.shape != expected:
+            raise ValueError(f"actions of shape {array.shape}, expected {expected}")
+        if not np.isfinite(array).all():
+            row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+            raise ValueError(f"the action of environment {row} is not finite: {array[row]}")
+        return np.clip(array, -1.0, 1.0)
+
+
+class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+    """One robot at a task."""
+
+    metadata = METADATA
+
+    def __init__(self, task: str, render_mode: str | None = None, **settings: Any) -> None:
+        """Make the environment; for its settings see `RobotVectorEnv`."""
+        self.vector = RobotVectorEnv(task, 1, None, render_mode, AutoresetMode.DISABLED, **settings)
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
+        self.render_mode = render_mode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.vector.generators[0] = self.np_random
+        return self.vector.reset()[0][0], {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
+        observations, rewards, terminated, _, infos = self.vector.step(np.asarray(action)[None])
+        if self.render_mode == "human":
+            self.render()
+        info = {name: values[0] for name, values in infos.items() if not name.startswith("_")}
+        return observations[0], float(rewards[0]), bool(terminated[0]), False, info
+
+    def render(self) -> np.ndarray | None:
+        pictures = self.vector.render()
+        return None if pictures is None else pictures[0]
+
+    def set_target(self, index: int, x: float, y: float) -> None:
+        """Place the flag; see `RobotVectorEnv.set_target`."""
+        self.vector.set_target(index, x, y)
+
+    def capture(self) -> dict[str, np.ndarray]:
+        """See `RobotVectorEnv.capture`."""
+        return self.vector.capture()
+
+    def restore(self, state: dict[str, np.ndarray]) -> np.ndarray:
+        """See `RobotVectorEnv.restore`; returns the observation [D]."""
+        return self.vector.restore(state)[0]
+
+    def close(self) -> None:
+        self.vector.close()
+
+
+def _named(terms: Any) -> dict[str, np.ndarray]:
+    return {f"reward_{name}": values for name, values in terms._asdict().items()}
+
+
+def _words(generator: np.random.Generator) -> np.ndarray:
+    """Return the state of a PCG64 generator as six words of 64 bits."""
+    state: Any = generator.bit_generator.state
+    long = (state["state"]["state"], state["state"]["inc"])
+    halves = [half for number in long for half in (number >> 64, number & (1 << 64) - 1)]
+    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+
+
+def _set_words(generator: np.random.Generator, words: np.ndarray) -> None:
+    """Set the state that `_words` returned."""
+    high, low, high_increment, low_increment, has_half, half = map(int, words)
+    generator.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": high << 64 | low, "inc": high_increment << 64 | low_increment},
+        "has_uint32": has_half,
+        "uinteger": half,
+    }
