@@ -1,0 +1,186 @@
+"""What holds for every environment of the zoo."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+
+from baselines_ppo.zoo import REGISTERED
+from baselines_ppo.zoo.vector_env import RobotVectorEnv
+
+NAMES = list(REGISTERED)
+
+
+def full_id(name: str) -> str:
+    return f"baselines_ppo.zoo:Robo{name}-v1"
+
+
+def make(name: str, count: int, **settings: Any) -> RobotVectorEnv:
+    envs: Any = gymnasium.make_vec(full_id(name), count, **settings)
+    return envs
+
+
+def actions_of(envs: RobotVectorEnv, steps: int, seed: int = 0) -> np.ndarray:
+    shape = (steps, envs.num_envs, *envs.single_action_space.shape)
+    return np.random.default_rng(seed).uniform(-1, 1, shape)
+
+
+def run(envs: RobotVectorEnv, actions: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    return [tuple(np.copy(x) for x in envs.step(step)[:4]) for step in actions]
+
+
+def assert_same(one: list[tuple[np.ndarray, ...]], other: list[tuple[np.ndarray, ...]]) -> None:
+    for step, (a, b) in enumerate(zip(one, other, strict=True)):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y, err_msg=f"step {step}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gymnasium_finds_nothing_wrong(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*(infinity|no render fps|frames).*")
+        env = gymnasium.make(full_id(name))
+        check_env(env.unwrapped, skip_render_check=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_seeds_decide_everything(name: str) -> None:
+    one, other, third = make(name, 3), make(name, 3), make(name, 3)
+    actions = actions_of(one, 150)
+    first = [envs.reset(seed=seed)[0] for envs, seed in ((one, 5), (other, [5, 6, 7]), (third, 8))]
+    np.testing.assert_array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], first[2])
+    assert_same(run(one, actions), run(other, actions))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_alone_does_what_it_does_among_many(name: str) -> None:
+    many = make(name, 5, autoreset_mode="Disabled")
+    actions = actions_of(many, 60)
+    observations, _ = many.reset(seed=3)
+    together = run(many, actions)
+    alone = gymnasium.make(full_id(name))
+    observation, _ = alone.reset(seed=3 + 4)
+    np.testing.assert_array_equal(observation, observations[4])
+    for step in range(60):
+        result = alone.step(actions[step, 4])
+        for x, y in zip(result[:4], together[step], strict=True):
+            np.testing.assert_array_equal(x, y[4])
+        if result[2]:
+            break
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captured_state_goes_on_bit_for_bit(name: str) -> None:
+    envs, fresh = make(name, 3, max_episode_steps=200), make(name, 3, max_episode_steps=200)
+    actions = actions_of(envs, 620)
+    envs.reset(seed=1)
+    run(envs, actions[:120])
+    state = envs.capture()
+    expected = run(envs, actions[120:])
+    fresh.reset(seed=99)
+    run(fresh, actions[:7])
+    observations = fresh.restore(state)
+    assert observations.shape == (3, *envs.single_observation_space.shape)
+    assert_same(run(fresh, actions[120:]), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_begin_anew_without_touching_the_others(name: str) -> None:
+    envs, reference = (make(name, 3, autoreset_mode="Disabled") for _ in range(2))
+    actions = actions_of(envs, 12)
+    for each in (envs, reference):
+        each.reset(seed=2)
+        run(each, actions[:5])
+    mask = np.array([False, True, False])
+    observations, _ = envs.reset(seed=np.array([2]), options={"reset_mask": mask})
+    np.testing.assert_array_equal(observations[1], make(name, 1).reset(seed=2)[0][0])
+    for a, b in zip(run(envs, actions[5:]), run(reference, actions[5:]), strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x[[0, 2]], y[[0, 2]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_episodes_are_cut_at_their_limit_and_begin_anew_in_the_same_step(name: str) -> None:
+    envs = make(name, 2, max_episode_steps=6)
+    envs.reset(seed=0)
+    still = np.zeros((2, *envs.single_action_space.shape))
+    results = [envs.step(still) for _ in range(6)]
+    assert not any(result[3].any() for result in results[:5])
+    observations, _, terminated, truncated, infos = results[5]
+    if terminated.any():
+        pytest.skip("ends sooner")
+    assert truncated.all()
+    for row in range(2):
+        assert infos["final_obs"][row].shape == observations[row].shape
+        assert not np.array_equal(infos["final_obs"][row], observations[row])
+    assert not envs.step(still)[3].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spaces_hold_what_comes(name: str) -> None:
+    envs = make(name, 4)
+    observations, _ = envs.reset(seed=0)
+    assert envs.observation_space.contains(observations)
+    for step in actions_of(envs, 100):
+        observations, rewards, *_, infos = envs.step(step)
+        assert envs.observation_space.contains(observations)
+        assert np.isfinite(rewards).all()
+        if "final_obs" not in infos:
+            parts = [values for key, values in infos.items() if key.startswith("reward_")]
+            np.testing.assert_allclose(np.sum(parts, axis=0), rewards, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        (lambda shape: np.full(shape, np.nan), "environment 0 is not finite"),
+        (lambda shape: np.zeros((shape[0] + 1, shape[1])), "expected"),
+        (lambda shape: np.zeros(shape[1]), "expected"),
+    ],
+)
+def test_actions_that_are_none_are_refused(name: str, wrong: Any, complaint: str) -> None:
+    envs = make(name, 2)
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=complaint):
+        envs.step(wrong((2, *envs.single_action_space.shape)))
+
+
+def test_actions_beyond_their_range_are_clipped() -> None:
+    envs, other = make("Ant", 2), make("Ant", 2)
+    envs.reset(seed=0)
+    other.reset(seed=0)
+    assert_same(run(envs, np.full((5, 2, 8), 7.0)), run(other, np.ones((5, 2, 8))))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_unstable_simulation_ends_that_episode_alone() -> None:
+    envs, other = (make("Humanoid", 3, autoreset_mode="Disabled") for _ in range(2))
+    for each in (envs, other):
+        each.reset(seed=0)
+        each.step(np.zeros((3, 17)))
+    envs.task.simulation.qvel[1, 3] = 1e12
+    observations, rewards, terminated, truncated, infos = envs.step(np.zeros((3, 17)))
+    expected = other.step(np.zeros((3, 17)))
+    assert terminated.tolist() == [False, True, False]
+    assert infos["simulation_failed"].tolist() == [False, True, False]
+    assert envs.simulation_failures == 1
+    assert not truncated.any()
+    assert rewards[1] == 0.0
+    assert np.isfinite(observations).all()
+    np.testing.assert_array_equal(observations[[0, 2]], expected[0][[0, 2]])
+    envs.reset(seed=[9], options={"reset_mask": np.array([False, True, False])})
+    assert not envs.step(np.zeros((3, 17)))[2].any()
+
+
+def test_next_step_autoreset_is_refused() -> None:
+    with pytest.raises(ValueError, match="same-step and disabled"):
+        make("Ant", 1, autoreset_mode=AutoresetMode.NEXT_STEP)

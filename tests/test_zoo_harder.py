@@ -1,0 +1,167 @@
+"""The humanoid that starts lying down, must get up, and has cubes thrown at it."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import pytest
+
+from baselines_ppo.zoo.harder import FACE_DOWN, FACE_UP, WALK, FlagrunHarder, start_chances
+
+STILL = np.zeros((1, 17))
+
+
+def begun(count: int, start: int | None = None) -> tuple[FlagrunHarder, list[np.random.Generator]]:
+    """Return robots, all with one of the starts if it is given."""
+    task = FlagrunHarder(count)
+    generators = [np.random.default_rng(i) for i in range(count)]
+    if start is not None:
+        for row, generator in enumerate(generators):
+            while True:
+                task.begin([row], [generator])
+                if task._start[row] == start:
+                    break
+    else:
+        task.begin(list(range(count)), generators)
+    return task, generators
+
+
+def test_starts_are_drawn_in_proportion_to_how_often_they_fail() -> None:
+    nothing = np.full((3, 10), np.nan)
+    np.testing.assert_allclose(start_chances(nothing), 1 / 3)
+    known = nothing.copy()
+    known[0, -4:] = [1, 1, 1, 1]  # fails 1 - 4/5
+    known[1, -4:] = [0, 1, 0, 0]  # fails 1 - 1/5
+    np.testing.assert_allclose(start_chances(known), np.array([0.2, 0.8, 1.0]) / 2.0)
+
+
+def test_robots_start_upright_on_their_face_or_on_their_back() -> None:
+    task, _ = begun(60)
+    pose = task.body.pose
+    assert set(task._start) == {WALK, FACE_DOWN, FACE_UP}
+    assert (pose.height[task._start == WALK] > 1.1).all()
+    for start, z in ((FACE_DOWN, 1.0), (FACE_UP, -1.0)):
+        rows = np.flatnonzero(task._start == start)
+        assert (pose.height[rows] < 0.5).all()
+        for row in rows:
+            rotation = np.zeros(9)
+            mujoco.mju_quat2Mat(rotation, task.simulation.qpos[row, 3:7])
+            forwards = rotation.reshape(3, 3)[:, 0]  # where the chest looks
+            assert forwards[2] * z < -0.95
+
+
+def test_who_started_upright_must_not_fall() -> None:
+    task, generators = begun(1, WALK)
+    heights = []
+    for _ in range(200):
+        outcome = task.step(STILL, generators)
+        heights.append(task.body.pose.height[0])
+        if outcome.terminated[0]:
+            break
+    assert heights[-1] < 0.8 <= min(heights[:-1])
+    assert outcome.terms.alive[0] == -1.0
+
+
+def test_who_lies_has_170_steps_to_get_up() -> None:
+    task, generators = begun(1, FACE_DOWN)
+    ended = [bool(task.step(STILL, generators).terminated[0]) for _ in range(170)]
+    assert ended == [False] * 169 + [True]
+
+
+def test_getting_up_is_rewarded_once_and_crawling_is_not() -> None:
+    task, generators = begun(1, FACE_DOWN)
+    first = task.step(STILL, generators).terms
+    assert 0.5 <= first.alive[0] < 1.5
+    task.simulation.qvel[0, 0] = 3.0
+    task.look()
+    actions = np.random.default_rng(0).uniform(-1, 1, (60, 1, 17))
+    steps = [task.step(action, generators).terms for action in actions]
+    assert [terms.progress[0] for terms in steps] == [0.0] * 60, "it slides towards its flag, on its belly"
+    bonuses = [terms.alive[0] for terms in steps]
+    assert np.ptp(bonuses) > 0.1
+    assert sum(terms.rising[0] for terms in steps) == pytest.approx(100 * (bonuses[-1] - first.alive[0]))
+
+
+def test_standing_gives_the_whole_bonus_and_leaning_takes_none_of_it() -> None:
+    task, generators = begun(2, WALK)
+    task.body.senses.heights[1] = 0.6  # a pelvis that hangs low behind
+    np.testing.assert_allclose(task._bonus(), 2.0)
+    assert task.step(np.zeros((2, 17)), generators).terms.rising == pytest.approx(0.0, abs=1e-9)
+
+
+def test_electricity_is_cheaper_on_the_ground() -> None:
+    actions = np.random.default_rng(0).uniform(-1, 1, (1, 17))
+    for start, cost in ((WALK, 1.0), (FACE_DOWN, 0.4)):
+        task, generators = begun(1, start)
+        terms = task.step(actions, generators).terms
+        power = np.mean([abs(a * 0.1 * v) for a, v in zip(actions[0], task.simulation.qvel[0, 6:23], strict=True)])
+        assert terms.electricity[0] == pytest.approx(-cost * power - 0.425 * np.mean(actions**2))
+
+
+def test_reaching_the_time_limit_counts_as_success() -> None:
+    task, generators = begun(1, FACE_UP)
+    task._steps[0] = 1000
+    task.begin([0], generators)
+    assert task._successes[0, FACE_UP, -1] == 1.0
+    start = task._start[0]
+    task._steps[0] = 999
+    task.begin([0], generators)
+    assert task._successes[0, start, -1] == 0.0
+
+
+def test_cubes_come_every_thirtieth_step_to_those_who_stand() -> None:
+    task, generators = begun(2, WALK)
+    upright = task.simulation.qpos[:, :24].copy()
+    thrown = []
+    for step in range(1, 200):
+        before = task._cubes._parked.copy()
+        task.step(np.zeros((2, 17)), generators)
+        place, robot = task.simulation.qpos[0, -7:-4], task.body.pose
+        if place[2] - robot.height[0] == pytest.approx(1.0):
+            thrown.append(step)
+            assert np.hypot(*(place[:2] - robot.position[0])) == pytest.approx(4.0)
+            assert 18 < np.linalg.norm(task.simulation.qvel[0, -6:-3]) < 32
+        assert before[0] == (not thrown or thrown == [step])
+        if step % 10 == 0:  # hold the robots up
+            task.simulation.qpos[:, :24], task.simulation.qvel[:, :23] = upright, 0.0
+            task.look()
+    assert thrown == [120, 150, 180]
+
+
+def test_a_parked_cube_stays_out_of_reach() -> None:
+    task, generators = begun(1, FACE_DOWN)
+    for _ in range(100):
+        task.step(STILL, generators)
+    np.testing.assert_array_equal(task.simulation.qpos[0, -7:-4], [0.0, 0.0, 20.0])
+
+
+def test_cubes_hit_and_push() -> None:
+    """A throw of 24 to 36 N s would move 42 kg by 0.69 m/s on average if every one hit and stuck."""
+    count = 80
+    velocities = []
+    for throw in (False, True):
+        task, generators = begun(count, WALK)
+        if throw:
+            for row in range(count):
+                task.throw(row, generators[row])
+            direction = task.simulation.qvel[:, -6:-3] / np.linalg.norm(task.simulation.qvel[:, -6:-3], axis=1)[:, None]
+        for _ in range(16):
+            task.body.step(np.zeros((count, 17)))
+            if not throw:
+                task._cubes.hold()
+        velocities.append(centre_velocities(task))
+    pushed = ((velocities[1] - velocities[0]) * direction).sum(axis=1)
+    assert (pushed > 0.05).mean() > 0.7, "most throws hit"
+    assert 0.3 < pushed.mean() < 0.69
+    assert pushed.max() < 1.0
+
+
+def centre_velocities(task: FlagrunHarder) -> np.ndarray:
+    """Return the velocities of the robots' centres of mass, [n, 3] m/s."""
+    model = task.simulation.model
+    data, velocities = mujoco.MjData(model), []
+    for row in range(len(task.simulation.qpos)):
+        task.simulation.data(row, data)
+        mujoco.mj_subtreeVel(model, data)
+        velocities.append(data.subtree_linvel[model.body("robot/torso").id].copy())
+    return np.array(velocities)
