@@ -15,10 +15,13 @@ from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
 from baselines_ppo.snapshot import PACKAGES, platform_facts
 
 PARTS = ("simulator", "environments", "collecting", "learning", "training")
-SHAPE = {"num_envs": 8, "num_steps": 256, "num_minibatches": 32, "num_epochs": 10}  # minibatches of 64
+STEPS = 2048  # of an iteration, over all environments
+SHAPE = {"num_minibatches": 32, "num_epochs": 10}  # minibatches of 64
 
 
-def bench(env: tuple[str, ...], ranks: tuple[int, ...], pairs: int, peer_python: str | None, scaling: bool) -> int:
+def bench(
+    env: tuple[str, ...], ranks: tuple[int, ...], num_envs: int, pairs: int, peer_python: str | None, scaling: bool
+) -> int:
     """Print one of three tables; returns the exit code."""
     if launched_by_mpi():
         raise UsageError("bench starts its own ranks; run it without mpirun")
@@ -29,9 +32,9 @@ def bench(env: tuple[str, ...], ranks: tuple[int, ...], pairs: int, peer_python:
         scaling_tables(env[0], ranks)
     elif peer_python is not None:
         for name in env:
-            against(name, max(ranks), pairs, peer_python)
+            against(name, max(ranks), num_envs, pairs, peer_python)
     else:
-        speed_table(env, ranks)
+        speed_table(env, ranks, num_envs)
     return 0
 
 
@@ -43,36 +46,41 @@ def machine() -> str:
     return f"{cores} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
 
 
-def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...]) -> None:
+def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...], num_envs: int) -> None:
     """Print steps per second of the parts of training, over all ranks, which measure at the same time."""
-    shape = "8 environments in all, 2048 steps per iteration, minibatches of 64, 10 epochs, two layers of 64"
+    shape = f"{num_envs} environments in all, 2048 steps per iteration, minibatches of 64, 10 epochs, two layers of 64"
     print(f"\nsteps per second over all ranks; {shape}")
     print(f"{'environment':<26}{'ranks':>6}" + "".join(f"{name:>14}" for name in PARTS) + "  training / simulator")
     for env in envs:
         for count in ranks:
-            rates = job(count, env, iterations=10, parts=True, fields=SHAPE)
+            rates = job(count, env, iterations=10, parts=True, fields=work(num_envs))
             row = "".join(f"{rates[name]:>14,.0f}" for name in PARTS)
             print(f"{env:<26}{count:>6}{row}{rates['training'] / rates['simulator']:>22.2f}", flush=True)
 
 
-def against(env: str, ranks: int, pairs: int, peer_python: str) -> None:
+def against(env: str, ranks: int, num_envs: int, pairs: int, peer_python: str) -> None:
     """Print how many times faster training is than Stable-Baselines3's, in runs that take turns.
 
     Both do the same work; the peer's environments are in its process or in one process each, whichever is faster.
     """
-    trials = {kind: peer(peer_python, env, kind, ranks, 3) for kind in ("dummy", "subprocess")}
+    trials = {kind: peer(peer_python, env, kind, ranks, num_envs, 3) for kind in ("dummy", "subprocess")}
     kind = max(trials, key=lambda name: trials[name]["training"])
     print(f"\n{env}: {ranks} ranks against Stable-Baselines3 with {kind} environments, steps per second")
     print(f"the peer: {trials[kind]['facts']}")
     ours, theirs = [], []
     for pair in range(1, pairs + 1):
-        ours.append(job(ranks, env, iterations=15, parts=False, fields=SHAPE)["training"])
-        theirs.append(peer(peer_python, env, kind, ranks, 5)["training"])
+        ours.append(job(ranks, env, iterations=15, parts=False, fields=work(num_envs))["training"])
+        theirs.append(peer(peer_python, env, kind, ranks, num_envs, 5)["training"])
         print(f"pair {pair}: {ours[-1]:>9,.0f} {theirs[-1]:>9,.0f} {ours[-1] / theirs[-1]:>7.2f}", flush=True)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     middle = statistics.median(ours) / statistics.median(theirs)
     spread = f"pairs {min(ratios):.2f} to {max(ratios):.2f}"
     print(f"medians {statistics.median(ours):,.0f} and {statistics.median(theirs):,.0f}: {middle:.2f} times ({spread})")
+
+
+def work(num_envs: int) -> dict[str, int]:
+    """Return the fields of a configuration for one iteration's work."""
+    return {"num_envs": num_envs, "num_steps": STEPS // num_envs, **SHAPE}
 
 
 def job(ranks: int, env: str, **arguments: Any) -> dict[str, float]:
@@ -90,9 +98,9 @@ def ask(ranks: int, request: dict[str, Any]) -> dict[str, Any]:
     return _answer([*launcher, sys.executable, "-m", "baselines_ppo.run.bench_job", json.dumps(request)])
 
 
-def peer(python: str, env: str, kind: str, threads: int, iterations: int) -> dict[str, Any]:
+def peer(python: str, env: str, kind: str, threads: int, num_envs: int, iterations: int) -> dict[str, Any]:
     """Return Stable-Baselines3's steps per second, with as many threads as there are ranks here, and its versions."""
-    shape = {"num_envs": 8, "num_steps": 256, "minibatch_size": 64, "num_epochs": 10}
+    shape = {"num_envs": num_envs, "num_steps": STEPS // num_envs, "minibatch_size": 64, "num_epochs": 10}
     request = {"env": env, "kind": kind, "threads": threads if kind == "dummy" else 1, "iterations": iterations}
     return _answer([python, str(Path(__file__).with_name("bench_peer.py")), json.dumps({**request, **shape})])
 

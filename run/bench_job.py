@@ -21,6 +21,7 @@ from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.presets import configure
 from baselines_ppo.start import start
 from baselines_ppo.training_run import TrainingRun
+from baselines_ppo.zoo.vector_env import RobotEnv, RobotVectorEnv
 
 WARM_UP = 2  # iterations that compile and fill caches, not counted
 SIMULATED = 1_000  # steps of the simulator that are timed
@@ -48,7 +49,8 @@ def training(comm: Comm, env: str, iterations: int, parts: bool, fields: dict[st
       fields: of the configuration, on top of PPO2's textbook.
     """
     config = configure(env, "ppo2", preset="none", log_interval=1e9, save_interval=1e9, **fields)
-    rates = {"simulator": total(comm, simulator_rate(env))} if parts else {}
+    count = fields["num_envs"] // comm.size
+    rates = {"simulator": total(comm, simulator_rate(env, count))} if parts else {}
     with StopSignals() as signals, tempfile.TemporaryDirectory() as folder:
         with contextlib.redirect_stdout(io.StringIO()):  # the banner
             logdir = comm.broadcast(str(Path(folder) / "run"))
@@ -78,14 +80,19 @@ def iteration(run: TrainingRun) -> tuple[float, float, float]:
     return collected - begun, learned - collected, time.perf_counter() - begun
 
 
-def simulator_rate(env: str) -> float:
+def simulator_rate(env: str, count: int) -> float:
     """Return steps per second of nothing but the simulator on this rank: MuJoCo's own, or else Gymnasium's step.
 
     MuJoCo repeats the trajectories of random actions, without observations, rewards and resets.
+
+    Args:
+      count: environments that are stepped as one, where they can be.
     """
     environment = make_environment(env)
     environment.action_space.seed(0)
     inner: Any = environment.unwrapped
+    if isinstance(inner, RobotEnv) and inner.vector.task.simulation.model.nu:
+        return batch_rate(RobotVectorEnv(inner.task, count))
     simulated = hasattr(inner, "model") and hasattr(inner, "frame_skip")
     actions: list[Any] = []
     begins: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -119,6 +126,21 @@ def repeated(inner: Any, actions: list[Any], begins: dict[int, tuple[np.ndarray,
         inner.data.ctrl[:] = action
         mujoco.mj_step(inner.model, inner.data, nstep=inner.frame_skip)
     return seconds + time.perf_counter() - last
+
+
+def batch_rate(envs: RobotVectorEnv) -> float:
+    """Return steps per second of nothing but MuJoCo, for environments of the zoo that are stepped as one."""
+    simulation, rng = envs.task.simulation, np.random.default_rng(0)
+    envs.reset(seed=0)
+    states = []
+    for _ in range(SIMULATED // envs.num_envs):
+        envs.step(rng.uniform(-1, 1, (envs.num_envs, envs.task.action_size)))
+        states.append(simulation.state.copy())
+    seconds = 0.0
+    for state in states:
+        simulation.state[:] = state
+        seconds += timed(simulation.step)
+    return len(states) * envs.num_envs / seconds
 
 
 def environments_rate(envs: VecEnv) -> float:

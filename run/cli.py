@@ -138,6 +138,7 @@ def _add_bench_options(result: Parser) -> None:
     add("--env", type=_converter(tuple[str, ...]), default=envs, help=f"ids; default {','.join(envs)}")
     add("--ranks", type=_converter(tuple[int, ...]), default=(1, 2), help="numbers of ranks; default 1,2")
     add("--peer-python", metavar="PATH", help="compare with Stable-Baselines3 as this Python has it")
+    add("--num-envs", type=_converter(int), default=8, help="environments in all; default 8")
     add("--pairs", type=_converter(int), default=5, help="runs of both that take turns; default 5")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
 

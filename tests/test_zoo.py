@@ -27,7 +27,7 @@ def make(name: str, count: int, **settings: Any) -> RobotVectorEnv:
 
 
 def actions_of(envs: RobotVectorEnv, steps: int, seed: int = 0) -> np.ndarray:
-    shape = (steps, envs.num_envs, *envs.single_action_space.shape)
+    shape = (steps, envs.num_envs, envs.task.action_size)
     return np.random.default_rng(seed).uniform(-1, 1, shape)
 
 
@@ -88,7 +88,7 @@ def test_captured_state_goes_on_bit_for_bit(name: str) -> None:
     fresh.reset(seed=99)
     run(fresh, actions[:7])
     observations = fresh.restore(state)
-    assert observations.shape == (3, *envs.single_observation_space.shape)
+    assert observations.shape == (3, envs.task.observation_size)
     assert_same(run(fresh, actions[120:]), expected)
 
 
@@ -111,7 +111,7 @@ def test_rows_begin_anew_without_touching_the_others(name: str) -> None:
 def test_episodes_are_cut_at_their_limit_and_begin_anew_in_the_same_step(name: str) -> None:
     envs = make(name, 2, max_episode_steps=6)
     envs.reset(seed=0)
-    still = np.zeros((2, *envs.single_action_space.shape))
+    still = np.zeros((2, envs.task.action_size))
     results = [envs.step(still) for _ in range(6)]
     assert not any(result[3].any() for result in results[:5])
     observations, _, terminated, truncated, infos = results[5]
@@ -151,7 +151,7 @@ def test_actions_that_are_none_are_refused(name: str, wrong: Any, complaint: str
     envs = make(name, 2)
     envs.reset(seed=0)
     with pytest.raises(ValueError, match=complaint):
-        envs.step(wrong((2, *envs.single_action_space.shape)))
+        envs.step(wrong((2, envs.task.action_size)))
 
 
 def test_actions_beyond_their_range_are_clipped() -> None:

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.body import START_CLEARANCE, Body
+from baselines_ppo.zoo.body import START_CLEARANCE, body_of
 from baselines_ppo.zoo.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D, Robot
 from baselines_ppo.zoo.scene import Placed, build_scene
 
@@ -14,7 +14,7 @@ ROBOTS = {robot.model: robot for robot in (HOPPER, WALKER2D, HALF_CHEETAH, ANT, 
 
 
 def model_of(robot: Robot) -> mujoco.MjModel:
-    return build_scene([Placed(robot.model, robot.feet)], robot.substeps, robot.friction)
+    return build_scene([Placed(robot.model, robot.feet)], robot.substeps)
 
 
 def settled(model: mujoco.MjModel, *, qpos: np.ndarray | None = None) -> mujoco.MjData:
@@ -103,7 +103,7 @@ def test_dense_jacobians_are_in_use(name: str) -> None:
 @pytest.mark.parametrize("name", ROBOTS)
 def test_robots_start_just_above_the_floor_within_their_joints(name: str) -> None:
     robot = ROBOTS[name]
-    body = Body(robot, 20)
+    body = body_of(robot, 20)
     data = mujoco.MjData(body.simulation.model)
     for row in range(20):
         body.stand(row, np.random.default_rng(row))

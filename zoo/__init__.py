@@ -10,6 +10,10 @@ import gymnasium
 
 # By name: the steps of an episode, and the return at which Roboschool's counted as solved, if it had one.
 REGISTERED: dict[str, tuple[int, float | None]] = {
+    "InvertedPendulum": (1000, 950.0),
+    "InvertedPendulumSwingup": (1000, 800.0),
+    "InvertedDoublePendulum": (1000, 9100.0),
+    "Reacher": (150, 18.0),
     "Hopper": (1000, 2500.0),
     "Walker2d": (1000, 2500.0),
     "HalfCheetah": (1000, 3000.0),
@@ -18,6 +22,7 @@ REGISTERED: dict[str, tuple[int, float | None]] = {
     "HumanoidFlagrun": (1000, 2000.0),
     "HumanoidFlagrunHarder": (1000, None),
     "AtlasForwardWalk": (1000, None),
+    "Pong": (1000, None),
 }
 
 

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from baselines_ppo.zoo.robot import AT_LIMIT, Joints, Robot, Senses
-from baselines_ppo.zoo.scene import Placed, build_scene
+from baselines_ppo.zoo.scene import PREFIX, Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation, Solids
 
 START_NOISE = 0.1  # rad, of each joint at the start, to both sides
@@ -18,24 +18,33 @@ CLIP = 5.0  # of observations
 class Body:
     """The robots."""
 
-    def __init__(self, robot: Robot, count: int, flag: bool = False, cube: bool = False) -> None:
-        """Build a scene with this robot, and with a flag or a cube where it is to have them."""
-        self.robot = robot
-        placed = Placed(robot.model, robot.feet, robot.watched)
-        model = build_scene([placed], robot.substeps, robot.friction, flag=flag, cube=cube)
-        self.simulation = Simulation(model, count, robot.substeps)
-        self.num_joints = model.nu
-        self.observation_size = 8 + 2 * model.nu + len(robot.feet)
-        self.view = {"trackbodyid": 1, "distance": robot.view_distance, "azimuth": 120.0, "elevation": -12.0}
-        first_qpos, first_qvel = robot.root_sizes
-        self._qpos, self._qvel = slice(first_qpos, first_qpos + model.nu), slice(first_qvel, first_qvel + model.nu)
-        low, high = model.jnt_range[model.actuator_trnid[:, 0]].T
+    def __init__(self, robot: Robot, simulation: Simulation, prefix: str = PREFIX) -> None:
+        """Take over the robot whose names in the simulation begin with the prefix."""
+        self.robot, self.simulation, model = robot, simulation, simulation.model
+        own = [i for i in range(model.nu) if model.actuator(i).name.startswith(prefix)]
+        joints = model.actuator_trnid[own, 0]
+        self.num_joints = len(own)
+        self.observation_size = 8 + 2 * self.num_joints + len(robot.feet)
+        root = model.jnt_bodyid[joints[0] - robot.root_joints]
+        self.view = {"trackbodyid": root, "distance": robot.view_distance, "azimuth": 120.0, "elevation": -12.0}
+        self._ctrl = slice(own[0], own[-1] + 1)
+        first_qpos, first_qvel = model.jnt_qposadr[joints[0]], model.jnt_dofadr[joints[0]]
+        self._qpos, self._qvel = slice(first_qpos, first_qpos + len(own)), slice(first_qvel, first_qvel + len(own))
+        self._root_qpos = slice(first_qpos - robot.root_sizes[0], first_qpos)
+        self._root_qvel = slice(first_qvel - robot.root_sizes[1], first_qvel)
+        low, high = model.jnt_range[joints].T
         self._middle, self._half = (low + high) / 2, (high - low) / 2
         self._start = np.clip(0.0, low + START_NOISE, high - START_NOISE)  # rad, of each joint
-        self._speed_scale = 1.0 / np.array(robot.speed_limits or [10.0] * model.nu)  # s/rad
+        self._speed_scale = 1.0 / np.array(robot.speed_limits or [10.0] * self.num_joints)  # s/rad
         self._data = mujoco.MjData(model)
-        self._solids = Solids(model, np.flatnonzero((model.geom_group == 0) & (model.geom_bodyid > 0)))
-        self._watched = [model.body(f"{placed.prefix}{name}").id for name in robot.watched]
+        of_robot = model.body_rootid[model.geom_bodyid] == root
+        self._solids = Solids(model, np.flatnonzero(of_robot & (model.geom_group == 0)))
+        self._watched = [model.body(f"{prefix}{name}").id for name in robot.watched]
+        self._touching = [
+            [_sensor(model, f"{prefix}{foot}_{what}") for foot in robot.feet] for what in ("floor", "any")
+        ]
+        self._above = [_sensor(model, f"{prefix}{name}_place") + 2 for name in robot.watched]
+        count = len(simulation.qpos)
         self._feet = np.zeros((count, len(robot.feet)), dtype=bool)
         self._heights = np.zeros((count, len(robot.watched)))
         self.colliding = np.zeros_like(self._feet)  # which feet touch anything but the floor
@@ -45,19 +54,27 @@ class Body:
     def look(self) -> None:
         """Read from the simulation where all are."""
         qpos, qvel = self.simulation.qpos, self.simulation.qvel
-        self.pose = self.robot.pose(qpos, qvel)
+        self.pose = self.robot.pose(qpos[:, self._root_qpos], qvel[:, self._root_qvel])
         joints = Joints((qpos[:, self._qpos] - self._middle) / self._half, qvel[:, self._qvel] * self._speed_scale)
         self.senses = Senses(self.pose, joints, self._feet, self._heights)
 
+    def act(self, actions: np.ndarray) -> None:
+        """Set the motors to actions [n, A] within [-1, 1]."""
+        self.simulation.ctrl[:, self._ctrl] = actions
+
+    def feel(self) -> None:
+        """Read from the simulation what a step has led to."""
+        self.look()
+        sensors = self.simulation.sensors
+        floor, anything = sensors[:, self._touching[0]], sensors[:, self._touching[1]]
+        self._feet[:], self.colliding = floor > 0, anything > floor
+        self._heights[:] = sensors[:, self._above]
+
     def step(self, actions: np.ndarray) -> np.ndarray:
         """Advance all by a control step; returns which failed, [n] bool."""
-        self.simulation.ctrl[:] = actions
+        self.act(actions)
         failed = self.simulation.step()
-        self.look()
-        feet = len(self.robot.feet)
-        floor, anything = self.simulation.sensors[:, : 2 * feet].reshape(-1, feet, 2).transpose(2, 0, 1)
-        self._feet[:], self.colliding = floor > 0, anything > floor
-        self._heights[:] = self.simulation.sensors[:, 2 * feet + 2 :: 3]
+        self.feel()
         return failed
 
     def stand(self, row: int, generator: np.random.Generator, pitch: float = 0.0) -> None:
@@ -66,15 +83,15 @@ class Body:
         Args:
           pitch: rad, of the root: forwards.
         """
-        qpos = self.simulation.qpos[row]
+        qpos, root = self.simulation.qpos[row], self._root_qpos.start
         qpos[self._qpos] = self._start + generator.uniform(-START_NOISE, START_NOISE, self.num_joints)
         yaw = generator.uniform(-self.robot.most_yaw, self.robot.most_yaw)
         if not self.robot.planar:
-            qpos[3:7] = _quaternion(pitch, yaw)
+            qpos[root + 3 : root + 7] = _quaternion(pitch, yaw)
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self.simulation.model, self._data)
         lift = START_CLEARANCE - self._solids.lowest(self._data)
-        qpos[1 if self.robot.planar else 2] += lift
+        qpos[root + (1 if self.robot.planar else 2)] += lift
         self._feet[row], self._heights[row] = False, self._data.xipos[self._watched, 2] + lift
 
     def observe(self, references: np.ndarray | float, targets: np.ndarray) -> np.ndarray:
@@ -107,12 +124,24 @@ class Body:
         Args:
           cost: of power, of all or [n].
         """
-        power = np.abs(actions * self.senses.joints.speeds).mean(axis=1)
-        return -cost * power - self.robot.stall_cost * np.square(actions).mean(axis=1)
+        power = np.abs(actions * self.senses.joints.speeds).sum(axis=1)
+        return (-cost * power - self.robot.stall_cost * np.square(actions).sum(axis=1)) / self.num_joints
 
     def joints_at_limit(self) -> np.ndarray:
         """Return how many joints are at a limit, [n]."""
         return (np.abs(self.senses.joints.positions) > AT_LIMIT).sum(axis=1)
+
+
+def body_of(robot: Robot, count: int, flag: bool = False, cube: bool = False) -> Body:
+    """Return robots of one kind, each in a scene of its own, with a flag or a cube where they are to have them."""
+    placed = Placed(robot.model, robot.feet, robot.watched, robot.friction)
+    model = build_scene([placed], robot.substeps, flag=flag, cube=cube)
+    return Body(robot, Simulation(model, count, robot.substeps))
+
+
+def _sensor(model: mujoco.MjModel, name: str) -> int:
+    """Return where the values of a sensor begin."""
+    return int(model.sensor(name).adr[0])
 
 
 def _quaternion(pitch: float, yaw: float) -> list[float]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.zoo.body import CLIP, Body
+from baselines_ppo.zoo.body import CLIP, body_of
 from baselines_ppo.zoo.cubes import EVERY, FIRST, Cubes
 from baselines_ppo.zoo.flags import Flags
 from baselines_ppo.zoo.robot import HUMANOID
@@ -43,7 +43,7 @@ class FlagrunHarder:
     """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
 
     def __init__(self, count: int) -> None:
-        self.body = Body(HUMANOID, count, flag=True, cube=True)
+        self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
         self.flags, self._cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
         self._start = np.zeros(count, dtype=np.int64)  # how the episode under way started

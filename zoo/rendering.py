@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import mujoco
@@ -35,6 +37,8 @@ class Camera:
     def _prepared(self, row: int) -> Any:
         simulation = self._task.simulation
         if self._renderer is None:
+            if sys.platform == "linux" and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+                os.environ.setdefault("MUJOCO_GL", "egl")  # without a screen the default cannot draw
             from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
 
             self._data = mujoco.MjData(simulation.model)

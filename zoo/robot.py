@@ -102,6 +102,11 @@ class Robot:
         """How many of qpos and of qvel belong to the root; the rest are the joints'."""
         return (3, 3) if self.planar else (7, 6)
 
+    @property
+    def root_joints(self) -> int:
+        """How many joints the root has."""
+        return 3 if self.planar else 1
+
 
 def _upright(senses: Senses) -> np.ndarray:
     return np.where((senses.pose.height > 0.8) & (np.abs(senses.pose.pitch) < 1.0), 1.0, -1.0)

@@ -16,6 +16,7 @@ CUBE_EDGE, CUBE_MASS = 0.1, 1.2  # m, kg
 CUBE_INERTIA = 0.001  # kg m^2
 CUBE_RADIUS = 0.06  # m, of the sphere that it is in collisions: hits like the box, and costs less at rest
 
+PREFIX = "robot/"
 ROBOTS = Path(__file__).parent / "robots"
 
 
@@ -25,13 +26,12 @@ class Placed(NamedTuple):
     model: str  # its file's name in robots/, without .xml
     feet: Sequence[str]  # bodies whose contacts are sensed
     watched: Sequence[str] = ()  # bodies whose places are sensed
-    prefix: str = "robot/"  # of all its names
+    friction: float = 0.8  # on the floor
+    prefix: str = PREFIX  # of all its names
     lane: float = 0.0  # m, the y of its start
 
 
-def build_scene(
-    robots: Sequence[Placed], substeps: int, friction: float, flag: bool = False, cube: bool = False
-) -> mujoco.MjModel:
+def build_scene(robots: Sequence[Placed], substeps: int, flag: bool = False, cube: bool = False) -> mujoco.MjModel:
     """Return a model of robots on a floor; everything that touches is an explicit pair of geoms.
 
     Its sensors are, for each robot: for each foot its contacts with the floor, `<foot>_floor`, and all its contacts,
@@ -39,36 +39,21 @@ def build_scene(
 
     Args:
       substeps: of the simulation per control step.
-      friction: between the floor and the robots.
       flag: whether there is a body `flag` that shows a place, and that nothing touches.
       cube: whether there is a body `cube`, to be thrown at the first robot.
     """
     spec = mujoco.MjSpec()
     _set_physics(spec, substeps)
-    _furnish(spec)
+    furnish(spec)
     for robot in robots:
-        body = mujoco.MjSpec.from_file(str(ROBOTS / f"{robot.model}.xml"))
-        spec.attach(body, prefix=robot.prefix, frame=spec.worldbody.add_frame(pos=[0.0, robot.lane, 0.0]))
-    solid = [geom for geom in spec.geoms if geom.group == 0]
+        _place(spec, robot)
     if cube:
-        solid.append(_add_cube(spec, solid))
-    for geom in solid:
-        _pair(spec, "floor", geom.name, friction)
+        _add_cube(spec)
     stiff = [2 * spec.option.timestep, 1.0]  # as much as is stable, critically damped
     for pair in spec.pairs:
         pair.solref = stiff
     for joint in spec.joints:
         joint.solref_limit = stiff
-    for robot in robots:
-        for foot in robot.feet:
-            _sense_contacts(spec, f"{robot.prefix}{foot}")
-        for name in robot.watched:
-            spec.add_sensor(
-                name=f"{robot.prefix}{name}_place",
-                type=mujoco.mjtSensor.mjSENS_FRAMEPOS,
-                objtype=mujoco.mjtObj.mjOBJ_BODY,
-                objname=f"{robot.prefix}{name}",
-            )
     _add_sun(spec, spec.bodies[1])
     if flag:
         _add_flag(spec)
@@ -92,11 +77,11 @@ def _set_physics(spec: Any, substeps: int) -> None:
     option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
 
 
-def _furnish(spec: Any) -> None:
+def furnish(spec: Any) -> None:
     """Add the floor, whose squares are 1 m wide, and the sky."""
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1088
     spec.visual.quality.shadowsize = 4096
-    spec.visual.map.zfar = 100
+    spec.visual.map.zfar, spec.visual.map.shadowclip = 100, 2
     spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.35] * 3, [0.35] * 3
     spec.add_texture(
         name="sky",
@@ -129,6 +114,24 @@ def _furnish(spec: Any) -> None:
     )
 
 
+def _place(spec: Any, robot: Placed) -> None:
+    """Add a robot, its contacts with the floor and its sensors."""
+    body = mujoco.MjSpec.from_file(str(ROBOTS / f"{robot.model}.xml"))
+    spec.attach(body, prefix=robot.prefix, frame=spec.worldbody.add_frame(pos=[0.0, robot.lane, 0.0]))
+    for geom in spec.geoms:
+        if geom.group == 0 and geom.name.startswith(robot.prefix):
+            _pair(spec, "floor", geom.name, robot.friction)
+    for foot in robot.feet:
+        _sense_contacts(spec, f"{robot.prefix}{foot}")
+    for name in robot.watched:
+        spec.add_sensor(
+            name=f"{robot.prefix}{name}_place",
+            type=mujoco.mjtSensor.mjSENS_FRAMEPOS,
+            objtype=mujoco.mjtObj.mjOBJ_BODY,
+            objname=f"{robot.prefix}{name}",
+        )
+
+
 def _add_sun(spec: Any, body: Any) -> None:
     """Add the light that follows a body about, so that it always has a sharp shadow."""
     spec.stat.extent = 3.0
@@ -142,8 +145,8 @@ def _add_sun(spec: Any, body: Any) -> None:
     )
 
 
-def _add_cube(spec: Any, solid: Sequence[Any]) -> Any:
-    """Add the cube, and pairs of it with what it may hit."""
+def _add_cube(spec: Any) -> None:
+    """Add the cube, which hits the floor and all of a robot but its arms."""
     body = spec.worldbody.add_body(
         name="cube",
         mass=CUBE_MASS,
@@ -153,11 +156,11 @@ def _add_cube(spec: Any, solid: Sequence[Any]) -> Any:
     body.add_freejoint(name="cube")
     free = {"contype": 0, "conaffinity": 0}
     body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[CUBE_EDGE / 2] * 3, rgba=[0.75, 0.2, 0.15, 1], group=1, **free)
-    collider = body.add_geom(name="cube", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[CUBE_RADIUS, 0, 0], group=3, **free)
-    for geom in solid:
-        if "arm" not in geom.name and "hand" not in geom.name:
+    body.add_geom(name="cube", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[CUBE_RADIUS, 0, 0], group=3, **free)
+    _pair(spec, "floor", "cube", 0.8)
+    for geom in spec.geoms:
+        if geom.group == 0 and "arm" not in geom.name and "hand" not in geom.name:
             _pair(spec, "cube", geom.name, 0.8)
-    return collider
 
 
 def _add_flag(spec: Any) -> None:

@@ -24,15 +24,19 @@ class Simulation:
         self.ctrl: np.ndarray = self._batch.ctrl  # [n, nu]
         self.sensors: np.ndarray = self._batch.sensordata  # [n, ...] as they were before the last substep
         self.mocap_pos: np.ndarray = self._batch.mocap_pos  # [n, bodies, 3] m
+        self._defaults = self.state[0].copy()
 
     def step(self) -> np.ndarray:
         """Advance all by one control step; returns which failed, [n] bool: MuJoCo set these to their defaults."""
         self._batch.step(nstep=self.substeps)
-        return self._batch.warning[:, UNSTABLE, 1].any(axis=1)
+        failed = self._batch.warning[:, UNSTABLE, 1].any(axis=1)
+        if failed.any():  # that clears the warnings
+            self._batch.reset(ids=np.flatnonzero(failed), stage=int(mujoco.mjtStage.mjSTAGE_NONE))
+        return failed
 
     def reset(self, rows: list[int]) -> None:
         """Set these rows to the model's defaults, at rest and with no memory of what was."""
-        self._batch.reset(ids=np.array(rows), stage=int(mujoco.mjtStage.mjSTAGE_NONE))
+        self.state[rows] = self._defaults
 
     @property
     def state(self) -> np.ndarray:

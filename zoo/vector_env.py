@@ -170,6 +170,7 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def __init__(self, task: str, render_mode: str | None = None, **settings: Any) -> None:
         """Make the environment; for its settings see `RobotVectorEnv`."""
+        self.task = task
         self.vector = RobotVectorEnv(task, 1, None, render_mode, AutoresetMode.DISABLED, **settings)
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.zoo.body import CLIP, Body
+from baselines_ppo.zoo.body import CLIP, body_of
 from baselines_ppo.zoo.flags import Flags
 from baselines_ppo.zoo.robot import Robot
 from baselines_ppo.zoo.scene import CONTROL_STEP
@@ -32,7 +32,7 @@ class Walker:
     """n robots that get on while they can."""
 
     def __init__(self, robot: Robot, count: int, flags: bool = False) -> None:
-        self.body, self.robot = Body(robot, count, flag=flags), robot
+        self.body, self.robot = body_of(robot, count, flag=flags), robot
         self.simulation = self.body.simulation
         self.flags = Flags(self.simulation.mocap_pos[:, 0, :2]) if flags else None
         self._far = np.tile(FAR, (count, 1))
