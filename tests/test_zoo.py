@@ -184,3 +184,21 @@ def test_an_unstable_simulation_ends_that_episode_alone() -> None:
 def test_next_step_autoreset_is_refused() -> None:
     with pytest.raises(ValueError, match="same-step and disabled"):
         make("Ant", 1, autoreset_mode=AutoresetMode.NEXT_STEP)
+
+
+def test_the_camera_follows_the_robot() -> None:
+    env: Any = gymnasium.make(full_id("Ant"), render_mode="rgb_array", width=160, height=120)
+    env.reset(seed=0)
+    try:
+        here = env.render().astype(np.int64)
+    except Exception as error:
+        pytest.skip(f"nothing to draw with: {error}")
+    assert here.shape == (120, 160, 3)
+    assert here.std() > 10
+    env.unwrapped.vector.task.simulation.qpos[0, 0] += 10.0  # ten squares of the floor
+    there = env.render().astype(np.int64)
+    env.unwrapped.vector.task.simulation.qpos[0, 2] += 1.5
+    above = env.render().astype(np.int64)
+    env.close()
+    assert np.abs(there - here).mean() < 2.0
+    assert np.abs(above - here).mean() > 4.0

@@ -154,15 +154,19 @@ def test_progress_is_positive_towards_the_target() -> None:
         assert np.sign(step(at(0.0, 0.0, 0.0, y), 1.0, 1.0).terms.progress[0]) == sign
 
 
-def test_power_and_stalling_cost() -> None:
+def test_power_and_stalling_cost_whether_it_drives_or_brakes() -> None:
+    for action in ((0.5, -1.0), (-0.5, 1.0)):
+        task = at(0.5, 1.0)
+        task.simulation.qvel[:] = [8.0, -30.0]
+        electricity = step(task, *action).terms.electricity[0]
+        shoulder, elbow = task.simulation.qvel[0]
+        assert shoulder > 3 and elbow < -10
+        expected = -0.10 * (0.5 * 0.1 * shoulder + 1.0 * 0.1 * -elbow) - 0.01 * (0.5 + 1.0)
+        assert electricity == pytest.approx(expected, abs=1e-12)
+
+
+def test_turning_without_torque_costs_nothing() -> None:
     task = at(0.5, 1.0)
-    task.simulation.qvel[:] = [8.0, -3.0]
-    terms = step(task, 0.5, -1.0).terms
-    shoulder, elbow = task.simulation.qvel[0]
-    expected = -0.10 * (abs(0.5 * 0.1 * shoulder) + abs(1.0 * 0.1 * elbow)) - 0.01 * (0.5 + 1.0)
-    assert terms.electricity[0] == pytest.approx(expected, abs=1e-12)
-    assert terms.electricity[0] < -0.015 - 0.05
-    # Without an action nothing is paid for, however fast it turns.
     task.simulation.qvel[:] = [8.0, -3.0]
     assert step(task).terms.electricity[0] == 0.0
 

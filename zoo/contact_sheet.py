@@ -12,6 +12,7 @@ from baselines_ppo.zoo import REGISTERED
 
 COLUMNS, WIDTH, HEIGHT = 5, 480, 360  # pixels of each picture
 STEPS = 4  # from the start, without any action
+LYING_SEED = 5  # with which Harder starts on its back
 
 
 def picture(name: str) -> np.ndarray:
@@ -19,7 +20,7 @@ def picture(name: str) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     env = gymnasium.make(f"baselines_ppo.zoo:Robo{name}-v1", render_mode="rgb_array", width=WIDTH, height=HEIGHT)
-    env.reset(seed=3)
+    env.reset(seed=LYING_SEED if name.endswith("Harder") else 3)
     if "Flagrun" in name:
         env.unwrapped.set_target(0, 1.2, 1.0)  # type: ignore[attr-defined]
     for _ in range(STEPS):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
 
-from baselines_ppo.zoo.scene import PREFIX, Placed, build_scene
+from baselines_ppo.zoo.scene import Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
 from baselines_ppo.zoo.task import Outcome
 
 # One substep of 16.5 ms, of fourth order, as nothing touches and the only springs are the ends of the rail. It costs
-# as much as four of those that walkers have, and a pole that swings freely for 10 s keeps 0.9999 of its energy, not
-# 0.97; two poles keep 0.98, not 0.4. None of 16 carts became unstable in 1000 steps of random or of greedy pushes.
+# as much as four of the walkers' kind, and one pole that swings freely for 10 s keeps more than 0.999 of its energy,
+# not 0.97; two keep 0.98, not 0.5. None of 16 carts became unstable in 1000 steps of random or of greedy pushes.
 SUBSTEPS, INTEGRATOR = 1, mujoco.mjtIntegrator.mjINT_RK4
 
 START_NOISE = 0.1  # rad, of each hinge at the start, to both sides
+HALF_POLE = 0.3  # m, from a hinge to the centre of the pole on it
 MOST_LEAN = 0.2  # rad, of a pole that still counts as balanced
 ALIVE = 10.0  # per step, of two poles that stand
 AIM = 2.0  # m, of the tip of two poles above the rail: more than they reach, so that higher is always better
@@ -44,25 +46,38 @@ class BothBalanced(NamedTuple):
     distance: np.ndarray  # m^2, of the tip from its aim
 
 
-class _Carts:
+class Carts:
     """n carts, each on a rail of 1 m to both sides; hinge angles are in rad, 0 upright, positive towards +x."""
 
     observation_bound = np.inf  # as speeds have no limit
+    action_size = 1
 
-    def __init__(self, model: str, count: int, observation_size: int, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: str,
+        see: Callable[[Simulation], np.ndarray],
+        judge: Callable[[Simulation], tuple[Any, np.ndarray]],
+        start: float,
+        distance: float,
+        count: int,
+    ) -> None:
         """Build the scene.
 
         Args:
           model: a file of robots/, whose joints are the slider and then the hinges.
+          see: returns observations [n, D].
+          judge: returns the terms of the rewards, and which episodes have ended, [n] bool.
           start: rad, of the first hinge, about which episodes begin.
+          distance: m, of the camera.
         """
-        self.model = build_scene([Placed(model, feet=())], SUBSTEPS)
-        self.model.opt.integrator = INTEGRATOR
-        self.simulation = Simulation(self.model, count, SUBSTEPS)
-        self.observation_size, self.action_size = observation_size, 1
-        self.view = {"trackbodyid": 1, "distance": 3.2, "azimuth": 90.0, "elevation": -8.0}
+        scene = build_scene([Placed(model, feet=())], SUBSTEPS)
+        scene.opt.integrator = INTEGRATOR
+        self.simulation = Simulation(scene, count, SUBSTEPS)
+        self._see, self._judge = see, judge
+        self.observation_size = see(self.simulation).shape[1]
+        self.view = {"trackbodyid": 1, "distance": distance, "azimuth": 90.0, "elevation": -8.0}
         self.state: dict[str, np.ndarray] = {}
-        self._start = np.zeros(self.model.nq - 1)
+        self._start = np.zeros(scene.nq - 1)
         self._start[0] = start
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
@@ -76,71 +91,62 @@ class _Carts:
         """Advance all by a control step with actions [n, 1] within [-1, 1]."""
         self.simulation.ctrl[:] = actions
         failed = self.simulation.step()
-        return Outcome(*self._judged(), failed)
+        return Outcome(*self._judge(self.simulation), failed)
 
     def look(self) -> None:
         """Do nothing: what is known is the simulation's."""
 
-    def _judged(self) -> tuple[Any, np.ndarray]:
-        """Return the terms of the rewards where all are, and which episodes that ends, [n] bool."""
-        raise NotImplementedError
-
-
-class InvertedPendulum(_Carts):
-    """n carts with one pole each, which should not fall."""
-
-    def __init__(self, count: int, start: float = 0.0) -> None:
-        super().__init__("inverted_pendulum", count, 5, start)
-
     def observe(self) -> np.ndarray:
-        """Return observations [n, 5] float32."""
-        (x, angle), (speed, rate) = self.simulation.qpos.T.copy(), self.simulation.qvel.T
-        return np.stack([x, speed, np.cos(angle), np.sin(angle), rate], axis=1).astype(np.float32)
-
-    def _judged(self) -> tuple[Any, np.ndarray]:
-        angle = self.simulation.qpos[:, 1]
-        return Balanced(np.ones(len(angle))), np.abs(angle) > MOST_LEAN
+        """Return observations [n, D] float32."""
+        return self._see(self.simulation).astype(np.float32)
 
 
-class InvertedPendulumSwingup(InvertedPendulum):
-    """n carts with one pole each, which hangs and should get up and stay there."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count, start=np.pi)
-
-    def _judged(self) -> tuple[Any, np.ndarray]:
-        angle = self.simulation.qpos[:, 1].copy()
-        return SwungUp(np.cos(angle)), np.zeros(len(angle), dtype=bool)
+def one_pole(simulation: Simulation) -> np.ndarray:
+    """Return what is seen of one pole, [n, 5]."""
+    (x, angle), (speed, rate) = simulation.qpos.T, simulation.qvel.T
+    return np.stack([x, speed, np.cos(angle), np.sin(angle), rate], axis=1)
 
 
-class InvertedDoublePendulum(_Carts):
-    """n carts with two poles each, one upon the other, which should not fall."""
+def balanced(simulation: Simulation) -> tuple[Balanced, np.ndarray]:
+    """Judge one pole that is to stay up."""
+    angle = simulation.qpos[:, 1]
+    return Balanced(np.ones(len(angle))), np.abs(angle) > MOST_LEAN
 
-    def __init__(self, count: int) -> None:
-        super().__init__("inverted_double_pendulum", count, 9)
-        self.view["distance"] = 3.9
-        second = self.model.body(f"{PREFIX}second_pole")
-        self._length, self._centre = second.pos[2], second.ipos[2]  # m, of the first, and to the second's centre
 
-    def observe(self) -> np.ndarray:
-        """Return observations [n, 9] float32."""
-        (x, first, second), (speed, *rates) = self.simulation.qpos.T.copy(), self.simulation.qvel.T
-        seen = [x, speed, self._second_centre()[0]]
-        for angle, rate in zip((first, second), rates, strict=True):
-            seen += [np.cos(angle), np.sin(angle), rate]
-        return np.stack(seen, axis=1).astype(np.float32)
+def swung_up(simulation: Simulation) -> tuple[SwungUp, np.ndarray]:
+    """Judge one pole that is to get up."""
+    angle = simulation.qpos[:, 1]
+    return SwungUp(np.cos(angle)), np.zeros(len(angle), dtype=bool)
 
-    def _judged(self) -> tuple[Any, np.ndarray]:
-        x, height = self._second_centre()
-        tip = height + self._centre  # as if the second pole were always upright: Roboschool's measure
-        distance = -OFF_CENTRE_COST * x**2 - (tip - AIM) ** 2
-        return BothBalanced(np.full(len(x), ALIVE), distance), tip <= LEAST_TIP
 
-    def _second_centre(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return x and the height above the rail of the second poles' centres, each [n] m."""
-        x, first, second = self.simulation.qpos.T.copy()
-        lean = first + second
-        return (
-            x + self._length * np.sin(first) + self._centre * np.sin(lean),
-            self._length * np.cos(first) + self._centre * np.cos(lean),
-        )
+def two_poles(simulation: Simulation) -> np.ndarray:
+    """Return what is seen of two poles, [n, 9]."""
+    (x, first, second), (speed, *rates) = simulation.qpos.T, simulation.qvel.T
+    seen = [x, speed, second_centre(simulation)[0]]
+    for angle, rate in zip((first, second), rates, strict=True):
+        seen += [np.cos(angle), np.sin(angle), rate]
+    return np.stack(seen, axis=1)
+
+
+def both_balanced(simulation: Simulation) -> tuple[BothBalanced, np.ndarray]:
+    """Judge two poles that are to stay up."""
+    x, height = second_centre(simulation)
+    tip = height + HALF_POLE  # as if the second pole were always upright: Roboschool's measure
+    distance = -OFF_CENTRE_COST * x**2 - (tip - AIM) ** 2
+    return BothBalanced(np.full(len(x), ALIVE), distance), tip <= LEAST_TIP
+
+
+def second_centre(simulation: Simulation) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and the height above the rail of the second poles' centres, each [n] m."""
+    x, first, second = simulation.qpos.T
+    lean = first + second
+    return (
+        x + 2 * HALF_POLE * np.sin(first) + HALF_POLE * np.sin(lean),
+        2 * HALF_POLE * np.cos(first) + HALF_POLE * np.cos(lean),
+    )
+
+
+# Of the number of carts.
+InvertedPendulum = partial(Carts, "inverted_pendulum", one_pole, balanced, 0.0, 3.2)
+InvertedPendulumSwingup = partial(Carts, "inverted_pendulum", one_pole, swung_up, np.pi, 3.2)
+InvertedDoublePendulum = partial(Carts, "inverted_double_pendulum", two_poles, both_balanced, 0.0, 3.9)

@@ -44,5 +44,6 @@ class Camera:
             self._data = mujoco.MjData(simulation.model)
             view = {"type": mujoco.mjtCamera.mjCAMERA_TRACKING, **self._task.view}
             self._renderer = MujocoRenderer(simulation.model, self._data, view, self._width, self._height)
+            self._renderer.camera_id = None  # else it would turn the camera loose, which is to follow
         simulation.data(row, self._data)
         return self._renderer
