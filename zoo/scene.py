@@ -101,7 +101,7 @@ def furnish(spec: Any) -> None:
         width=256,
         height=256,
     )
-    grass = spec.add_material(name="grass", texrepeat=[0.5, 0.5], texuniform=True)
+    grass = spec.add_material(name="grass", texrepeat=[1, 1], texuniform=True)
     grass.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "squares"
     spec.worldbody.add_geom(
         name="floor",
