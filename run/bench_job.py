@@ -24,7 +24,7 @@ from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.zoo.vector_env import RobotEnv, RobotVectorEnv
 
 WARM_UP = 2  # iterations that compile and fill caches, not counted
-SIMULATED = 1_000  # steps of the simulator that are timed
+SIMULATED, TOGETHER = 1_000, 150  # steps of the simulator that are timed; at least so many of all environments as one
 MESSAGES = (1_000, 10_000, 100_000, 1_000_000)  # floats of the sums that are timed
 REPEATS = 50
 
@@ -133,7 +133,7 @@ def batch_rate(envs: RobotVectorEnv) -> float:
     simulation, rng = envs.task.simulation, np.random.default_rng(0)
     envs.reset(seed=0)
     states = []
-    for _ in range(SIMULATED // envs.num_envs):
+    for _ in range(max(SIMULATED // envs.num_envs, TOGETHER)):
         envs.step(rng.uniform(-1, 1, (envs.num_envs, envs.task.action_size)))
         states.append(simulation.state.copy())
     seconds = 0.0
@@ -148,12 +148,13 @@ def environments_rate(envs: VecEnv) -> float:
     rng, distribution = np.random.default_rng(0), envs.action.distribution
     outputs = np.zeros((len(envs), distribution.network_size), np.float32)
     params = distribution.from_network(outputs, np.zeros(distribution.network_size, np.float32))
-    noise = distribution.noise(rng, SIMULATED)
+    count = max(SIMULATED // len(envs), TOGETHER)
+    noise = distribution.noise(rng, count * len(envs))
     begun = time.perf_counter()
-    for k in range(SIMULATED // len(envs)):
+    for k in range(count):
         rows = noise[k * len(envs) : (k + 1) * len(envs)]
         envs.step(envs.action.to_environment(distribution.sample(params, rows)))
-    return SIMULATED // len(envs) * len(envs) / (time.perf_counter() - begun)
+    return count * len(envs) / (time.perf_counter() - begun)
 
 
 def time_of_sum(comm: Comm, size: int) -> float:
