@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import traceback
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
 
 from baselines_ppo.common.actions import Action, action_of
-from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, full_id, is_atari, make_environment
+from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, is_atari, make_environment, registered
 from baselines_ppo.common.lean_mujoco import lean
 from baselines_ppo.common.observations import Observation, observation_of
 
@@ -155,7 +154,7 @@ class NativeBackend:
 
     def __init__(self, envs: Any, env_id: str) -> None:
         self._envs, self._count = envs, envs.num_envs
-        self.captures = hasattr(envs, "capture") and hasattr(envs, "restore")
+        self.captures = _captures(envs)
         self.observation = observation_of(envs.single_observation_space, env_id)
         self.action = action_of(envs.single_action_space, env_id)
         self._begun = False
@@ -208,7 +207,6 @@ class NativeBackend:
                 if values.shape[1:] != state[name].shape:
                     raise ValueError(f"{name} is {state[name].shape}, expected {values.shape[1:]}")
                 values[row] = state[name]
-        self._ended[list(rows)] = False
         return self._encoded(self._envs.restore(whole))[list(rows)]
 
     def close(self) -> None:
@@ -239,9 +237,7 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
     Gymnasium does not demand it.
     """
     with explained(env_id):
-        module, _, name = full_id(env_id).rpartition(":")
-        if module:
-            importlib.import_module(module)  # registers it
+        name = registered(env_id)
         entry_point = gymnasium.spec(name).vector_entry_point
         if entry_point is None:
             return None
@@ -266,6 +262,16 @@ def _without_autoreset(entry_point: Any) -> dict[str, Any]:
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     choice = "autoreset_mode" in inspect.signature(creator).parameters
     return {"autoreset_mode": AutoresetMode.DISABLED} if choice else {}
+
+
+def _captures(envs: Any) -> bool:
+    """Return whether a vector form gives its state as arrays with a row for each environment."""
+    if not (hasattr(envs, "capture") and hasattr(envs, "restore")):
+        return False
+    with suppress(Exception):  # it means something else by these names
+        state = envs.capture()
+        return isinstance(state, dict) and all(len(values) == envs.num_envs for values in state.values())
+    return False
 
 
 def _begins_by_seed(envs: Any, env_id: str) -> bool:

@@ -47,16 +47,15 @@ def make_environment(
       UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
     render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
-    env_id = full_id(env_id)
     with explained(env_id):
-        _quiet_mujoco(env_id)
+        name = registered(env_id)
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
-        if is_atari(env_id.rpartition(":")[2]):
-            environment = gymnasium.make(env_id, disable_env_checker=True, frameskip=1, **render)
+        if is_atari(name):
+            environment = gymnasium.make(name, disable_env_checker=True, frameskip=1, **render)
             environment = gymnasium.wrappers.AtariPreprocessing(environment, frame_skip=FRAMES)
             environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
         else:
-            environment = gymnasium.make(env_id, disable_env_checker=True, **render)
+            environment = gymnasium.make(name, disable_env_checker=True, **render)
     return wrapped(lambda: environment, wrappers)
 
 
@@ -78,10 +77,21 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
     return environment
 
 
-def full_id(env_id: str) -> str:
-    """Return an id with the module that registers it, if it is one of ours without."""
-    ours = OWN_ID.fullmatch(env_id) is not None and env_id not in gymnasium.registry
-    return f"baselines_ppo.zoo:{env_id}" if ours else env_id
+def registered(env_id: str) -> str:
+    """Import the module that registers an environment, be it named in its id or ours; returns the id without it.
+
+    MuJoCo's warnings are then shown once per rank, instead of written to a file in whatever folder this is.
+    """
+    module, _, name = env_id.rpartition(":")
+    module = module or ("baselines_ppo.zoo" if OWN_ID.fullmatch(name) else "")
+    if module:
+        importlib.import_module(module)
+    spec = gymnasium.registry.get(name)
+    if spec is not None and re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
+        import mujoco
+
+        mujoco.set_mju_user_warning(_warn_once)
+    return name
 
 
 def is_atari(env_id: str) -> bool:
@@ -125,6 +135,8 @@ def explained(env_id: str) -> Iterator[None]:
         cure = f"needs a package: pip install {install}" if install else reason
         if isinstance(error, gymnasium.error.UnregisteredEnv):
             hint = nearest(env_id.rpartition(":")[2], gymnasium.registry)
+            if env_id.startswith("Roboschool"):
+                hint = f"; our own: {env_id.replace('Roboschool', 'Robo')}"
             if "BulletEnv" in env_id and ":" not in env_id:
                 hint = f"; give --env pybullet_envs_gymnasium:{env_id}"
             if hint or not env_id.startswith("ALE/"):
@@ -166,16 +178,6 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
             trust = f"if you trust it, add --wrapper {','.join(wrappers)}"
             raise LoadError(f"its wrapper {name!r} is not Gymnasium's; {trust}")
     return tuple(wrappers)
-
-
-def _quiet_mujoco(env_id: str) -> None:
-    """Show each of MuJoCo's warnings once per rank, instead of a log file in whatever folder this is."""
-    spec = gymnasium.registry.get(env_id)
-    if spec is None or not re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
-        return
-    import mujoco
-
-    mujoco.set_mju_user_warning(_warn_once)
 
 
 @functools.cache

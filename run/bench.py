@@ -25,6 +25,11 @@ def bench(
     """Print one of three tables; returns the exit code."""
     if launched_by_mpi():
         raise UsageError("bench starts its own ranks; run it without mpirun")
+    for count in ranks:
+        if num_envs < 1 or num_envs % count or STEPS % num_envs or STEPS // num_envs % SHAPE["num_minibatches"]:
+            raise UsageError(
+                f"--num-envs is {num_envs}, expected a multiple of {count} ranks that divides {STEPS // 32}"
+            )
     print(machine())
     if scaling:
         from baselines_ppo.run.bench_scaling import scaling_tables

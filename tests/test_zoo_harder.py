@@ -98,13 +98,21 @@ def test_electricity_is_cheaper_on_the_ground() -> None:
         assert terms.electricity[0] == pytest.approx(-cost * power - 0.425 * np.mean(actions**2))
 
 
-def test_reaching_the_time_limit_counts_as_success() -> None:
+def test_not_falling_until_the_episode_is_cut_counts_as_success() -> None:
     task, generators = begun(1, FACE_UP)
-    task._steps[0] = 1000
+    task.step(STILL, generators)
     task.begin([0], generators)
-    assert task._successes[0, FACE_UP, -1] == 1.0
+    assert np.isnan(task._successes).all(), "broken off, neither a success nor a failure"
     start = task._start[0]
     task._steps[0] = 999
+    task.step(STILL, generators)
+    task.begin([0], generators)
+    assert task._successes[0, start, -1] == 1.0
+    start = task._start[0]
+    task._grounded[0] = 169
+    task.simulation.qpos[0, 2] = 0.2
+    task.look()
+    assert task.step(STILL, generators).terminated[0]
     task.begin([0], generators)
     assert task._successes[0, start, -1] == 0.0
 
@@ -130,14 +138,14 @@ def test_cubes_come_every_thirtieth_step_to_those_who_stand() -> None:
 
 def test_a_parked_cube_stays_out_of_reach() -> None:
     task, generators = begun(1, FACE_DOWN)
-    for _ in range(100):
+    for _ in range(165):  # lying, while others are thrown at
         task.step(STILL, generators)
     np.testing.assert_array_equal(task.simulation.qpos[0, -7:-4], [0.0, 0.0, 20.0])
 
 
 def test_cubes_hit_and_push() -> None:
     """A throw of 24 to 36 N s would move 42 kg by 0.69 m/s on average if every one hit and stuck."""
-    count = 80
+    count = 200
     velocities = []
     for throw in (False, True):
         task, generators = begun(count, WALK)
@@ -151,9 +159,8 @@ def test_cubes_hit_and_push() -> None:
                 task._cubes.hold()
         velocities.append(centre_velocities(task))
     pushed = ((velocities[1] - velocities[0]) * direction).sum(axis=1)
-    assert (pushed > 0.05).mean() > 0.7, "most throws hit"
-    assert 0.3 < pushed.mean() < 0.69
-    assert pushed.max() < 1.0
+    assert (pushed > 0.05).mean() > 0.6, "most throws hit"
+    assert 0.3 < pushed.mean() < 0.6
 
 
 def centre_velocities(task: FlagrunHarder) -> np.ndarray:
@@ -165,3 +172,35 @@ def centre_velocities(task: FlagrunHarder) -> np.ndarray:
         mujoco.mj_subtreeVel(model, data)
         velocities.append(data.subtree_linvel[model.body("robot/torso").id].copy())
     return np.array(velocities)
+
+
+def test_cubes_are_aimed_at_where_the_robot_will_be() -> None:
+    task, generators = begun(100, WALK)
+    task.simulation.qvel[:, 0] = 5.0
+    task.look()
+    misses, times = [], np.linspace(0, 0.4, 400)[:, None]
+    for row in range(100):
+        task.throw(row, generators[row])
+        place, velocity = task.simulation.qpos[row, -7:-4], task.simulation.qvel[row, -6:-3]
+        robot = np.array([*task.body.pose.position[row], task.body.pose.height[row]])
+        apart = place + velocity * times - (robot + np.array([5.0, 0.0, 0.0]) * times)
+        misses.append(np.linalg.norm(apart, axis=1).min())
+    assert np.mean(misses) < 0.3, "half a metre if it aimed at where the robot is"
+
+
+def test_who_gets_up_works_off_its_time_on_the_ground_step_by_step() -> None:
+    task, generators = begun(1, FACE_DOWN)
+    task._grounded[0] = 50
+    standing, _ = begun(1, WALK)
+    task.simulation.qpos[0, :24], task.simulation.qvel[0, :23] = standing.simulation.qpos[0, :24], 0.0
+    task.look()
+    task.step(STILL, generators)
+    assert task._grounded[0] == 49
+
+
+def test_the_bonus_is_seven_parts_torso_and_three_parts_pelvis() -> None:
+    task, _ = begun(1, FACE_DOWN)
+    task.simulation.qpos[0, 2] += 0.3 - task.body.pose.height[0]
+    task.look()
+    task.body.senses.heights[0] = 0.1
+    assert task._bonus()[0] == pytest.approx(0.5 + 1.5 * (0.7 * 0.3 + 0.3 * 0.1) / 0.7)

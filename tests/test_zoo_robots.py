@@ -9,6 +9,7 @@ import pytest
 from baselines_ppo.zoo.body import START_CLEARANCE, body_of
 from baselines_ppo.zoo.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D, Robot
 from baselines_ppo.zoo.scene import Placed, build_scene
+from baselines_ppo.zoo.tasks import TASKS
 
 ROBOTS = {robot.model: robot for robot in (HOPPER, WALKER2D, HALF_CHEETAH, ANT, HUMANOID, ATLAS)}
 
@@ -155,3 +156,62 @@ def test_planar_robots_lean_forwards_by_a_positive_pitch(name: str) -> None:
     leaning = settled(model, qpos=qpos).body("robot/torso").xmat.reshape(3, 3) @ top
     assert leaning[0] == pytest.approx(np.sin(0.3))
     assert robot.pose(qpos[None], np.zeros((1, model.nv))).pitch[0] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "torques", "degrees"),
+    [
+        ("hopper", [75, 75, 75], [(-150, 0), (-150, 0), (-45, 45)]),
+        ("walker2d", [40, 40, 12] * 2, [(-150, 0), (-150, 0), (-45, 45)] * 2),
+        (
+            "ant",
+            [250] * 8,
+            [(-40, 40), (30, 100), (-40, 40), (-100, -30), (-40, 40), (-100, -30), (-40, 40), (30, 100)],
+        ),
+    ],
+)
+def test_torques_and_ranges_are_roboschools(name: str, torques: list[float], degrees: list[tuple[int, int]]) -> None:
+    model = model_of(ROBOTS[name])
+    np.testing.assert_allclose(model.actuator_gear[:, 0], torques)
+    np.testing.assert_allclose(np.rad2deg(model.jnt_range[model.actuator_trnid[:, 0]]), degrees)
+
+
+def test_the_cheetahs_torques_and_ranges_are_roboschools() -> None:
+    model = model_of(HALF_CHEETAH)
+    np.testing.assert_allclose(model.actuator_gear[:, 0], [108, 81, 54, 126, 54, 27])
+    ranges = [(-0.52, 1.05), (-0.785, 0.785), (-0.4, 0.785), (-1.5, 0.8), (-1.2, 1.1), (-3.1, -0.3)]
+    np.testing.assert_allclose(model.jnt_range[3:], ranges)
+
+
+def test_bent_ankles_take_the_ants_feet_down() -> None:
+    model = model_of(ANT)
+    data = mujoco.MjData(model)
+    for leg, angle in zip((1, 2, 3, 4), (45, -45, -45, 45), strict=True):
+        data.joint(f"robot/ankle_{leg}").qpos = np.deg2rad(angle)
+    mujoco.mj_forward(model, data)
+    drops = [data.body(f"robot/foot_{leg}").xpos[2] - data.geom(f"robot/foot_{leg}").xpos[2] for leg in (1, 2, 3, 4)]
+    np.testing.assert_allclose(drops, np.hypot(0.2, 0.2) * np.sin(np.pi / 4))
+
+
+def test_physics_and_rules_have_roboschools_numbers() -> None:
+    model = model_of(HUMANOID)
+    assert model.opt.gravity.tolist() == [0.0, 0.0, -9.8]
+    assert model.opt.timestep * HUMANOID.substeps == pytest.approx(0.0165)
+    assert model_of(ATLAS).opt.timestep * ATLAS.substeps == pytest.approx(0.0165)
+    assert (HUMANOID.electricity_cost, HUMANOID.stall_cost, HUMANOID.most_yaw) == (8.5, 0.425, np.pi / 16)
+    assert (ATLAS.electricity_cost, ATLAS.stall_cost, ATLAS.reference_height) == (2.0, 0.1, 1.5)
+    assert ANT.friction == 1.2
+
+
+def test_flagrun_pays_half_for_electricity() -> None:
+    flagrun, humanoid = TASKS["HumanoidFlagrun"](1), TASKS["Humanoid"](1)
+    action = np.full((1, 17), 0.5)
+    costs = []
+    for task in (flagrun, humanoid):
+        task.begin([0], [np.random.default_rng(0)])
+    for task in (flagrun, humanoid):
+        task.simulation.qpos[:, :24], task.simulation.qvel[:, :23] = humanoid.simulation.qpos[:, :24], 1.0
+        task.simulation.qpos[:, 2] = 3.0
+        task.look()
+        costs.append(task.step(action, [np.random.default_rng(0)]).terms.electricity[0] + 0.425 * 0.25)
+    assert costs[0] == pytest.approx(costs[1] / 2)

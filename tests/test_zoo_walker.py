@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -162,6 +163,32 @@ def test_a_walker_sees_the_same_wherever_it_goes() -> None:
     assert first[1] == pytest.approx(np.sin(np.arctan2(way[1], way[0]) - yaw), abs=1e-6)
     ahead = simulation.qvel[0, 0] * np.cos(yaw) + simulation.qvel[0, 1] * np.sin(yaw)
     assert first[3] == pytest.approx(0.3 * ahead, abs=1e-6)
+
+
+def test_each_of_the_first_eight_numbers_is_where_it_belongs() -> None:
+    """Height, bearing, velocity, roll and pitch of a pose that tells them all apart."""
+    walker, _ = begun(HUMANOID, 1)
+    roll, pitch, yaw = 0.1, -0.25, 0.7
+    quaternion = np.zeros(4)
+    for axis, angle in ((2, yaw), (1, pitch), (0, roll)):
+        turn = np.array([np.cos(angle / 2), 0.0, 0.0, 0.0])
+        turn[1 + axis] = np.sin(angle / 2)
+        if axis == 2:
+            quaternion = turn
+        else:
+            product = np.zeros(4)
+            mujoco.mju_mulQuat(product, quaternion, turn)
+            quaternion = product
+    walker.simulation.qpos[0, :7] = [2.0, -1.0, 1.4, *quaternion]
+    walker.simulation.qvel[0, :3] = [1.5, -0.5, 0.25]
+    walker.look()
+    data = mujoco.MjData(walker.simulation.model)
+    walker.simulation.data(0, data)
+    bearing = np.arctan2(1.0, 998.0) - yaw
+    ahead, left = 1.5 * np.cos(yaw) - 0.5 * np.sin(yaw), -0.5 * np.cos(yaw) - 1.5 * np.sin(yaw)
+    height = data.geom("robot/upper_waist").xpos[2] - 0.8
+    expected = [height, np.sin(bearing), np.cos(bearing), 0.3 * ahead, 0.3 * left, 0.3 * 0.25, roll, pitch]
+    np.testing.assert_allclose(walker.observe()[0, :8], expected, atol=1e-6)
 
 
 def test_joints_are_seen_between_their_limits_and_speeds_in_tens() -> None:

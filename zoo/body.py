@@ -7,7 +7,7 @@ import numpy as np
 
 from baselines_ppo.zoo.robot import AT_LIMIT, Joints, Robot, Senses
 from baselines_ppo.zoo.scene import PREFIX, Placed, build_scene
-from baselines_ppo.zoo.simulation import Simulation, Solids
+from baselines_ppo.zoo.simulation import Simulation
 
 START_NOISE = 0.1  # rad, of each joint at the start, to both sides
 START_CLEARANCE = 0.01  # m, of the lowest point above the floor
@@ -130,6 +130,24 @@ class Body:
     def joints_at_limit(self) -> np.ndarray:
         """Return how many joints are at a limit, [n]."""
         return (np.abs(self.senses.joints.positions) > AT_LIMIT).sum(axis=1)
+
+
+class Solids:
+    """The capsules, spheres and boxes of a model, as a rounding around a box of their own."""
+
+    def __init__(self, model: mujoco.MjModel, geoms: np.ndarray) -> None:
+        """Take geoms by their ids, [k]."""
+        kind, size = model.geom_type[geoms], model.geom_size[geoms]
+        is_box = kind == mujoco.mjtGeom.mjGEOM_BOX
+        is_capsule = kind == mujoco.mjtGeom.mjGEOM_CAPSULE
+        self._geoms, self._radii = geoms, np.where(is_box, 0.0, size[:, 0])  # [k]
+        self._halves = np.where(is_box[:, None], size, 0.0)  # [k, 3]
+        self._halves[is_capsule, 2] = size[is_capsule, 1]
+
+    def lowest(self, data: mujoco.MjData) -> float:
+        """Return the height in m of the lowest point of them all, where `data` has them."""
+        downward = np.abs(data.geom_xmat[self._geoms, 6:])  # of each one's axes
+        return float((data.geom_xpos[self._geoms, 2] - (downward * self._halves).sum(axis=1) - self._radii).min())
 
 
 def body_of(robot: Robot, count: int, flag: bool = False, cube: bool = False) -> Body:

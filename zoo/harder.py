@@ -20,6 +20,7 @@ WINDOW = 10  # episodes of each start that are remembered
 WALK, FACE_DOWN, FACE_UP = range(3)
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
 
+REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
 UPRIGHT = 0.8  # m, the height of the waist from which on a robot is not on the ground
 PATIENCE = 170  # control steps on the ground until the episode ends
 LYING_BONUS, STANDING_BONUS = 0.5, 1.5  # per step: the first always, the second in proportion to the height
@@ -43,29 +44,31 @@ class FlagrunHarder:
     """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
 
     def __init__(self, count: int) -> None:
+        self.episode_steps = EPISODE
         self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
         self.flags, self._cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
         self._start = np.zeros(count, dtype=np.int64)  # how the episode under way started
         self._steps = np.zeros(count, dtype=np.int64)
+        self._fallen = np.zeros(count, dtype=bool)  # who has not got to the end of its episode
         self._grounded = np.zeros(count, dtype=np.int64)  # control steps on the ground, less those off it
         self._successes = np.full((count, len(PITCHES), WINDOW), np.nan)  # the last of each start; nan: none yet
         self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
         self.observation_bound, self.view = CLIP, self.body.view
         own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
-        own |= {"successes": self._successes}
+        own |= {"successes": self._successes, "fallen": self._fallen}
         self.state = {**own, **self.body.state, **self.flags.state, **self._cubes.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
         """Begin an episode in each of these rows."""
         self.simulation.reset(rows)
         for row, generator in zip(rows, generators, strict=True):
-            if self._steps[row]:
-                self._remember(row, self._steps[row] >= EPISODE)
+            if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
+                self._remember(row, not self._fallen[row])
             self._start[row] = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
             self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
-            self._steps[row] = self._grounded[row] = 0
+            self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
         self._cubes.park(rows)
         self.body.look()
 
@@ -80,6 +83,7 @@ class FlagrunHarder:
         self._count_grounded()
         self._throw(generators)
         ended = self._grounded >= PATIENCE
+        self._fallen[:] = ended | failed
         terms = Terms(
             alive=np.where(ended, -1.0, self._bonus()),
             progress=progress,
@@ -96,7 +100,7 @@ class FlagrunHarder:
 
     def observe(self) -> np.ndarray:
         """Return observations [n, D] float32."""
-        return self.body.observe(UPRIGHT, self.flags.places)
+        return self.body.observe(REFERENCE_HEIGHT, self.flags.places)
 
     def throw(self, row: int, generator: np.random.Generator) -> None:
         """Throw the cube at one robot now."""

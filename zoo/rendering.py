@@ -25,7 +25,13 @@ class Camera:
         return self._prepared(row).render("rgb_array")
 
     def show(self, row: int) -> None:
-        """Show a row in a window."""
+        """Show a row in a window.
+
+        Raises:
+          RuntimeError: there is no display.
+        """
+        if not _has_display():
+            raise RuntimeError("there is no display to open a window on; use render_mode rgb_array")
         self._prepared(row).render("human")
 
     def close(self) -> None:
@@ -37,7 +43,7 @@ class Camera:
     def _prepared(self, row: int) -> Any:
         simulation = self._task.simulation
         if self._renderer is None:
-            if sys.platform == "linux" and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+            if not _has_display():
                 os.environ.setdefault("MUJOCO_GL", "egl")  # without a screen the default cannot draw
             from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
 
@@ -47,3 +53,7 @@ class Camera:
             self._renderer.camera_id = None  # else it would turn the camera loose, which is to follow
         simulation.data(row, self._data)
         return self._renderer
+
+
+def _has_display() -> bool:
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

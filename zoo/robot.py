@@ -117,6 +117,14 @@ def _on_its_feet(senses: Senses) -> np.ndarray:
     return np.where((np.abs(senses.pose.pitch) < 1.0) & ~shins_and_thighs, 1.0, -1.0)
 
 
+def _off_the_floor(senses: Senses) -> np.ndarray:
+    return np.where(senses.pose.height > 0.26, 1.0, -1.0)
+
+
+def _standing(senses: Senses) -> np.ndarray:
+    return np.where(senses.pose.height > 0.78, 2.0, -1.0)
+
+
 def _knees_bent(senses: Senses) -> np.ndarray:
     """Walking on straight legs is an easy habit to fall into, and a hard one to leave."""
     knees = (np.abs(senses.joints.positions[:, ATLAS_KNEES]) > AT_LIMIT).sum(axis=1)
@@ -131,13 +139,13 @@ HALF_CHEETAH = Robot(
 ANT = Robot(
     "ant",
     ("foot_1", "foot_2", "foot_3", "foot_4"),
-    lambda senses: np.where(senses.pose.height > 0.26, 1.0, -1.0),
+    _off_the_floor,
     friction=1.2,
 )
 HUMANOID = Robot(
     "humanoid",
     ("right_foot", "left_foot"),
-    lambda senses: np.where(senses.pose.height > 0.78, 2.0, -1.0),
+    _standing,
     watched=("pelvis",),
     electricity_cost=8.5,
     stall_cost=0.425,

@@ -8,10 +8,12 @@ from typing import Any, SupportsFloat
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import EzPickle
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from baselines_ppo.zoo.random_state import set_words, words_of
 from baselines_ppo.zoo.rendering import Camera
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks import TASKS
@@ -19,7 +21,7 @@ from baselines_ppo.zoo.tasks import TASKS
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / CONTROL_STEP)}
 
 
-class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
     """n robots at a task, each with a random stream of its own: what one does depends on no other, nor on n."""
 
     def __init__(
@@ -36,11 +38,15 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
         Args:
           task: one of the names in `tasks`.
-          max_episode_steps: after which an episode is truncated.
+          max_episode_steps: after which an episode is truncated; -1 or None: never.
           autoreset_mode: the same step, or disabled: then some rows are begun anew by
             `reset(options={"reset_mask": ...})`, with a seed for each of them or for none.
           width, height: of pictures, in pixels.
         """
+        # Pickled, it is made anew.
+        EzPickle.__init__(self, task, num_envs, max_episode_steps, render_mode, autoreset_mode, width, height)
+        if render_mode not in (None, *METADATA["render_modes"]):
+            raise ValueError(f"render_mode is {render_mode!r}, expected one of {', '.join(METADATA['render_modes'])}")
         mode = AutoresetMode(autoreset_mode)
         if mode is AutoresetMode.NEXT_STEP:
             raise ValueError("autoreset_mode is next-step; these environments have same-step and disabled")
@@ -56,24 +62,30 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.generators = [np_random(None)[0] for _ in range(num_envs)]
         self.steps = np.zeros(num_envs, dtype=np.int64)  # of the episodes under way
         self.simulation_failures = 0  # episodes that ended because their simulation became unstable
-        self._most_steps = np.inf if max_episode_steps is None else max_episode_steps
+        self._most_steps = np.inf if max_episode_steps in (None, -1) else max_episode_steps
+        if np.isfinite(self._most_steps) and hasattr(self.task, "episode_steps"):
+            self.task.episode_steps = self._most_steps  # whose end is a success
         self._camera = Camera(self.task, width, height)
-        self._all = np.ones(num_envs, dtype=bool)
+        self._fresh = {name: values.copy() for name, values in self.task.state.items()}
 
     def reset(
         self, *, seed: int | Sequence[int | None] | np.ndarray | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin episodes everywhere, or where `options["reset_mask"]`, [n] bool, says so.
 
+        Begun everywhere by seeds, nothing is remembered of earlier episodes.
+
         Args:
           seed: one for each that begins, or for each of all; of a single number s, row i takes s + i.
         """
-        mask = self._all if not options or "reset_mask" not in options else np.asarray(options["reset_mask"])
+        everywhere = not options or "reset_mask" not in options
+        mask = np.ones(self.num_envs, dtype=bool) if everywhere else np.asarray((options or {})["reset_mask"])
         if mask.shape != (self.num_envs,) or mask.dtype != bool:
             raise ValueError(f"reset_mask is {mask!r}, expected {self.num_envs} of True or False")
         rows = np.flatnonzero(mask).tolist()
         if seed is not None:
-            seeds = seed + np.arange(self.num_envs) if isinstance(seed, (int, np.integer)) else list(seed)
+            alone = isinstance(seed, int | np.integer)
+            seeds: list[Any] = [int(seed) + i for i in range(self.num_envs)] if alone else list(seed)  # type: ignore[arg-type]
             if len(seeds) == self.num_envs:
                 seeds = [seeds[row] for row in rows]
             if len(seeds) != len(rows):
@@ -81,6 +93,8 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             for row, own in zip(rows, seeds, strict=True):
                 if own is not None:
                     self.generators[row] = np_random(int(own))[0]
+            if everywhere:
+                self.forget()
         self.begin(rows)
         return self.task.observe(), {}
 
@@ -93,15 +107,14 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         truncated = (self.steps >= self._most_steps) & ~terminated
         self.simulation_failures += int(outcome.failed.sum())
         observations = self.task.observe()
-        infos: dict[str, Any] = {}
-        for name, values in {**_named(outcome.terms), "simulation_failed": outcome.failed}.items():
-            infos[name], infos[f"_{name}"] = values, self._all
+        facts = {**_named(outcome.terms), "simulation_failed": outcome.failed.copy(), **self._flags_reached()}
+        infos = _masked(facts, np.ones(self.num_envs, dtype=bool))
         ended = terminated | truncated
         if self._mode is AutoresetMode.SAME_STEP and ended.any():
             final = np.full(self.num_envs, None, dtype=object)
             for row in np.flatnonzero(ended).tolist():
                 final[row] = observations[row]
-            infos |= {"final_obs": final, "_final_obs": ended, "final_info": dict(infos), "_final_info": ended}
+            infos |= _masked({"final_obs": final, "final_info": _masked(facts, ended)}, ended)
             self.begin(np.flatnonzero(ended).tolist())
             observations = self.task.observe()
         return observations, rewards, terminated, truncated, infos
@@ -128,17 +141,23 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             **{name: values.copy() for name, values in self.task.state.items()},
             "simulation": self.task.simulation.state.copy(),
             "steps": self.steps.copy(),
-            "generator": np.stack([_words(generator) for generator in self.generators]),
+            "generator": np.stack([words_of(generator) for generator in self.generators]),
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> np.ndarray:
-        """Bring all rows to where `capture` found them, or others, as many; returns observations [n, D]."""
-        for name, values in self.task.state.items():
+        """Bring all rows to where `capture` found them, or others, as many; returns observations [n, D].
+
+        Raises:
+          KeyError, ValueError: the state is of another environment, or of another number; nothing was changed.
+        """
+        own = {**self.task.state, "simulation": self.task.simulation.state, "steps": self.steps}
+        for name, values in own.items():
+            if np.shape(state[name]) != values.shape:
+                raise ValueError(f"{name} is {np.shape(state[name])}, expected {values.shape}")
+        for name, values in own.items():
             values[:] = state[name]
-        self.task.simulation.state[:] = state["simulation"]
-        self.steps[:] = state["steps"]
         for generator, words in zip(self.generators, state["generator"], strict=True):
-            _set_words(generator, words)
+            set_words(generator, words)
         self.task.look()
         return self.task.observe()
 
@@ -152,6 +171,15 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def close_extras(self, **_: Any) -> None:
         self._camera.close()
 
+    def forget(self) -> None:
+        """Make the task what it was before its first episode."""
+        for name, values in self.task.state.items():
+            values[:] = self._fresh[name]
+
+    def _flags_reached(self) -> dict[str, np.ndarray]:
+        flags = getattr(self.task, "flags", None)
+        return {} if flags is None else {"flags_reached": flags.reached.copy()}
+
     def _checked(self, actions: Any) -> np.ndarray:
         expected = (self.num_envs, self.task.action_size)
         array = np.asarray(actions, dtype=np.float64)
@@ -163,13 +191,14 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return np.clip(array, -1.0, 1.0)
 
 
-class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray], EzPickle):
     """One robot at a task."""
 
     metadata = METADATA
 
     def __init__(self, task: str, render_mode: str | None = None, **settings: Any) -> None:
         """Make the environment; for its settings see `RobotVectorEnv`."""
+        EzPickle.__init__(self, task, render_mode, **settings)
         self.task = task
         self.vector = RobotVectorEnv(task, 1, None, render_mode, AutoresetMode.DISABLED, **settings)
         self.observation_space = self.vector.single_observation_space
@@ -181,7 +210,10 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
         self.vector.generators[0] = self.np_random
-        return self.vector.reset()[0][0], {}
+        if seed is not None:
+            self.vector.forget()
+        self.vector.begin([0])
+        return self.vector.task.observe()[0], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
         observations, rewards, terminated, _, infos = self.vector.step(np.asarray(action)[None])
@@ -210,24 +242,10 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.vector.close()
 
 
+def _masked(infos: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
+    """Return infos with Gymnasium's masks, which say in which rows they count."""
+    return {**infos, **{f"_{name}": mask.copy() for name in infos}}
+
+
 def _named(terms: Any) -> dict[str, np.ndarray]:
     return {f"reward_{name}": values for name, values in terms._asdict().items()}
-
-
-def _words(generator: np.random.Generator) -> np.ndarray:
-    """Return the state of a PCG64 generator as six words of 64 bits."""
-    state: Any = generator.bit_generator.state
-    long = (state["state"]["state"], state["state"]["inc"])
-    halves = [half for number in long for half in (number >> 64, number & (1 << 64) - 1)]
-    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
-
-
-def _set_words(generator: np.random.Generator, words: np.ndarray) -> None:
-    """Set the state that `_words` returned."""
-    high, low, high_increment, low_increment, has_half, half = map(int, words)
-    generator.bit_generator.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": high << 64 | low, "inc": high_increment << 64 | low_increment},
-        "has_uint32": has_half,
-        "uinteger": half,
-    }
