@@ -104,7 +104,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         self.steps += 1
         rewards = np.where(outcome.failed, 0.0, np.sum(outcome.terms, axis=0))
         terminated = outcome.terminated | outcome.failed
-        truncated = (self.steps >= self._most_steps) & ~terminated
+        truncated = self.steps >= self._most_steps
         self.simulation_failures += int(outcome.failed.sum())
         observations = self.task.observe()
         facts = {**_named(outcome.terms), "simulation_failed": outcome.failed.copy(), **self._flags_reached()}
