@@ -28,6 +28,12 @@ def launched_size() -> int:
     return next((int(os.environ[name]) for name in SIZE_VARIABLES if name in os.environ), 1)
 
 
+def environment_of_one() -> dict[str, str]:
+    """Return the environment for a process that a rank starts and that is no rank."""
+    launchers = ("PMI", "PMIX", "OMPI", "HYDRA", "MPI_LOCAL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
+
+
 def find_mpirun() -> str:
     """Return the mpirun next to this Python, or else the first on the path.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.envs import PLAIN_ID, SAFE_WRAPPER, check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.launcher import environment_of_one
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import NETWORKS
 from baselines_ppo.common.run_folder import CONFIG, runs_of
 from baselines_ppo.config import TrainConfig, from_json, with_fields
 from baselines_ppo.presets import configure
 from baselines_ppo.run.display import require_display
-from baselines_ppo.run.play import play
 from baselines_ppo.train import train
 
 
@@ -40,7 +41,11 @@ def train_command(options: dict[str, Any]) -> int:
     if world().is_root:
         print(_ending(result, config, world().size), flush=True)
     if watch and result.exit_code == 0 and world().is_root:
-        play(str(result.folder), config.env, config.wrapper, None, episodes=1, stochastic=False, seed=0)
+        named = [word for flag, value in _modules(config) for word in (f"--{flag}", value)]
+        # In a process of its own: some OpenGL libraries crash where TensorFlow is loaded.
+        subprocess.run(
+            [sys.executable, "-m", "baselines_ppo.run", "play", str(result.folder), *named], env=environment_of_one()
+        )
     return result.exit_code
 
 
