@@ -131,6 +131,8 @@ class TrainConfig:
     num_timesteps: int = option(1_000_000, "environment steps over all ranks, such as 2.5e6", low=1)
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
     log_interval: float = option(5.0, "seconds between tables on the screen", low=0)
+    timeout: float = option(600.0, "seconds without a sign of life of a rank until the job ends", above=0)
+    grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does", above=0)
     rollout: RolloutConfig = RolloutConfig()
     policy: PolicyConfig = PolicyConfig()
     algorithm: AlgorithmConfig = PPO2Config()

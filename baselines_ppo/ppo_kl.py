@@ -119,7 +119,7 @@ class PPOKL(Algorithm):
         """Make passes over all experience until D is too large, then adapt the penalty."""
         config, (kl_coef, factor) = self.config, self.penalty
         count = len(batch.log_probs)
-        total = int(self.comm.sum(np.array([count]))[0])
+        total = int(self.comm.sum(np.array([count]), "transitions")[0])
         data = PolicyBatch(batch, tf.fill([count], np.float32(self.comm.size / total)))
         everything, kl = np.arange(count, dtype=np.int32)[None, None], 0.0
         passes: list[dict[str, float]] = []
@@ -128,7 +128,7 @@ class PPOKL(Algorithm):
             fitted = self.policy_adam.epochs(data, everything, self.learning_rate * factor, kl_weight)
             passes.append(fitted.metrics)
             own = self.kl(tf.constant(self.policy_adam.parameters), data).numpy()
-            kl = float(self.comm.sum(own[None])[0] / self.comm.size)
+            kl = float(self.comm.sum(own[None], "the KL")[0] / self.comm.size)
         self.penalty = adapted_penalty(self.penalty, kl, config.kl_target)
         return {
             **passes[-1],

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import importlib
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.run_folder import CONFIG, RunFolder, runs_of
+from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
@@ -39,6 +38,7 @@ from baselines_ppo.config import (
     resolve,
     to_json,
 )
+from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.wiring import actor_critic_of, splits_minibatches
@@ -47,7 +47,7 @@ from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 LEARNERS = {"ppo1": ("ppo1", "PPO1"), "ppo2": ("ppo2", "PPO2"), "ppo_kl": ("ppo_kl", "PPOKL"), "trpo": ("trpo", "TRPO")}
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
-CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval")
+CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval", "timeout", "grace")
 
 
 def start(
@@ -70,6 +70,7 @@ def start(
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     comm = world()
     config = resolve(config, comm.size)
+    compare_ranks(comm, config)
     stored, warm = _read(resume, comm), _read(load_path, comm)
     changes = [] if stored is None else _compare(config, stored)
     envs = comm.together(lambda: _environments(config, comm, environment))
@@ -84,6 +85,7 @@ def start(
         if comm.is_root:
             print(banner(config, comm.size, network, path), flush=True)
         run = _build(config, comm, envs, network, folder, signals)
+        run.watch()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
         if stored is not None:
@@ -150,11 +152,12 @@ def _build(
 ) -> TrainingRun:
     """Return the run with its policy, collector and algorithm."""
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
-    parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std))
+    parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
     clip = settings.clip_observations if settings.normalize_observations else None
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
-    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, settings.clip_raw_rewards)
+    note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
+    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
     split = splits_minibatches(config, network)
     algorithm = _algorithm(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
     return TrainingRun(config, comm, collector, algorithm, split, folder, signals)
@@ -178,9 +181,7 @@ def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | P
         return Path(resume).expanduser(), True
     if logdir is not None:
         return Path(logdir).expanduser(), False
-    base = runs_of(config.env) / f"{config.alg}-{time.strftime('%Y%m%d-%H%M%S')}-{config.seed}"
-    candidates = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000)))
-    return next(path for path in candidates if not path.exists()), False
+    return new_run(config.env, config.alg, config.seed), False
 
 
 def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None) -> None:

@@ -14,8 +14,11 @@ import numpy as np
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
+from baselines_ppo.common.alive import Watch, create_board, open_board, open_log
+from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.logger import TIME_SHARES, Logger
+from baselines_ppo.common.memory import resident_megabytes
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
@@ -26,6 +29,7 @@ from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
 UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
+LONG = 0.25  # of the grace: an iteration that takes longer is kept in memory, in case that a stop cannot wait for it
 
 
 class Result(NamedTuple):
@@ -83,9 +87,10 @@ class TrainingRun:
         self.lineage: list[Segment] = []
         self.exit_code = FINISHED
         self.save_due = False
+        self._kept: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None  # of a long iteration, on rank 0
         self._saved_iteration = -1
         self._checked_updates = 0
-        self._saved_at = self._clock = time.monotonic()
+        self._saved_at = self._clock = self._agreed_at = time.monotonic()
         self._learning_seconds = 0.0
 
     @property
@@ -93,8 +98,26 @@ class TrainingRun:
         """Whether all steps are made or the ranks have agreed to stop."""
         return self.exit_code != FINISHED or self.counters.total_steps >= self.config.num_timesteps
 
+    def watch(self) -> None:
+        """Let the ranks watch over each other: who is stuck is named, and ends the job."""
+        alive, folder, rank = self.comm.alive, self.folder, self.comm.rank
+        self.comm.on_root(lambda: create_board(folder.board, self.comm.size))
+        alive.begin(
+            Watch(
+                board=open_board(folder.board, self.comm.size),
+                log=open_log(folder.rank_log(rank)),
+                log_name=lambda of: str(folder.rank_log(of)),
+                timeout=self.config.timeout,
+                grace=self.config.grace,
+                asked=self.signals.asked_at,
+                save=self._save_kept,
+                end=end_all,
+            )
+        )
+
     def collect(self) -> Rollout:
         """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
+        self.comm.alive.note("collecting")
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
         return self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
@@ -113,6 +136,7 @@ class TrainingRun:
 
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """Give the rollout to the algorithm; returns its metrics."""
+        self.comm.alive.note("learning")
         begun = time.perf_counter()
         metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         self._learning_seconds += time.perf_counter() - begun
@@ -130,19 +154,21 @@ class TrainingRun:
         """Count the iteration and its episodes over all ranks, and write them down."""
         counters = self.counters
         counters.iteration += 1
-        new_steps = int(self.comm.sum(np.array([rollout.num_transitions]))[0])
+        self.comm.alive.note("logging")
+        self.comm.alive.warm = True
+        new_steps = int(self.comm.sum(np.array([rollout.num_transitions]), "steps")[0])
         counters.total_steps += new_steps
         spent = {**rollout.seconds, "learning": self._learning_seconds}
-        gathered = self.comm.gather((rollout.episodes, spent))
+        gathered = self.comm.gather((rollout.episodes, spent, resident_megabytes()), "episodes")
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
         counters.seconds += seconds
         if gathered is None:
             return
-        finished = sorted(episode for episodes, _ in gathered for episode in episodes)
+        finished = sorted(episode for episodes, *_ in gathered for episode in episodes)
         counters.episodes += len(finished)
         counters.window.extend((episode.episode_return, episode.length) for episode in finished)
-        times = {name: float(np.mean([spent[name] for _, spent in gathered])) for name in TIME_SHARES}
+        times = {name: float(np.mean([spent[name] for _, spent, _ in gathered])) for name in TIME_SHARES}
         row: dict[str, Any] = {
             "iteration": counters.iteration,
             "total_steps": counters.total_steps,
@@ -155,6 +181,7 @@ class TrainingRun:
             "episode_length": counters.mean_length,
             **metrics,
             **{f"{name}_share": times[name] / seconds for name in TIME_SHARES},
+            "memory_mb": max(megabytes for *_, megabytes in gathered),
         }
         assert self.logger is not None
         self.logger.write(row, new_steps, last=counters.total_steps >= self.config.num_timesteps)
@@ -187,12 +214,15 @@ class TrainingRun:
         received = self.signals.received
         own = EXIT_CODES[received] if received is not None else FINISHED
         due = self.comm.is_root and time.monotonic() - self._saved_at >= self.config.save_interval
-        flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due], dtype=np.int64)
-        interrupted, signalled, save_due = self.comm.sum(flags)
+        long = self.comm.is_root and time.monotonic() - self._agreed_at > self.config.grace * LONG
+        self._agreed_at = time.monotonic()
+        flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due, long], dtype=np.int64)
+        interrupted, signalled, save_due, keep = self.comm.sum(flags, "wishes")
         steps_remain = self.counters.total_steps < self.config.num_timesteps
         if steps_remain and (interrupted or signalled):
             self.exit_code = STOPPED_BY_CTRL_C if interrupted else STOPPED_BY_SIGNAL
         self.save_due = bool(save_due)
+        self._kept = snapshot(self) if keep else None
 
     def save(self) -> None:
         """Write a checkpoint; if that fails, warn and train on, to try again next time."""
@@ -219,7 +249,17 @@ class TrainingRun:
         """Note that the present state is on disk."""
         self._saved_iteration, self._saved_at = self.counters.iteration, time.monotonic()
 
+    def _save_kept(self) -> str | None:
+        """Write the state before a long iteration that a stop signal cannot wait for; returns what was written."""
+        if self._kept is None:
+            return None
+        manifest, arrays = self._kept
+        with suppress(WriteError):
+            return checkpoint.save(self.folder.checkpoints, f"ckpt-{manifest['iteration']:08d}", manifest, arrays).name
+        return None
+
     def _write_checkpoint(self) -> None:
+        self.comm.alive.note("saving")
         taken = snapshot(self)
         name = f"ckpt-{self.counters.iteration:08d}"
 
@@ -234,11 +274,12 @@ class TrainingRun:
 
     def result(self) -> Result:
         """Return how the run ended, on every rank."""
-        mean_return = self.comm.broadcast(self.counters.mean_return)
+        mean_return = self.comm.broadcast(self.counters.mean_return, "the result")
         return Result(self.folder.path, self.counters.total_steps, mean_return, self.exit_code)
 
     def close(self) -> None:
         """Close environments, logs and the run folder."""
+        self.comm.alive.end()
         self.collector.envs.close()
         if self.logger is not None:
             self.logger.close()

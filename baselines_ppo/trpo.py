@@ -109,7 +109,7 @@ class TRPO(Algorithm):
         config, theta = self.config, self.policy.parameters[: self.layout.size]
 
         def average(x: tf.Tensor) -> np.ndarray:
-            return self.comm.sum(x.numpy()) / self.comm.size
+            return self.comm.sum(x.numpy(), "gradients") / self.comm.size
 
         def product(v: np.ndarray) -> np.ndarray:
             fv = average(self.fisher_product(tf.constant(theta), tf.constant(v, tf.float32), batch))

@@ -88,6 +88,11 @@ def _abort(error: BaseException | None) -> NoReturn:
     _end(exit_code or 1, report)
 
 
+def end_all(exit_code: int, message: str) -> NoReturn:
+    """End all ranks at once with a message of one line; also from a thread, when nobody else can."""
+    _end(exit_code, f"error: [rank {launched_rank()}] {message}; go on from the last checkpoint with --resume\n")
+
+
 def _end(exit_code: int, report: str) -> NoReturn:
     """Say why and end all ranks at once, without waiting for any."""
     _report(report)

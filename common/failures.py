@@ -8,6 +8,7 @@ from collections.abc import Iterable
 FINISHED = 0
 STOPPED_BY_SIGNAL = 75  # SIGTERM or SIGUSR1, checkpoint written: "requeue me"
 STOPPED_BY_CTRL_C = 130
+STUCK = 70  # a rank did not come in time, or the grace after a stop signal was over
 
 
 class Failure(Exception):

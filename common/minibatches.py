@@ -96,7 +96,7 @@ def deal_unequal(
       lengths: steps of each of this rank's environments, [n].
     """
     count = int(lengths.sum())
-    num_minibatches = max(int(comm.sum(np.array([count]))[0]) // size, 1)
+    num_minibatches = max(int(comm.sum(np.array([count]), "transitions")[0]) // size, 1)
     streams = [generator(seed, Purpose.SHUFFLE, environment, iteration) for environment in environments]
     firsts = np.cumsum(lengths) - lengths
     for _ in range(num_epochs):
@@ -107,7 +107,7 @@ def deal_unequal(
                 parts[(k + offset) % num_minibatches].append(dealt)
         minibatches = [np.concatenate(part) for part in parts]
         sizes = np.array([len(minibatch) for minibatch in minibatches])
-        totals = comm.sum(sizes)
+        totals = comm.sum(sizes, "minibatch sizes")
         weights, indices = np.zeros(count + 1, np.float32), np.full((num_minibatches, sizes.max()), count, np.int32)
         for k, minibatch in enumerate(minibatches):
             indices[k, : len(minibatch)], weights[minibatch] = minibatch, comm.size / max(totals[k], 1)
@@ -130,5 +130,5 @@ def moments_per_minibatch(advantages: np.ndarray, indices: np.ndarray, comm: Com
     dealt = advantages.astype(np.float64)[indices]
     inner = tuple(range(2, dealt.ndim))
     count = comm.size * int(np.prod(dealt.shape[2:]))
-    mean, square = comm.sum(np.stack([dealt.sum(inner), (dealt * dealt).sum(inner)])) / count
+    mean, square = comm.sum(np.stack([dealt.sum(inner), (dealt * dealt).sum(inner)]), "advantages") / count
     return mean, np.sqrt(np.maximum(square - mean * mean, 0.0))

@@ -6,17 +6,20 @@ import functools
 import hashlib
 import os
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
+from baselines_ppo.common.alive import Alive
 from baselines_ppo.common.failures import DataError, Failure, UsageError
 from baselines_ppo.common.launcher import launched_size
 from baselines_ppo.common.normalizer import Moments, merge_moments, moments_of
 
 T = TypeVar("T")
 
+LARGEST_TAG = 4093
 YIELDS = 200  # tests of a request that only give way, before the waiting rank begins to sleep
 SHORT_SLEEP, LONG_SLEEP = 50e-6, 1e-3  # seconds; the long one after a second of waiting
 LAST_WORDS = 0.3  # seconds
@@ -28,6 +31,8 @@ class Comm:
 
     Waiting is polite: a rank that is early tests its request and gives way, so that more ranks than cores do not
     burn each other's time, and that signals are handled (during the learning of an iteration, when that ends).
+    Every call says what it is `of`; a tag made of that and of how many calls there were goes along, so that ranks
+    that are not at the same point are told instead of given wrong numbers.
     """
 
     def __init__(self, mpi_comm: Any = None) -> None:
@@ -36,15 +41,25 @@ class Comm:
         self.rank: int = mpi_comm.Get_rank() if mpi_comm is not None else 0
         self.size: int = mpi_comm.Get_size() if mpi_comm is not None else 1
         self.is_root = self.rank == 0
+        self.alive = Alive(self.rank, self.size)
+        self._calls = 0
 
-    def sum(self, x: np.ndarray) -> np.ndarray:
-        """Return the elementwise sum over ranks, of the same shape and dtype; bit for bit the same on all."""
+    def sum(self, x: np.ndarray, of: str = "numbers") -> np.ndarray:
+        """Return the elementwise sum over ranks, of the same shape and dtype; bit for bit the same on all.
+
+        Raises:
+          DataError: the ranks are not at the same point.
+        """
         x = np.ascontiguousarray(x)
         if self.size == 1:
             return x
-        total = np.empty_like(x)
-        wait(self._comm.Iallreduce(x, total))
-        return total
+        tag = self._tag(of)
+        packed = np.append(x.reshape(-1), x.dtype.type(tag))
+        total = np.empty_like(packed)
+        self._wait(lambda: self._comm.Iallreduce(packed, total), f"the sum of {of}")
+        if total[-1] != self.size * tag:
+            raise DataError(f"ranks out of step at the sum of {of}; go on from a checkpoint")
+        return total[:-1].reshape(x.shape)
 
     def moments(self, samples: Sequence[np.ndarray]) -> Moments:
         """Return the moments of all ranks' samples together, bit for bit the same on any number of ranks.
@@ -55,37 +70,51 @@ class Comm:
         own = [moments_of(x) for x in samples]
         shape, size = own[0].mean.shape, own[0].mean.size
         packed = np.array([[*np.ravel(m.mean), *np.ravel(m.variance), m.samples] for m in own])
-        rows = self.stack(packed).reshape(-1, 2 * size + 1)
+        rows = self.stack(packed, "moments").reshape(-1, 2 * size + 1)
         parts = [Moments(row[:size].reshape(shape), row[size:-1].reshape(shape), row[-1]) for row in rows]
         return functools.reduce(merge_moments, parts)
 
-    def stack(self, x: np.ndarray) -> np.ndarray:
-        """Return the arrays of all ranks, [R, *x.shape], on every rank."""
+    def stack(self, x: np.ndarray, of: str = "arrays") -> np.ndarray:
+        """Return the arrays of all ranks, [R, *x.shape], on every rank.
+
+        Raises:
+          DataError: the ranks are not at the same point.
+        """
         x = np.ascontiguousarray(x)
         if self.size == 1:
             return x[None]
+        self.barrier(of)
         rows = np.empty((self.size, *x.shape), x.dtype)
-        wait(self._comm.Iallgather(x, rows))
+        self._wait(lambda: self._comm.Iallgather(x, rows), of)
         return rows
 
-    def gather(self, item: T) -> list[T] | None:
+    def gather(self, item: T, of: str = "items") -> list[T] | None:
         """Return the items of all ranks, in rank order, on rank 0; None elsewhere."""
         if self.size == 1:
             return [item]
-        self.barrier()  # politely, because what follows blocks
+        self.barrier(of)  # politely, because what follows blocks
         return self._comm.gather(item, root=0)
 
-    def broadcast(self, item: T) -> T:
+    def broadcast(self, item: T, of: str = "items") -> T:
         """Return rank 0's item on every rank."""
         if self.size == 1:
             return item
-        self.barrier()
+        self.barrier(of)
         return self._comm.bcast(item, root=0)
 
-    def barrier(self) -> None:
-        """Wait until every rank is here."""
-        if self.size > 1:
-            wait(self._comm.Ibarrier())
+    def barrier(self, of: str = "all") -> None:
+        """Wait until every rank is here.
+
+        Raises:
+          DataError: some are elsewhere; names those that differ from rank 0.
+        """
+        if self.size == 1:
+            return
+        tags = np.empty(self.size, dtype=np.int64)
+        own = np.array([self._tag(of)], dtype=np.int64)
+        self._wait(lambda: self._comm.Iallgather(own, tags), of)
+        if odd := [str(rank) for rank in range(self.size) if tags[rank] != tags[0]]:
+            raise DataError(f"ranks out of step at {of}: rank {', '.join(odd)} is elsewhere; go on from a checkpoint")
 
     def on_root(self, function: Callable[[], T]) -> T:
         """Run the function on rank 0 and return its result, or raise its Failure, on every rank."""
@@ -109,7 +138,7 @@ class Comm:
         digest = hashlib.sha256()
         for name in sorted(arrays):
             digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-        digests = self.stack(np.frombuffer(digest.digest(), np.uint8))
+        digests = self.stack(np.frombuffer(digest.digest(), np.uint8), "digests")
         odd = [rank for rank in range(self.size) if not np.array_equal(digests[rank], digests[0])]
         if odd:
             names = ", ".join(map(str, odd))
@@ -140,6 +169,20 @@ class Comm:
                 return False
             time.sleep(LONG_SLEEP)
         return bool((codes == exit_code).all())
+
+    def _tag(self, of: str) -> int:
+        """Return what all ranks must have come to; so small that the sum over 4096 ranks is exact in float32."""
+        self._calls += 1
+        return zlib.crc32(f"{of} {self._calls}".encode()) % LARGEST_TAG
+
+    def _wait(self, begin: Callable[[], Any], of: str) -> None:
+        """Make a nonblocking MPI call and wait for its end."""
+        self.alive.enter(of)
+        try:
+            wait(begin())
+        except RuntimeError as error:  # of MPI, such as a message of another length
+            raise DataError(f"ranks out of step at {of}: {error}; go on from a checkpoint") from None
+        self.alive.leave()
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""

@@ -90,6 +90,7 @@ class MpiAdam:
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
+        self._failure: DataError | None = None  # of a reduction inside of the compiled program
         assert {*settings.step_scales} <= {name for name, _ in layout.shapes}, "a step scale of no parameter"
         self._settings, self._between_epochs = settings, between_epochs
         scales = {name: np.full(shape, settings.step_scales.get(name, 1.0)) for name, shape in layout.shapes}
@@ -131,10 +132,15 @@ class MpiAdam:
         shape = indices.shape[:2]
         each = np.stack([np.broadcast_to(np.float32(x), shape) for x in settings] or [np.zeros(shape, np.float32)], -1)
         rate = tf.constant(np.float32(learning_rate))  # TensorFlow keeps a tensor of each Python number for ever
-        self._state, *taken = self._run_epochs(self._state, batch, tf.constant(indices), rate, tf.constant(each))
+        try:
+            self._state, *taken = self._run_epochs(self._state, batch, tf.constant(indices), rate, tf.constant(each))
+        except tf.errors.OpError:
+            if self._failure is not None:  # else TensorFlow would tell of an error of its own
+                raise self._failure from None
+            raise
         epochs, rate, sums, last, own_bad = (x.numpy() for x in taken)
         if sums[-1]:
-            ranks = np.flatnonzero(self._comm.stack(own_bad)).tolist()
+            ranks = np.flatnonzero(self._comm.stack(own_bad, "bad gradients")).tolist()
             several = f" of rank {', '.join(map(str, ranks))}" if ranks else " summed over the ranks"
             where = several if self._comm.size > 1 else ""
             raise DataError(
@@ -213,8 +219,16 @@ class MpiAdam:
         """Return the vector averaged over ranks: the one reduction per minibatch."""
         if self._comm.size == 1:
             return vector
-        total = tf.numpy_function(self._comm.sum, [vector], tf.float32)
+        total = tf.numpy_function(self._summed, [vector], tf.float32)
         return tf.ensure_shape(total, vector.shape) / self._comm.size
+
+    def _summed(self, vector: np.ndarray) -> np.ndarray:
+        """Return the sum over ranks, called from within the compiled program."""
+        try:
+            return self._comm.sum(vector, "gradients")
+        except DataError as error:
+            self._failure = error
+            raise
 
     def _step(
         self, state: AdamState, average: tf.Tensor, learning_rate: tf.Tensor, bad_before: tf.Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +70,7 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     """
 
     def together(x: np.ndarray, axis: int) -> np.ndarray:
-        return np.concatenate(list(comm.stack(x)), axis=axis)
+        return np.concatenate(list(comm.stack(x, "the rollouts")), axis=axis)
 
     parts = rollout._asdict()
     own = ("raw_observations", "discounted_returns")
@@ -100,10 +100,15 @@ class Collector:
         seed: int,
         gamma: float,
         clip_raw_rewards: float | None = None,
+        note: Callable[[str], None] = lambda doing: None,
     ) -> None:
-        """With a reward scaler, rewards are divided by the std of the discounted return."""
+        """With a reward scaler, rewards are divided by the std of the discounted return.
+
+        Args:
+          note: is told of every step, as a sign of life.
+        """
         self.envs, self.policy, self.reward_scaler = envs, policy, reward_scaler
-        self._seed, self._gamma, self._clip_raw_rewards = seed, gamma, clip_raw_rewards
+        self._seed, self._gamma, self._clip_raw_rewards, self._note = seed, gamma, clip_raw_rewards, note
         count = len(envs)
         self.states = policy.initial_states(count)  # what the policy remembers of the episodes under way
         self.episode_returns = np.zeros(count)  # so far, of the episodes under way
@@ -122,6 +127,7 @@ class Collector:
         seconds = {"environments": 0.0, "acting": 0.0}
         moments: list[Moment] = []
         while len(moments) < num_steps if num_episodes is None else remaining.any():
+            self._note(f"collecting, step {len(moments)}")
             moments.append(self._step(next(noise), remaining > 0, seconds))
             remaining -= moments[-1].step.terminated | moments[-1].step.truncated
             if num_episodes is not None and len(moments) >= MOST_STEPS and remaining.any():

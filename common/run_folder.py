@@ -16,12 +16,19 @@ from typing import Any, TextIO
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import UsageError, WriteError
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK = "config.json", "progress.csv", "checkpoints", "lock"
+CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
 
 
 def runs_of(env_id: str) -> Path:
     """Return the folder in which runs of an environment are made by default."""
     return Path("runs") / (env_id.replace("/", "-").replace(":", "-") or "custom")
+
+
+def new_run(env_id: str, alg: str, seed: int) -> Path:
+    """Return a folder that does not exist yet, for a run that begins now."""
+    base = runs_of(env_id) / f"{alg}-{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
+    candidates = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000)))
+    return next(path for path in candidates if not path.exists())
 
 
 class RunFolder:
@@ -98,6 +105,15 @@ class RunFolder:
         with temporary.open("w", newline="") as file:
             csv.writer(file).writerows([header, *kept] if kept else [])
         temporary.replace(path)
+
+    def rank_log(self, rank: int) -> Path:
+        """Return where a rank writes what only matters if something goes wrong."""
+        return self.path / RANKS / f"{rank:02d}.log"
+
+    @property
+    def board(self) -> Path:
+        """Where the ranks leave their signs of life."""
+        return self.path / RANKS / "alive"
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write config.json, the record of what was asked for and with which versions.

@@ -16,9 +16,10 @@ COMMANDS = {
     "evaluate": "raw return of a trained agent, deterministic and stochastic",
     "play": "watch a trained agent in a window",
     "bench": "how fast training is here, against the bare simulator, a peer, and over ranks",
+    "launch": "train on ranks of its own, which are started again after a crash",
     "doctor": "what is in force here, and what is wrong with it",
 }
-USAGE = {"train": "--env ID", "bench": "", "doctor": ""}
+USAGE = {"train": "--env ID", "bench": "", "doctor": "", "launch": "-n RANKS [--restarts N] -- --env ID"}
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
     rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
     if rest and not rest[0].startswith("-") and command == "train":
         raise UsageError(f"unknown command {rest[0]}{nearest(rest[0], COMMANDS)}; known: {', '.join(COMMANDS)}")
+    rest, inner = _divided(rest) if command == "launch" else (rest, [])
     if "-h" in rest or "--help" in rest:
         if launched_rank() == 0:
             parser(command, _algorithm(rest)).print_help()
@@ -59,6 +61,10 @@ def main(arguments: list[str]) -> int:
         from baselines_ppo.run.bench import bench
 
         return bench(**options)
+    if command == "launch":
+        from baselines_ppo.run.launch import launch
+
+        return launch(**options, arguments=inner, options=vars(parser("train", _algorithm(inner)).parse_args(inner)))
     if command == "doctor":
         from baselines_ppo.run.doctor import doctor
 
@@ -86,6 +92,8 @@ def parser(command: str, alg: str) -> Parser:
     )
     if command == "bench":
         _add_bench_options(result)
+    elif command == "launch":
+        _add_launch_options(result)
     elif command in ("evaluate", "play"):
         _add_agent_options(result, command)
     if command != "train":
@@ -132,6 +140,11 @@ def _add_agent_options(result: Parser, command: str) -> None:
         result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
 
 
+def _add_launch_options(result: Parser) -> None:
+    result.add_argument("-n", "--ranks", type=_converter(int), default=1, help="that mpirun starts; default 1")
+    result.add_argument("--restarts", type=_converter(int), default=5, help="at most, with --resume; default 5")
+
+
 def _add_bench_options(result: Parser) -> None:
     envs = ("CartPole-v1", "HalfCheetah-v4", "Humanoid-v4")
     add = result.add_argument
@@ -141,6 +154,14 @@ def _add_bench_options(result: Parser) -> None:
     add("--num-envs", type=_converter(int), default=8, help="environments in all; default 8")
     add("--pairs", type=_converter(int), default=5, help="runs of both that take turns; default 5")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
+
+
+def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return what comes before -- and what comes after it."""
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
 
 
 def _algorithm(arguments: list[str]) -> str:

@@ -131,6 +131,49 @@ def nan_gradient() -> None:
     ppo2.moments_per_minibatch = moments
 
 
+def hang() -> None:
+    """Stand still where signals cannot help: Python's own sleep would be woken."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
+    threading.Event().wait(120)
+
+
+def out_of_step(comm_method: str, **named: Any) -> Callable[[], None]:
+    """Let rank 1 make a call of its own before the third iteration's."""
+
+    def plant() -> None:
+        original, calls = TrainingRun.log, [0]
+
+        def log(self: TrainingRun, *arguments: Any) -> None:
+            calls[0] += 1
+            if launched_rank() == 1 and calls[0] == WHEN:
+                getattr(self.comm, comm_method)(np.zeros(1, np.int64), **named)
+            original(self, *arguments)
+
+        TrainingRun.log = log  # type: ignore[method-assign, assignment]
+
+    return plant
+
+
+def other_seed() -> None:
+    """Give rank 1 another configuration than rank 0."""
+    from baselines_ppo import handshake
+
+    original = handshake.platform_facts
+    handshake.platform_facts = lambda: {**original(), **({"numpy": "0.0"} if launched_rank() == 1 else {})}
+
+
+def nap() -> None:
+    """Delay rank 1 at random before every collective of the loop."""
+    rng, original = np.random.default_rng(0), Collector.collect
+
+    def collect(self: Collector, *arguments: Any) -> Rollout:
+        time.sleep(rng.uniform(0, 1))
+        return original(self, *arguments)
+
+    if launched_rank() == 1:
+        Collector.collect = collect  # type: ignore[method-assign, assignment]
+
+
 def fail_differently() -> None:
     if launched_rank() == 1:
         raise DataError("bad data on rank 1")
@@ -159,6 +202,13 @@ FAULTS: dict[str, Callable[[], None]] = {
     "ulp": lambda: nudge(TrainingRun),
     "nan-gradient": nan_gradient,
     "slow": lambda: before(Collector, "collect", lambda: time.sleep(30)),
+    "hang-1": lambda: before(Collector, "collect", on_rank(1, hang)),
+    "hang-0": lambda: before(Collector, "collect", on_rank(0, hang)),
+    "stop-1": lambda: before(Collector, "collect", on_rank(1, signal_self(signal.SIGSTOP))),
+    "extra-sum": out_of_step("sum", of="an extra"),
+    "extra-stack": out_of_step("stack", of="an extra"),
+    "other-versions": other_seed,
+    "nap-1": nap,
     "different": lambda: before(Collector, "collect", fail_differently),
     "full-disk-once": lambda: before(checkpoint, "_write_synced", no_space, 5),
     "full-disk-last": lambda: before(checkpoint, "_write_synced", no_space, 1),

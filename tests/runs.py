@@ -9,7 +9,7 @@ import numpy as np
 
 from baselines_ppo.common import checkpoint
 
-TIMES = ("seconds", "steps_per_second", "environments_share", "acting_share", "learning_share")
+TIMES = ("memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share")
 
 # Passes over an iteration's experience; the preset of each algorithm but the textbook's has none for these.
 PASSES: dict[str, tuple[object, ...]] = {

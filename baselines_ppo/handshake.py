@@ -1,0 +1,49 @@
+"""Before anything is shared: whether all ranks were started with the same code, versions and settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import baselines_ppo
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.config import TrainConfig, all_fields
+from baselines_ppo.snapshot import platform_facts
+
+
+def compare_ranks(comm: Comm, config: TrainConfig) -> None:
+    """Check that all ranks are about to do the same.
+
+    Raises:
+      UsageError: names the ranks that differ from rank 0, and in what; processors may differ, with a warning.
+    """
+    own = {**{item.name: value for _, item, value in all_fields(config)}, **platform_facts(), "code": code_digest()}
+    gathered = comm.broadcast(comm.gather(own, "the handshake"), "the handshake") or [own]
+    differing = {rank: _differences(gathered[0], facts) for rank, facts in enumerate(gathered)}
+    odd = [f"rank {rank} has {', '.join(words)}" for rank, words in differing.items() if words]
+    if odd:
+        raise UsageError(f"not all ranks are the same as rank 0: {'; '.join(odd)}")
+    if comm.is_root and len({facts["cpu"] for facts in gathered}) > 1:
+        sys.stderr.write("warning: ranks run on different processors; their last bits may differ and end the job\n")
+
+
+def code_digest() -> str:
+    """Return a short digest of this package's own files, which tells versions and edits apart."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(baselines_ppo.__file__).parent.glob("**/*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return what differs, in words."""
+    names = [name for name in {**first, **other} if name != "cpu" and first.get(name) != other.get(name)]
+    return [f"{name} {_plain(other.get(name))} instead of {_plain(first.get(name))}" for name in names]
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else str(value)
