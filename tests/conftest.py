@@ -30,7 +30,7 @@ def command(ranks: int, *arguments: str) -> list[str]:
 def mpi(tmp_path: Path) -> Callable[..., Finished]:
     """Run Python with arguments on some ranks in an empty folder, for at most two minutes."""
 
-    def run(ranks: int, *arguments: object) -> Finished:
+    def run(ranks: int, *arguments: object, seconds: float = 120) -> Finished:
         return subprocess.run(
             command(ranks, *map(str, arguments)),
             cwd=tmp_path,
@@ -38,7 +38,7 @@ def mpi(tmp_path: Path) -> Callable[..., Finished]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=seconds,
         )
 
     return run
@@ -53,4 +53,6 @@ def trainer(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
 @pytest.fixture
 def faulty(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
     """Run the command with a fault of tests/faults.py planted on one rank."""
-    return lambda ranks, fault, *arguments: mpi(ranks, ROOT / "tests" / "faults.py", fault, *arguments)
+    return lambda ranks, fault, *arguments, **limit: mpi(
+        ranks, ROOT / "tests" / "faults.py", fault, *arguments, **limit
+    )

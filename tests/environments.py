@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -122,6 +125,23 @@ class Raising(gymnasium.Env[np.ndarray, Any]):
         return self.np_random.uniform(-1, 1, 2), 1.0, False, self.steps == 10, {}
 
 
+class Deadly(Forever):
+    """Kills its process at step 30 of it, the first so many times; a file in the current folder counts these."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.taken = times, 0
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.taken += 1
+        if self.taken == 30:
+            deaths = Path("deaths")
+            before = int(deaths.read_text()) if deaths.exists() else 0
+            if before < self.times:
+                deaths.write_text(str(before + 1))
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(action)
+
+
 FAULTS = ("nan", "huge", "none", "short", "long", "inf_reward", "none_reward", "array_reward", "four")
 
 gymnasium.register("Forever-v0", f"{__name__}:Forever", max_episode_steps=20)
@@ -129,6 +149,8 @@ gymnasium.register("Endless-v0", f"{__name__}:Forever")
 gymnasium.register("Carrying-v0", f"{__name__}:Carrying", max_episode_steps=20)
 gymnasium.register("Wager-v0", f"{__name__}:Wager", max_episode_steps=20)
 gymnasium.register("Entropy-v0", f"{__name__}:Entropy", max_episode_steps=20)
+gymnasium.register("Deadly-v0", f"{__name__}:Deadly", max_episode_steps=20, kwargs={"times": 2})
+gymnasium.register("Deadliest-v0", f"{__name__}:Deadly", max_episode_steps=20, kwargs={"times": 1000})
 gymnasium.register("Image-v0", f"{__name__}:Image")
 for when in ("once", "always", "rank-1", "reset"):
     gymnasium.register(f"Raising-{when}-v0", f"{__name__}:Raising", kwargs={"when": when})

@@ -154,8 +154,35 @@ def out_of_step(comm_method: str, **named: Any) -> Callable[[], None]:
     return plant
 
 
-def other_seed() -> None:
-    """Give rank 1 another configuration than rank 0."""
+def swapped_sums() -> None:
+    """Let rank 1 make two sums of the same size the other way round."""
+    original, calls = TrainingRun.log, [0]
+
+    def log(self: TrainingRun, *arguments: Any) -> None:
+        calls[0] += 1
+        if calls[0] == WHEN:
+            names = ("losses", "gradients") if launched_rank() else ("gradients", "losses")
+            for name in names:
+                self.comm.sum(np.ones(3, np.float32), name)
+        original(self, *arguments)
+
+    TrainingRun.log = log  # type: ignore[method-assign, assignment]
+
+
+def long_iterations() -> None:
+    """Take a second for each iteration, and half a minute for the third."""
+    calls, original = [0], Collector.collect
+
+    def collect(self: Collector, *arguments: Any) -> Rollout:
+        calls[0] += 1
+        threading.Event().wait(30 if calls[0] == WHEN else 1)
+        return original(self, *arguments)
+
+    Collector.collect = collect  # type: ignore[method-assign, assignment]
+
+
+def other_versions() -> None:
+    """Let rank 1 have another version of a package than rank 0."""
     from baselines_ppo import handshake
 
     original = handshake.platform_facts
@@ -207,7 +234,9 @@ FAULTS: dict[str, Callable[[], None]] = {
     "stop-1": lambda: before(Collector, "collect", on_rank(1, signal_self(signal.SIGSTOP))),
     "extra-sum": out_of_step("sum", of="an extra"),
     "extra-stack": out_of_step("stack", of="an extra"),
-    "other-versions": other_seed,
+    "swapped-sums": swapped_sums,
+    "long": long_iterations,
+    "other-versions": other_versions,
     "nap-1": nap,
     "different": lambda: before(Collector, "collect", fail_differently),
     "full-disk-once": lambda: before(checkpoint, "_write_synced", no_space, 5),

@@ -1,4 +1,4 @@
-"""Training under kills: `python tests/soak.py --minutes 20 -- --env Humanoid-v4 ...` ends like one without, bit for bit.
+"""Training under kills ends like one without, bit for bit: `python tests/soak.py --minutes 20 -- --env Humanoid-v4`.
 
 Ranks are killed at random, about once a minute, while `launch` starts them again; then the same training runs
 undisturbed, and all that the last checkpoints hold is compared.
@@ -38,7 +38,18 @@ def main() -> int:
 
 def run(ranks: int, flags: list[str], minutes: float, every: float) -> int:
     """Run a training under `launch`, killing a random rank now and then; returns how often."""
-    command = [sys.executable, "-m", "baselines_ppo.run", "launch", "-n", str(ranks), "--restarts", "1000", "--", *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "baselines_ppo.run",
+        "launch",
+        "-n",
+        str(ranks),
+        "--restarts",
+        "1000",
+        "--",
+        *flags,
+    ]
     end, kills, rng = time.monotonic() + 60 * minutes, 0, random.Random(0)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as job:
         next_kill = time.monotonic() + rng.expovariate(1 / every) if every else float("inf")

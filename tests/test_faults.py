@@ -176,11 +176,19 @@ def test_what_an_interrupted_save_left_is_swept(faulty: Run, tmp_path: Path) -> 
 class Training:
     """A run that saves after every iteration, in a process of its own, once it has come some way."""
 
-    def __init__(self, folder: Path, fault: str, ranks: int = 2, after: int = 3, resume: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fault: str,
+        ranks: int = 2,
+        after: int = 3,
+        resume: bool = False,
+        flags: tuple[object, ...] = (),
+    ) -> None:
         self.folder, self.after = folder, after
-        flags = ("--resume", "run") if resume else (*SMALL, "--num-timesteps", "1e9", "--save-interval", 0)
-        flags = (*flags, *(() if resume else ("--logdir", "run")))
-        self.line = command(ranks, str(ROOT / "tests" / "faults.py"), fault, *map(str, flags))
+        new = (*SMALL, "--num-timesteps", "1e9", "--save-interval", 0, "--logdir", "run")
+        line = (*(("--resume", "run") if resume else new), *flags)
+        self.line = command(ranks, str(ROOT / "tests" / "faults.py"), fault, *map(str, line))
 
     def __enter__(self) -> subprocess.Popen[bytes]:
         self.process = subprocess.Popen(
@@ -193,7 +201,7 @@ class Training:
             start_new_session=True,
         )
         deadline = time.monotonic() + 60
-        while not any(iteration >= self.after for iteration in self.iterations()):
+        while self.after and not any(iteration >= self.after for iteration in self.iterations()):
             assert time.monotonic() < deadline, "the run does not come this far"
             assert self.process.poll() is None, "the run ended"
             time.sleep(0.01)

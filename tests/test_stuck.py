@@ -1,0 +1,125 @@
+"""Ranks that do not come, or are somewhere else: named, with what they did last, instead of hanging for ever."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines_ppo.common.alive import Alive, Watch, create_board, open_board
+from tests.conftest import Finished
+from tests.test_faults import SHORT, UNSAVED, Training, newest
+
+Run = Callable[..., Finished]
+
+
+@pytest.mark.parametrize(("fault", "stuck"), [("hang-1", 1), ("hang-0", 0), ("stop-1", 1)])
+def test_a_rank_that_is_stuck_is_named_and_ends_the_job(fault: str, stuck: int, faulty: Run, tmp_path: Path) -> None:
+    """Waiting, with signals blocked, and stopped by SIGSTOP, when not even its threads run."""
+    finished = faulty(2, f"stub+{fault}", *SHORT, "--timeout", 2)
+    assert finished.returncode == 70
+    assert re.search(
+        rf"error: \[rank {1 - stuck}\] waited [23] s for the rollouts; not arrived: rank {stuck} "
+        rf"\(collecting, last sign of life [23] s ago; its stack is in run/ranks/0{stuck}.log\)",
+        finished.stderr,
+    ), finished.stderr
+    assert newest(tmp_path).manifest["iteration"] == 2
+    if fault != "stop-1":
+        log = (tmp_path / "run" / "ranks" / f"0{stuck}.log").read_text()
+        assert "in hang" in log
+        assert log.count("no sign of life (collecting)") == 1
+
+
+def test_a_rank_alone_that_is_stuck_ends_itself(faulty: Run, tmp_path: Path) -> None:
+    finished = faulty(1, "stub+hang-0", *SHORT, "--timeout", 1)
+    assert finished.returncode == 70
+    assert "no sign of life for" in finished.stderr
+    assert "in hang" in (tmp_path / "run" / "ranks" / "00.log").read_text()
+
+
+def test_a_stop_signal_does_not_wait_for_a_stuck_rank_longer_than_its_grace(tmp_path: Path) -> None:
+    with Training(tmp_path, "stub+hang-1", after=2, flags=("--grace", 1)) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 70
+    assert newest(tmp_path).manifest["iteration"] == 2
+
+
+def test_a_stop_signal_in_a_long_iteration_saves_the_state_before_it(tmp_path: Path) -> None:
+    flags = ("--grace", 2, "--save-interval", 1e6)
+    with Training(tmp_path, "stub+long", after=0, flags=flags) as process:
+        rows = tmp_path / "run" / "progress.csv"
+        while not rows.exists() or len(rows.read_text().splitlines()) < 3:
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 75
+    assert newest(tmp_path).manifest["iteration"] == 2
+
+
+def test_ranks_that_are_merely_late_raise_no_alarm(faulty: Run) -> None:
+    finished = faulty(2, "stub+nap-1", *UNSAVED, "--timeout", 2)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+
+
+@pytest.mark.slow
+def test_two_hundred_updates_with_a_late_rank_raise_no_alarm(mpi: Run, faulty: Run) -> None:
+    finished = faulty(2, "stub+nap-1", *UNSAVED, "--num-timesteps", 200 * 32, "--timeout", 2, seconds=240)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "where"), [("extra-sum", "the sum of steps"), ("extra-stack", "steps"), ("swapped-sums", "the sum of")]
+)
+def test_ranks_at_different_points_are_told_and_given_no_numbers(fault: str, where: str, faulty: Run) -> None:
+    finished = faulty(2, f"stub+{fault}", *SHORT, "--timeout", 5)
+    assert finished.returncode == 65, finished.stderr
+    assert finished.stderr.startswith("error: ranks out of step at ")
+    assert where in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_ranks_of_different_versions_do_not_begin(faulty: Run, tmp_path: Path) -> None:
+    finished = faulty(2, "stub+other-versions", *SHORT)
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith('error: not all ranks are the same as rank 0: rank 1 has numpy "0.0" instead of ')
+    assert not (tmp_path / "run").exists()
+
+
+def test_memory_is_in_the_log_and_stays_flat(faulty: Run, tmp_path: Path) -> None:
+    finished = faulty(1, "stub+none", *UNSAVED, "--num-timesteps", 400 * 32)
+    assert finished.returncode == 0, finished.stderr
+    with (tmp_path / "run" / "progress.csv").open() as file:
+        megabytes = [float(row["memory_mb"]) for row in csv.DictReader(file)]
+    assert 20 < megabytes[0] < 2000
+    assert np.median(megabytes[-20:]) - np.median(megabytes[180:200]) < 2.0
+
+
+def test_signs_of_life_are_seen_by_all_ranks(tmp_path: Path) -> None:
+    create_board(tmp_path / "ranks" / "alive", 3)
+    ranks = [Alive(rank, 3) for rank in range(3)]
+    with (tmp_path / "log").open("a") as log:
+        for alive in ranks:
+            board = open_board(tmp_path / "ranks" / "alive", 3)
+            watch = Watch(board, log, str, 60, 60, lambda: None, lambda: None, lambda code, text: os._exit(1))
+            alive.begin(watch)
+        ranks[0].enter("the sum of gradients")
+        ranks[2].note("collecting, step 88 of a very long walk, " + "x" * 100)
+        signs = ranks[1].signs()
+        for alive in ranks:
+            alive.end()
+    assert [sign.collectives for sign in signs] == [1, 0, 0]
+    assert signs[0].doing == "waiting for the sum of gradients"
+    assert signs[2].doing.startswith("collecting, step 88")
+    assert all(abs(sign.time - time.time()) < 5 for sign in signs)
