@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, get_type_hints
 
-from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.fields import check, option
 
 
@@ -286,15 +286,20 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
     """Return the configuration that `to_json` wrote.
 
     Raises:
-      UsageError: it has unknown fields or values.
+      UsageError: it has unknown fields or values, or is no configuration at all.
     """
-    flat = {name: value for name, value in data.items() if not isinstance(value, dict)}
-    for name in ("rollout", "policy", "algorithm"):
-        flat.update(data.get(name, {}))
-    if flat.get("alg") not in TEXTBOOK:
-        raise UsageError(f"unknown algorithm {flat.get('alg')}; choose from {', '.join(TEXTBOOK)}")
-    flat = {name: tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
-    return with_fields(TEXTBOOK[flat["alg"]], **flat)
+    try:
+        flat = {name: value for name, value in data.items() if not isinstance(value, dict)}
+        for name in ("rollout", "policy", "algorithm"):
+            flat.update(data.get(name, {}))
+        if flat.get("alg") not in TEXTBOOK:
+            raise UsageError(f"unknown algorithm {flat.get('alg')}; choose from {', '.join(TEXTBOOK)}")
+        flat = {name: tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
+        return with_fields(TEXTBOOK[flat["alg"]], **flat)
+    except UsageError as error:
+        raise UsageError(short(error)) from None
+    except Exception as error:  # a file from a stranger may be wrong in any way
+        raise UsageError(f"not a configuration: {type(error).__name__} {short(error)}") from None
 
 
 def field_type(config: TrainConfig, section: str | None, item: Field[Any]) -> Any:

@@ -40,6 +40,7 @@ PER_ENVIRONMENT = {
         "restarts",
     )
 }
+COUNTS = {f"environments/{name}" for name in ("episode", "action_count", "episode_length", "restarts")}
 CAPTURED = "environments/captured/"  # before the names of the states of environments that can say them
 LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
 
@@ -146,12 +147,11 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
       LoadError: the checkpoint lacks something or does not fit the run.
     """
     manifest, arrays = checkpoint.manifest, checkpoint.arrays
-    if missing := sorted(PER_ENVIRONMENT - set(arrays)):
-        raise LoadError(f"{checkpoint.path}: {', '.join(missing)} missing")
+    _check_environments(checkpoint)
     for name, own in run.replicated_state().items():
-        if name not in arrays or arrays[name].shape != own.shape:
-            found = arrays[name].shape if name in arrays else "missing"
-            raise LoadError(f"{checkpoint.path}: {name} is {found}, this run has {own.shape}")
+        if name not in arrays or arrays[name].shape != own.shape or arrays[name].dtype != own.dtype:
+            found = f"{arrays[name].shape} {arrays[name].dtype}" if name in arrays else "missing"
+            raise LoadError(f"{checkpoint.path}: {name} is {found}, this run has {own.shape} {own.dtype}")
     for name in (f"{LEARNED}{key}" for kept in run.algorithm.environment_state()[:1] for key in kept):
         if name not in arrays or f"{name}_count" not in arrays:
             raise LoadError(f"{checkpoint.path}: {name} missing")
@@ -181,6 +181,31 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
     exact = not notes or (len(notes) == 1 and before != run.comm.size and not run.split)
     run.lineage = [*lineage, segment(run, exact)]
     return "; ".join(notes) or "exact"
+
+
+def _check_environments(checkpoint: Checkpoint) -> None:
+    """Check that what is stored of the environments fits together, and that all numbers are finite.
+
+    Raises:
+      LoadError: says what does not.
+    """
+    path, arrays = checkpoint.path, checkpoint.arrays
+    if missing := sorted(PER_ENVIRONMENT - set(arrays)):
+        raise LoadError(f"{path}: {', '.join(missing)} missing")
+    for name, x in arrays.items():
+        # Environments that say their state may have their own use of what is not a number.
+        if x.dtype.kind == "f" and not name.startswith(CAPTURED) and not np.isfinite(x).all():
+            raise LoadError(f"{path}: {name} is not finite")
+    count = arrays["environments/episode"].size
+    for name in (*PER_ENVIRONMENT, *(name for name in arrays if name.startswith(CAPTURED))):
+        x = arrays[name]
+        if name == "environments/actions":
+            if x.ndim < 1 or len(x) != arrays["environments/action_count"].sum():
+                raise LoadError(f"{path}: {name} has another length than the action counts say")
+        elif x.ndim < 1 or len(x) != count:
+            raise LoadError(f"{path}: {name} has shape {x.shape}, expected {count} environments")
+        if name in COUNTS and (x.ndim != 1 or x.dtype.kind != "i" or (x < 0).any()):
+            raise LoadError(f"{path}: {name} does not count")
 
 
 def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.checkpoint import Checkpoint, find
-from baselines_ppo.common.failures import DataError, LoadError, UsageError
+from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
 from baselines_ppo.common.policy import Policy
 
 
@@ -110,8 +110,37 @@ def agent_of(checkpoint: Checkpoint) -> Agent:
             ("value_targets", policy.value_targets),
         ):
             normalizer.restore({key: arrays[f"{name}/{key}"] for key in ("mean", "variance", "count")})
-        return Agent(policy, str(manifest["env"]), checkpoint.path, manifest)
+        agent = Agent(policy, str(manifest["env"]), checkpoint.path, manifest)
+        _try_out(agent)
+        return agent
     except UsageError as error:  # its network is none of ours
-        raise LoadError(f"{checkpoint.path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {error}") from None
+        raise LoadError(f"{checkpoint.path}: {short(error)}") from None
+    except LoadError:
+        raise
+    except Exception as error:  # a file from a stranger may be wrong in any way
+        raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {short(error)}") from None
+
+
+def _try_out(agent: Agent) -> None:
+    """Let an agent act once: one that was put together wrongly cannot, or shows it.
+
+    Raises:
+      ValueError: its numbers are not finite, or its actions not those of its action space.
+    """
+    policy = agent.policy
+    network, moments = policy.network, (policy.observations.moments, policy.value_targets.moments)
+    if not all(np.isfinite(x).all() for x in (policy.parameters, *(part for each in moments for part in each))):
+        raise ValueError("its parameters or statistics are not finite")
+    if policy.parameters.dtype != np.float32:
+        raise ValueError(f"its parameters are {policy.parameters.dtype}")
+    seen = np.zeros((1, *network.observation.shape), network.observation.dtype)
+    with np.errstate(all="raise", under="ignore"):
+        actions = agent.act_encoded(seen)
+    drawn = network.action.to_environment(
+        policy.distribution.mode(
+            policy.distribution.from_network(np.zeros((1, policy.distribution.network_size), np.float32), None)
+        )
+    )
+    if actions.shape != drawn.shape or not np.isfinite(actions).all():
+        raise ValueError(f"it acts with {actions.shape}, expected {drawn.shape} finite numbers")
+    agent.reset()

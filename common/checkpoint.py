@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.failures import LoadError, WriteError
+from baselines_ppo.common.failures import LoadError, WriteError, short
 
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
@@ -80,7 +80,7 @@ def load(path: Path) -> Checkpoint:
             raise LoadError(f"{path}: {ARRAYS} is damaged (checksum)")
         return Checkpoint(path, manifest, dict(_parse_npz(data)))
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        raise LoadError(f"{path}: {ARRAYS} cannot be read: {error}") from None
+        raise LoadError(f"{path}: {ARRAYS} cannot be read: {short(error)}") from None
 
 
 def find(path: Path) -> tuple[Checkpoint, list[str]]:
@@ -153,7 +153,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise LoadError(f"{path}: no {MANIFEST}; not a checkpoint or agent folder, or an incomplete one") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise LoadError(f"{path}: {MANIFEST} cannot be read: {error}") from None
+        raise LoadError(f"{path}: {MANIFEST} cannot be read: {short(error)}") from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
         raise LoadError(f"{path}: {MANIFEST} has no format number")
     if manifest["format"] > FORMAT:
@@ -185,6 +185,8 @@ def _read_regular(path: Path, largest: int) -> bytes:
 def _parse_npz(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
     """Yield names and arrays of a stored npz; refuses anything that is not plain numbers of the stated size."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if len(set(archive.namelist())) < len(archive.namelist()):
+            raise ValueError("two members have one name")
         for member in archive.infolist():
             if member.compress_type != zipfile.ZIP_STORED or not member.filename.endswith(".npy"):
                 raise ValueError(f"unexpected member {member.filename}")

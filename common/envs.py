@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium
 
-from baselines_ppo.common.failures import LoadError, UsageError, nearest
+from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
@@ -163,7 +163,7 @@ def check_stored_id(env_id: str) -> str:
       LoadError: it names a module, and importing a module runs code.
     """
     if PLAIN_ID.fullmatch(env_id) is None:
-        raise LoadError(f"its environment {env_id!r} is not one of Gymnasium's; if you trust it, add --env {env_id}")
+        raise LoadError(f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, give it by --env")
     return env_id
 
 
@@ -175,8 +175,8 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
     """
     for name in wrappers:
         if SAFE_WRAPPER.fullmatch(name) is None:
-            trust = f"if you trust it, add --wrapper {','.join(wrappers)}"
-            raise LoadError(f"its wrapper {name!r} is not Gymnasium's; {trust}")
+            trust = f"if you trust it, add --wrapper {short(','.join(wrappers))}"
+            raise LoadError(f"its wrapper {short(name)} is not Gymnasium's; {trust}")
     return tuple(wrappers)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 FINISHED = 0
 STOPPED_BY_SIGNAL = 75  # SIGTERM or SIGUSR1, checkpoint written: "requeue me"
 STOPPED_BY_CTRL_C = 130
+LONGEST_QUOTE = 200  # characters
 STUCK = 70  # a rank did not come in time, or the grace after a stop signal was over
 
 
@@ -39,6 +40,12 @@ class WriteError(Failure):
     """A folder or file cannot be written."""
 
     exit_code = 74
+
+
+def short(text: object) -> str:
+    """Return what a stranger's file made somebody say, in one printable line that is not too long."""
+    line = "".join(c if c.isprintable() else " " for c in str(text))
+    return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
