@@ -25,6 +25,7 @@ from baselines_ppo.run.cli import main
 from tests.faults import Stub
 from tests.runs import flags
 
+TIMES = [150, pytest.param(1000, marks=pytest.mark.slow)]
 MANIFEST, ARRAYS = checkpoint.MANIFEST, checkpoint.ARRAYS
 # What a forger might put in the place of any value.
 STRANGE: list[Any] = [
@@ -63,14 +64,15 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pickle, name, never)
 
 
-def test_a_thousand_kinds_of_damage_are_noticed(original: checkpoint.Checkpoint, guarded: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", TIMES)
+def test_damage_is_noticed(count: int, original: checkpoint.Checkpoint, guarded: None, tmp_path: Path) -> None:
     """Bytes flipped, cut off, added and exchanged: what still loads is what it was."""
     rng, files = np.random.default_rng(0), (MANIFEST, ARRAYS)
     whole = {name: (original.path / name).read_bytes() for name in files}
     folder = tmp_path / "damaged"
     folder.mkdir()
     refused = 0
-    for _ in range(1000):
+    for _ in range(count):
         data = {name: bytearray(content) for name, content in whole.items()}
         _damage(data[files[rng.integers(2)]], rng)
         for name, content in data.items():
@@ -84,15 +86,16 @@ def test_a_thousand_kinds_of_damage_are_noticed(original: checkpoint.Checkpoint,
         assert loaded.manifest == original.manifest
         assert set(loaded.arrays) == set(original.arrays)
         assert all(loaded.arrays[name].tobytes() == x.tobytes() for name, x in original.arrays.items())
-    assert refused > 900
+    assert refused > 0.9 * count
 
 
-def test_a_thousand_forgeries_with_good_checksums_are_refused_or_harmless(
-    original: checkpoint.Checkpoint, guarded: None, tmp_path: Path
+@pytest.mark.parametrize("count", TIMES)
+def test_forgeries_with_good_checksums_are_refused_or_harmless(
+    count: int, original: checkpoint.Checkpoint, guarded: None, tmp_path: Path
 ) -> None:
     """Values, names, types and members exchanged, and the checksums made right again."""
     rng, refused = np.random.default_rng(1), 0
-    for k in range(1000):
+    for k in range(count):
         manifest = json.loads((original.path / MANIFEST).read_text())
         members = _members((original.path / ARRAYS).read_bytes())
         if rng.random() < 0.6:
@@ -109,7 +112,7 @@ def test_a_thousand_forgeries_with_good_checksums_are_refused_or_harmless(
             refused += 1
         except Exception as error:
             raise AssertionError(f"forgery {k}: {type(error).__name__}: {error}") from error
-    assert refused > 300
+    assert refused > 0.3 * count
 
 
 def test_forged_arrays_do_not_get_into_a_resumed_run(
@@ -119,7 +122,7 @@ def test_forged_arrays_do_not_get_into_a_resumed_run(
     monkeypatch.setattr(start, "_algorithm", lambda *parts: Stub(*parts[1:]))
     monkeypatch.setattr(logger, "summary_writer", lambda folder: None)
     rng, refused = np.random.default_rng(2), 0
-    for k in range(80):
+    for k in range(25):
         folder = tmp_path / f"forged-{k}"
         folder.mkdir()
         members = _members((saved / ARRAYS).read_bytes())
@@ -133,7 +136,7 @@ def test_forged_arrays_do_not_get_into_a_resumed_run(
             refused += 1
         else:
             assert all(np.isfinite(x).all() for x in checkpoint.find(run)[0].arrays.values())
-    assert refused > 30
+    assert refused > 10
 
 
 def _damage(data: bytearray, rng: np.random.Generator) -> None:
