@@ -47,6 +47,10 @@ from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 LEARNERS = {"ppo1": ("ppo1", "PPO1"), "ppo2": ("ppo2", "PPO2"), "ppo_kl": ("ppo_kl", "PPOKL"), "trpo": ("trpo", "TRPO")}
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
+OVERRIDABLE = (
+    "learning_rate", "learning_rate_schedule", "value_learning_rate", "clip_range", "clip_range_schedule", "schedule",
+    "entropy_coef", "kl_target", "target_kl", "num_epochs", "max_grad_norm", "env_restarts",
+)  # fmt: skip
 CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval", "timeout", "grace")
 
 
@@ -58,6 +62,7 @@ def start(
     resume: str | Path | None,
     load_path: str | Path | None,
     environment: Callable[[], Any] | None,
+    override: tuple[str, ...] = (),
 ) -> TrainingRun:
     """Return a run at its first iteration, or at that of a checkpoint; the arguments are those of `train`.
 
@@ -72,7 +77,7 @@ def start(
     config = resolve(config, comm.size)
     compare_ranks(comm, config)
     stored, warm = _read(resume, comm), _read(load_path, comm)
-    changes = [] if stored is None else _compare(config, stored)
+    changes = [] if stored is None else _compare(config, stored, override)
     envs = comm.together(lambda: _environments(config, comm, environment))
     network = actor_critic_of(config, envs.observation, envs.action)
     check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
@@ -113,18 +118,26 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _compare(config: TrainConfig, stored: Checkpoint) -> list[str]:
-    """Return what differs from the checkpoint's configuration; refuse what would not be the same run."""
+def _compare(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]) -> list[str]:
+    """Return what differs from the checkpoint's configuration; refuse what would not be the same run.
+
+    Args:
+      override: names of what may differ because the user says so.
+    """
+    if unsafe := [name for name in override if name not in OVERRIDABLE]:
+        raise UsageError(f"--override {', '.join(unsafe)}: what may be changed is {', '.join(OVERRIDABLE)}")
     before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest.get("config", {})))}
     now = {item.name: value for _, item, value in all_fields(config)}
     changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
-    differing = [change for name, change in changes.items() if name not in CHANGING + HARMLESS]
+    differing = [name for name in changes if name not in CHANGING + HARMLESS + override]
     if differing:
+        words = "; ".join(changes[name] for name in differing)
+        safe = ",".join(name for name in differing if name in OVERRIDABLE)
         raise UsageError(
-            f"cannot resume {stored.path} with another configuration: {'; '.join(differing)}; "
-            "leave these flags out, or begin a new run with --load-path"
+            f"cannot resume {stored.path} with another configuration: {words}; leave these flags out, "
+            f"{f'add --override {safe}, ' if safe else ''}or begin a new run with --load-path"
         )
-    return [change for name, change in changes.items() if name in CHANGING]
+    return [change for name, change in changes.items() if name not in HARMLESS]
 
 
 def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> VecEnv:

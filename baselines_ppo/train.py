@@ -20,6 +20,7 @@ def train(
     resume: str | Path | None = None,
     load_path: str | Path | None = None,
     environment: Callable[[], Any] | None = None,
+    override: tuple[str, ...] = (),
 ) -> Result:
     """Train as `config` says, on this process's ranks or on `ranks` of its own.
 
@@ -30,6 +31,7 @@ def train(
       resume: a run folder to go on with, or a checkpoint to begin a new run folder from.
       load_path: an agent, checkpoint or run folder whose policy and statistics to begin from.
       environment: function that makes one environment, instead of the id in `config`.
+      override: names of fields that may differ from those of the resumed run, such as "learning_rate".
 
     Raises:
       Failure: see its subclasses in `baselines_ppo.common.failures`.
@@ -37,7 +39,8 @@ def train(
     if ranks is not None and ranks > 1:
         from baselines_ppo.launch import launch  # needs cloudpickle, which nothing else does
 
-        return launch(ranks, config, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
+        paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
+        return launch(ranks, config, **paths, environment=environment, override=override)
 
     from baselines_ppo.common.ending import protected  # these load numpy and more, which `--help` does not need
     from baselines_ppo.common.signals import StopSignals
@@ -45,7 +48,8 @@ def train(
 
     def run_all() -> Result:
         with StopSignals() as signals:
-            run = start(config, signals, logdir=logdir, resume=resume, load_path=load_path, environment=environment)
+            paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
+            run = start(config, signals, **paths, environment=environment, override=override)
             try:
                 return iterate(run)
             finally:

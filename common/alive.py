@@ -78,6 +78,8 @@ class Alive:
     def begin(self, watch: Watch) -> None:
         """Watch over the job from now on."""
         self._watch = watch
+        if self.size > 1:  # stacks of several ranks would be mixed up on the screen
+            faulthandler.enable(file=watch.log)
         self._write(self._doing)
         threading.Thread(target=self._look_on, name="alive", daemon=True).start()
 
@@ -85,6 +87,8 @@ class Alive:
         """Watch no more."""
         self._stopped.set()
         faulthandler.cancel_dump_traceback_later()
+        if self.size > 1:
+            faulthandler.enable()
 
     def signs(self) -> list[Sign]:
         """Return what all ranks said last; of none where there is no file to read it from."""

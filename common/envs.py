@@ -163,7 +163,9 @@ def check_stored_id(env_id: str) -> str:
       LoadError: it names a module, and importing a module runs code.
     """
     if PLAIN_ID.fullmatch(env_id) is None:
-        raise LoadError(f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, give it by --env")
+        raise LoadError(
+            f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
+        )
     return env_id
 
 

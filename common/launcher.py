@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.shared_memory import shortage
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -26,6 +27,20 @@ def launched_rank() -> int:
 def launched_size() -> int:
     """Return the number of ranks that were started; 1 without a launcher."""
     return next((int(os.environ[name]) for name in SIZE_VARIABLES if name in os.environ), 1)
+
+
+def check_launch() -> None:
+    """Refuse, before MPI starts, what would make it crash without a word.
+
+    Raises:
+      UsageError: says what to do instead.
+    """
+    if os.environ.get("MPIR_CVAR_ENABLE_FT", "0") not in ("", "0"):
+        raise UsageError("MPIR_CVAR_ENABLE_FT is set, with which MPICH does not start; unset it")
+    ranks = int(os.environ.get("MPI_LOCALNRANKS", "1"))  # of MPICH's mpirun, on this host
+    short = shortage(ranks) if ranks > 1 else None
+    if short is not None:
+        raise UsageError(short)
 
 
 def environment_of_one() -> dict[str, str]:

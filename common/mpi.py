@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines_ppo.common.alive import Alive
 from baselines_ppo.common.failures import DataError, Failure, UsageError
-from baselines_ppo.common.launcher import launched_size
+from baselines_ppo.common.launcher import check_launch, launched_size
 from baselines_ppo.common.normalizer import Moments, merge_moments, moments_of
 
 T = TypeVar("T")
@@ -211,6 +211,7 @@ def world() -> Comm:
       UsageError: the launcher started several ranks, but this Python's MPI does not see them.
     """
     launched = launched_size()
+    check_launch()
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:

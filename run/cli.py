@@ -110,6 +110,13 @@ def parser(command: str, alg: str) -> Parser:
         metavar="PATH",
         help="go on with this run folder or checkpoint; auto: the newest of this run",
     )
+    add(
+        "--override",
+        type=_converter(tuple[str, ...]),
+        default=(),
+        metavar="A,B,...",
+        help="fields that may differ from those of the resumed run, such as learning_rate",
+    )
     add("--load-path", metavar="PATH", help="begin with the policy of this agent, checkpoint or run folder")
     add("--play", action="store_true", help="watch the agent in a window when training has ended")
     groups: dict[str | None, Any] = {None: result.add_argument_group("run")}
@@ -142,6 +149,7 @@ def _add_agent_options(result: Parser, command: str) -> None:
 
 def _add_launch_options(result: Parser) -> None:
     result.add_argument("-n", "--ranks", type=_converter(int), default=1, help="that mpirun starts; default 1")
+    result.add_argument("--hosts", metavar="FILE", help="lines such as node01:16; default: all ranks on this host")
     result.add_argument("--restarts", type=_converter(int), default=5, help="at most, with --resume; default 5")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from baselines_ppo import __version__
+from baselines_ppo.common import shared_memory
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.launcher import find_mpirun, launched_rank, launched_size
 from baselines_ppo.common.mpi import Comm, world
@@ -22,11 +23,8 @@ from baselines_ppo.snapshot import platform_facts
 
 NEEDED = ("tensorflow", "numpy", "gymnasium")
 THREADS = (*VARIABLES, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-WITHOUT_SHARED_MEMORY = ("MPIR_CVAR_CH4_NETMOD", "UCX_TLS", "UCX_POSIX_DIR")  # each can keep MPICH off /dev/shm
 SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")
-MIB = 2**20
-# Measured with MPICH 5.0: 1 to 3 ranks crash at 16 or 18 MiB, 4 at 26, 8 at 40, 16 at 64; none where this allows it.
-SHARED_PER_RANK, SHARED_AT_LEAST = 8 * MIB, 32 * MIB
+MIB = shared_memory.MIB
 LITTLE_DISK = 1024 * MIB
 
 
@@ -40,6 +38,7 @@ class Facts(NamedTuple):
     cores: frozenset[int]  # this rank may run on
     quota: float  # cores' worth of time; infinite without a limit
     shared: tuple[int, int] | None  # /dev/shm before MPI starts, size and free bytes
+    litter: int  # segments of shared memory that nobody uses
     disk: int  # free bytes in the current folder
     mpirun: str  # empty: none
     launched: int = 1  # ranks that the launcher says it started
@@ -83,11 +82,12 @@ def facts_of_this_rank() -> Facts:
     return Facts(
         host=platform.node(),
         versions={name: installed[name] or "" for name in (*NEEDED, "mpi4py", "mujoco")},
-        settings={name: os.environ[name] for name in THREADS + WITHOUT_SHARED_MEMORY + SCREEN if os.environ.get(name)},
+        settings={name: os.environ[name] for name in THREADS + shared_memory.WITHOUT + SCREEN if os.environ.get(name)},
         pools=pools,
         cores=frozenset(affinity),
         quota=core_quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")),
         shared=shared,
+        litter=len(shared_memory.litter()),
         disk=shutil.disk_usage(".").free,
         mpirun=mpirun,
         launched=launched_size(),
@@ -159,6 +159,11 @@ def advice(ranks: Sequence[Facts]) -> list[str]:
     for there in by_host(ranks).values():
         found += oversubscription_advice(there)
         found += shared_memory_advice(there) if first.library.startswith("MPICH") else []
+    if first.litter:
+        left = f"{_count(first.litter, 'segment')} of /dev/shm that killed ranks have left"
+        found.append(
+            f"{first.host}: {left}; run `launch`, which removes them, or delete mpich_shm_* and ucx_shm_* there"
+        )
     if first.disk < LITTLE_DISK:
         found.append(f"{first.host}: {_amount(first.disk)} free in the current folder; --logdir on a disk with more")
     return found
@@ -178,13 +183,12 @@ def oversubscription_advice(there: Sequence[Facts]) -> list[str]:
 
 def shared_memory_advice(there: Sequence[Facts]) -> list[str]:
     """Return a warning if the ranks of one host have less of /dev/shm than MPICH may need to start."""
-    needed = max(SHARED_AT_LEAST, SHARED_PER_RANK * len(there))
+    needed = shared_memory.needed(len(there))
     free = max((facts.shared[1] for facts in there if facts.shared is not None), default=needed)  # the first to look
-    if free >= needed or any(name in facts.settings for facts in there for name in WITHOUT_SHARED_MEMORY):
+    if free >= needed or any(name in facts.settings for facts in there for name in shared_memory.WITHOUT):
         return []
     need = f"MPICH may crash below {_amount(needed)} with {_count(len(there), 'rank')}"
-    cure = f"set {WITHOUT_SHARED_MEMORY[0]}=ofi or enlarge it (docker run --shm-size={2 * needed // MIB}m)"
-    return [f"{there[0].host}: /dev/shm has {_amount(free)} free, {need}; {cure}"]
+    return [f"{there[0].host}: /dev/shm has {_amount(free)} free, {need}; {shared_memory.cure(len(there))}"]
 
 
 def by_host(ranks: Sequence[Facts]) -> dict[str, list[Facts]]:

@@ -23,16 +23,17 @@ FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
-def launch(ranks: int, restarts: int, arguments: list[str], options: dict[str, Any]) -> int:
+def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], options: dict[str, Any]) -> int:
     """Run a training on some ranks until it ends well, or should not be tried again; returns its last exit code.
 
     Args:
+      hosts: a file that says where the ranks are to run; None: all here.
       arguments: of the training, as typed.
       options: the same, parsed.
     """
     if launched_by_mpi():
         raise UsageError("launch starts its own ranks; run it without mpirun")
-    first, again, folder = _commands(ranks, arguments, options)
+    first, again, folder = _commands(ranks, hosts, arguments, options)
     supervisor, seen, fruitless, pause = Supervisor(), _newest(folder), 0, FIRST_PAUSE
     for attempt in range(restarts + 1):
         code = supervisor.run(again if attempt else first)
@@ -55,10 +56,13 @@ def launch(ranks: int, restarts: int, arguments: list[str], options: dict[str, A
     return code if code >= 0 else 128 - code
 
 
-def _commands(ranks: int, arguments: list[str], options: dict[str, Any]) -> tuple[list[str], list[str], Path]:
+def _commands(
+    ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]
+) -> tuple[list[str], list[str], Path]:
     """Return the first command, the one that goes on, and the run's folder, which is chosen here if need be."""
     resume, logdir = options["resume"], options["logdir"]
-    job = [find_mpirun(), "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run", *arguments]
+    where = [] if hosts is None else ["-f", hosts]
+    job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run", *arguments]
     if resume not in (None, "auto") and logdir is None:
         return job, job, Path(resume).expanduser()
     if logdir is None:
@@ -117,7 +121,7 @@ def _why(code: int) -> str:
     if code in (signal.SIGKILL, 128 + signal.SIGKILL):
         return f"a rank was killed (exit code {code}); the kernel does that when memory runs out"
     if code == signal.SIGSEGV:
-        return f"a rank crashed (exit code {code}); its stack is in the run folder's ranks/"
+        return f"a rank crashed (exit code {code}); its stack is above or in the run folder's ranks/"
     if code == STUCK:
         return f"a rank was stuck (exit code {code})"
     return f"ended with exit code {code}"

@@ -26,7 +26,7 @@ from baselines_ppo.train import train
 def train_command(options: dict[str, Any]) -> int:
     """Train as the flags say; returns the exit code, the same on all ranks."""
     paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
-    preset, watch = options.pop("preset"), options.pop("play")
+    preset, watch, override = options.pop("preset"), options.pop("play"), options.pop("override")
     if watch:
         require_display()
     if paths["resume"] == "auto":
@@ -37,7 +37,7 @@ def train_command(options: dict[str, Any]) -> int:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     config = _configuration(paths["resume"], preset, options)
 
-    result = train(config, **paths)
+    result = train(config, **paths, override=override)
     if world().is_root:
         print(_ending(result, config, world().size), flush=True)
     if watch and result.exit_code == 0 and world().is_root:

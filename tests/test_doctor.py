@@ -40,6 +40,7 @@ def healthy(host: str = "anna", cores: int = 4, threads: int = 1, quota: float =
         cores=frozenset(range(cores)),
         quota=quota,
         shared=(1024 * MIB, 1024 * MIB),
+        litter=0,
         disk=10_000 * MIB,
         mpirun="/somewhere/mpirun",
         library="MPICH 5.0.2",
@@ -122,7 +123,7 @@ def test_small_shared_memory_does_not_matter_to_who_does_not_use_it() -> None:
 
 
 def test_a_full_disk_is_warned_of() -> None:
-    text, exit_code = report([healthy()._replace(disk=300 * MIB)])
+    text, exit_code = report([healthy()._replace(litter=0, disk=300 * MIB)])
     assert "warning: anna: 300 MiB free in the current folder" in text and exit_code == 0
 
 

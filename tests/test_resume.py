@@ -123,6 +123,21 @@ def test_more_environments_on_resume_use_no_seed_again(faulty: Run, tmp_path: Pa
     assert episodes[2] >= 3 * 64  # numbered after every episode that can have been
 
 
+def test_the_step_size_of_a_resumed_run_may_be_overridden_and_its_discount_may_not(faulty: Run, tmp_path: Path) -> None:
+    assert faulty(1, "stub+none", *flags("Pendulum-v1", "ppo2", 2), "--logdir", "run").returncode == 0
+    more = ("--resume", "run", "--num-timesteps", 3 * 192)
+    asked = faulty(1, "stub+none", *more, "--learning-rate", 1e-4)
+    assert asked.returncode == 2
+    assert "add --override learning_rate" in asked.stderr
+    refused = faulty(1, "stub+none", *more, "--gamma", 0.5, "--override", "gamma")
+    assert refused.returncode == 2
+    assert "--override gamma: what may be changed is learning_rate, " in refused.stderr
+    changed = faulty(1, "stub+none", *more, "--learning-rate", 1e-4, "--override", "learning_rate")
+    assert changed.returncode == 0, changed.stderr
+    assert "changed learning_rate 0.001 -> 0.0001" in changed.stdout
+    assert checkpoint.find(tmp_path / "run")[0].manifest["config"]["algorithm"]["learning_rate"] == 1e-4
+
+
 def test_a_run_resumes_with_safe_changes_only(faulty: Run, tmp_path: Path) -> None:
     assert faulty(1, "stub+none", *flags("Pendulum-v1", "ppo2", 2), "--logdir", "run").returncode == 0
     for change, message in (

@@ -8,12 +8,16 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from baselines_ppo.common import shared_memory
 from baselines_ppo.common.alive import Alive, Watch, create_board, open_board
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.launcher import check_launch
 from tests.conftest import Finished
 from tests.test_faults import SHORT, UNSAVED, Training, newest
 
@@ -123,3 +127,34 @@ def test_signs_of_life_are_seen_by_all_ranks(tmp_path: Path) -> None:
     assert signs[0].doing == "waiting for the sum of gradients"
     assert signs[2].doing.startswith("collecting, step 88")
     assert all(abs(sign.time - time.time()) < 5 for sign in signs)
+
+
+@pytest.mark.parametrize(("total", "free", "refused"), [(16, 16, True), (64, 64, False), (64, 10, True)])
+def test_too_little_shared_memory_is_refused_before_mpi_can_crash(
+    total: int, free: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPI_LOCALNRANKS", "4")
+    sizes = (total << 20, (total - free) << 20, free << 20)
+    monkeypatch.setattr(shared_memory.shutil, "disk_usage", lambda path: sizes)
+    with pytest.raises(UsageError, match=f"has {free} MiB free") if refused else nullcontext():
+        check_launch()
+    monkeypatch.setenv("MPIR_CVAR_CH4_NETMOD", "ofi")
+    check_launch()
+
+
+def test_fault_tolerance_that_mpich_does_not_start_with_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPIR_CVAR_ENABLE_FT", "1")
+    with pytest.raises(UsageError, match="unset it"):
+        check_launch()
+
+
+@pytest.mark.parametrize("cycles", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_clean_ends_leave_nothing_behind(cycles: int, faulty: Run, tmp_path: Path) -> None:
+    before = set(Path("/dev/shm").iterdir())
+    for k in range(cycles):
+        assert faulty(2, "stub+none", *UNSAVED[:-1], f"run-{k}").returncode == 0
+    assert set(Path("/dev/shm").iterdir()) <= before
+    assert not list(tmp_path.rglob(".tmp-*"))
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            assert path.readlink() != tmp_path, "a process is left"
