@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -18,7 +19,7 @@ from baselines_ppo.common import shared_memory
 from baselines_ppo.common.alive import Alive, Watch, create_board, open_board
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.launcher import check_launch
-from tests.conftest import Finished
+from tests.conftest import ROOT, Finished, command
 from tests.test_faults import SHORT, UNSAVED, Training, newest
 
 Run = Callable[..., Finished]
@@ -149,12 +150,36 @@ def test_fault_tolerance_that_mpich_does_not_start_with_is_refused(monkeypatch: 
 
 
 @pytest.mark.parametrize("cycles", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_clean_ends_leave_nothing_behind(cycles: int, faulty: Run, tmp_path: Path) -> None:
-    before = set(Path("/dev/shm").iterdir())
+def test_clean_ends_leave_nothing_behind(cycles: int, tmp_path: Path) -> None:
+    """No segment of shared memory that the ranks had mapped, no process, no temporary folder."""
     for k in range(cycles):
-        assert faulty(2, "stub+none", *UNSAVED[:-1], f"run-{k}").returncode == 0
-    assert set(Path("/dev/shm").iterdir()) <= before
+        line = (*UNSAVED[:-1], f"run-{k}")
+        job = subprocess.Popen(
+            command(2, str(ROOT / "tests" / "faults.py"), "stub+none", *map(str, line)),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        mapped: set[str] = set()
+        while job.poll() is None:
+            for process in processes_in(tmp_path):
+                with suppress(OSError):
+                    words = (process / "maps").read_text().split()
+                    mapped.update(word for word in words if word.startswith("/dev/shm/"))
+            time.sleep(0.02)
+        assert job.returncode == 0
+        assert mapped, "ranks talk through shared memory"
+        assert not [name for name in mapped if Path(name).exists()]
+        assert not processes_in(tmp_path)
     assert not list(tmp_path.rglob(".tmp-*"))
-    for path in Path("/proc").glob("[0-9]*/cwd"):
+
+
+def processes_in(folder: Path) -> list[Path]:
+    """Return the processes that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            assert path.readlink() != tmp_path, "a process is left"
+            if (process / "cwd").readlink() == folder:
+                found.append(process)
+    return found
