@@ -77,11 +77,11 @@ class Alive:
 
     def begin(self, watch: Watch) -> None:
         """Watch over the job from now on."""
-        self._watch = watch
+        self._watch, self._stopped, self.warm = watch, threading.Event(), False
         if self.size > 1:  # stacks of several ranks would be mixed up on the screen
             faulthandler.enable(file=watch.log)
         self._write(self._doing)
-        threading.Thread(target=self._look_on, name="alive", daemon=True).start()
+        threading.Thread(target=self._look_on, args=(watch, self._stopped), name="alive", daemon=True).start()
 
     def end(self) -> None:
         """Watch no more."""
@@ -102,10 +102,8 @@ class Alive:
             record = (time.time(), self._collectives, doing.encode()[:80])
             RECORD.pack_into(self._watch.board, RECORD.size * self.rank, *record)
 
-    def _look_on(self) -> None:
-        watch = self._watch
-        assert watch is not None
-        while not self._stopped.wait(PAUSE):
+    def _look_on(self, watch: Watch, stopped: threading.Event) -> None:
+        while not stopped.wait(PAUSE):
             limit = watch.timeout * (1.0 if self.warm else FIRST_FACTOR)
             # Should not even this thread get its turn any more, a timer in C writes down where all hang.
             faulthandler.dump_traceback_later(limit, file=watch.log)
