@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from baselines_ppo.common.run_folder import RunFolder
 
 SUMMARY_INTERVAL = 1.0  # seconds; TensorBoard takes longer to write than CartPole to learn
@@ -48,7 +50,7 @@ class Logger:
         with suppress(OSError, tf.errors.OpError), self._summary.as_default(step=row["total_steps"]):
             for name, value in row.items():
                 if isinstance(value, int | float) and not math.isnan(value):
-                    tf.summary.scalar(name, value)
+                    tf.summary.scalar(name, np.float32(value))  # each Python number would be kept for ever
             self._summary.flush()
 
     def close(self) -> None:
