@@ -154,19 +154,23 @@ def out_of_step(comm_method: str, **named: Any) -> Callable[[], None]:
     return plant
 
 
-def swapped_sums() -> None:
-    """Let rank 1 make two sums of the same size the other way round."""
-    original, calls = TrainingRun.log, [0]
+def swapped(comm_method: str) -> Callable[[], None]:
+    """Let rank 1 make two calls of the same size the other way round."""
 
-    def log(self: TrainingRun, *arguments: Any) -> None:
-        calls[0] += 1
-        if calls[0] == WHEN:
-            names = ("losses", "gradients") if launched_rank() else ("gradients", "losses")
-            for name in names:
-                self.comm.sum(np.ones(3, np.float32), name)
-        original(self, *arguments)
+    def plant() -> None:
+        original, calls = TrainingRun.log, [0]
 
-    TrainingRun.log = log  # type: ignore[method-assign, assignment]
+        def log(self: TrainingRun, *arguments: Any) -> None:
+            calls[0] += 1
+            if calls[0] == WHEN:
+                names = ("losses", "gradients") if launched_rank() else ("gradients", "losses")
+                for name in names:
+                    getattr(self.comm, comm_method)(np.ones(3, np.float32), name)
+            original(self, *arguments)
+
+        TrainingRun.log = log  # type: ignore[method-assign, assignment]
+
+    return plant
 
 
 def long_iterations() -> None:
@@ -234,7 +238,8 @@ FAULTS: dict[str, Callable[[], None]] = {
     "stop-1": lambda: before(Collector, "collect", on_rank(1, signal_self(signal.SIGSTOP))),
     "extra-sum": out_of_step("sum", of="an extra"),
     "extra-stack": out_of_step("stack", of="an extra"),
-    "swapped-sums": swapped_sums,
+    "swapped-sums": swapped("sum"),
+    "swapped-stacks": swapped("stack"),
     "long": long_iterations,
     "other-versions": other_versions,
     "nap-1": nap,

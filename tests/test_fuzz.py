@@ -115,6 +115,16 @@ def test_forgeries_with_good_checksums_are_refused_or_harmless(
     assert refused > 0.3 * count
 
 
+def test_two_members_of_one_name_are_refused(saved: Path, tmp_path: Path) -> None:
+    """Which of them counts would depend on who reads."""
+    members = _members((saved / ARRAYS).read_bytes())
+    other = io.BytesIO()
+    np.save(other, np.zeros(3, np.float32))
+    _seal(tmp_path, json.loads((saved / MANIFEST).read_text()), [*members, (members[0][0], other.getvalue())])
+    with pytest.raises(Failure, match="two members have one name"):
+        checkpoint.load(tmp_path)
+
+
 def test_forged_arrays_do_not_get_into_a_resumed_run(
     saved: Path, guarded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

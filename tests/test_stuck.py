@@ -84,7 +84,13 @@ def test_two_hundred_updates_with_a_late_rank_raise_no_alarm(mpi: Run, faulty: R
 
 
 @pytest.mark.parametrize(
-    ("fault", "where"), [("extra-sum", "the sum of steps"), ("extra-stack", "steps"), ("swapped-sums", "the sum of")]
+    ("fault", "where"),
+    [
+        ("extra-sum", "the sum of steps"),
+        ("extra-stack", "steps"),
+        ("swapped-sums", "the sum of"),
+        ("swapped-stacks", "rank 1 is elsewhere"),
+    ],
 )
 def test_ranks_at_different_points_are_told_and_given_no_numbers(fault: str, where: str, faulty: Run) -> None:
     finished = faulty(2, f"stub+{fault}", *SHORT, "--timeout", 5)
