@@ -149,10 +149,13 @@ def test_too_little_shared_memory_is_refused_before_mpi_can_crash(
     check_launch()
 
 
-def test_fault_tolerance_that_mpich_does_not_start_with_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_tolerance_that_mpich_does_not_start_with_is_refused(
+    faulty: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MPIR_CVAR_ENABLE_FT", "1")
-    with pytest.raises(UsageError, match="unset it"):
-        check_launch()
+    finished = faulty(2, "stub+none", *SHORT)
+    assert finished.returncode == 2
+    assert "error: MPIR_CVAR_ENABLE_FT is set, with which MPICH does not start; unset it" in finished.stderr
 
 
 @pytest.mark.parametrize("cycles", [2, pytest.param(10, marks=pytest.mark.slow)])
