@@ -34,8 +34,10 @@ def compare_ranks(comm: Comm, config: TrainConfig) -> None:
 def code_digest() -> str:
     """Return a short digest of this package's own files, which tells versions and edits apart."""
     digest = hashlib.sha256()
-    for path in sorted(Path(baselines_ppo.__file__).parent.glob("**/*.py")):
-        digest.update(path.read_bytes())
+    root = Path(baselines_ppo.__file__).parent
+    for folder in (root, *(root / name for name in ("common", "run", "zoo"))):  # in a checkout these are links
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -101,6 +101,7 @@ def start(
             run.lineage = [segment(run, exact=True)]
             envs.reset()
     except BaseException:
+        comm.alive.end()
         folder.close()
         envs.close()
         raise
