@@ -35,8 +35,7 @@ class Flags:
     def renew(self, positions: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
         """Replace flags that were reached, from positions [n, 2], or are too old; returns which, [n] bool."""
         self._ages += 1
-        away = self.places - positions
-        reached = np.hypot(away[:, 0], away[:, 1]) < REACHED
+        reached = distances(self.places, positions) < REACHED
         self.reached += reached
         due = reached | (self._ages >= LIFE)
         for row in np.flatnonzero(due).tolist():
@@ -53,3 +52,8 @@ class Flags:
 
     def _place(self, row: int, x: float, y: float) -> None:
         self.places[row], self._ages[row] = (x, y), 0
+
+
+def distances(targets: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the distances in m, [n], of places [n, 2]."""
+    return np.hypot(targets[:, 0] - positions[:, 0], targets[:, 1] - positions[:, 1])

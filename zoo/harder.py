@@ -9,11 +9,11 @@ import numpy as np
 
 from baselines_ppo.zoo.body import CLIP, body_of
 from baselines_ppo.zoo.cubes import EVERY, FIRST, Cubes
-from baselines_ppo.zoo.flags import Flags
+from baselines_ppo.zoo.flags import Flags, distances
 from baselines_ppo.zoo.robot import HUMANOID
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.task import Outcome
-from baselines_ppo.zoo.walker import FOOT_COST, LIMIT_COST, distances
+from baselines_ppo.zoo.walker import FOOT_COST, LIMIT_COST
 
 EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered

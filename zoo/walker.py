@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo.zoo.body import CLIP, body_of
-from baselines_ppo.zoo.flags import Flags
+from baselines_ppo.zoo.flags import Flags, distances
 from baselines_ppo.zoo.robot import Robot
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.task import Outcome
@@ -81,8 +81,3 @@ class Walker:
     def targets(self) -> np.ndarray:
         """[n, 2] m, where to go."""
         return self._far if self.flags is None else self.flags.places
-
-
-def distances(targets: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return the distances in m, [n], of places [n, 2]."""
-    return np.hypot(targets[:, 0] - positions[:, 0], targets[:, 1] - positions[:, 1])
