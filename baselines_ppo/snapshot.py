@@ -228,14 +228,15 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             length=int(arrays["environments/episode_length"][index]),
             state={name.removeprefix(CAPTURED): arrays[name][index] for name in captured} or None,
         )
-    failed = envs.restore(records)
+    failed = envs.restore(records, run.comm.alive.note)
     for row, index in enumerate(known):
         if index not in failed:
             collector.episode_returns[row] = arrays["environments/episode_return"][index]
             collector.episode_lengths[row] = arrays["environments/episode_length"][index]
             collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
             collector.states[row] = arrays["environments/state"][index]
-    return sorted(index for indices in run.comm.broadcast(run.comm.gather(failed)) or [] for index in indices)
+    of_all = run.comm.broadcast(run.comm.gather(failed, "the environments"), "the environments") or []
+    return sorted(index for indices in of_all for index in indices)
 
 
 def _captured(records: list[EpisodeRecord]) -> dict[str, np.ndarray]:

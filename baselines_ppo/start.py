@@ -7,6 +7,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from baselines_ppo.banner import banner
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.agent import agent_of
+from baselines_ppo.common.alive import Watch
 from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
+from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs import wrapped
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.logger import Logger
@@ -73,24 +76,32 @@ def start(
     """
     if resume is not None and load_path is not None:
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
+    if override and resume is None:
+        raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
     comm = world()
-    config = resolve(config, comm.size)
-    compare_ranks(comm, config)
-    stored, warm = _read(resume, comm), _read(load_path, comm)
-    changes = [] if stored is None else _compare(config, stored, override)
-    envs = comm.together(lambda: _environments(config, comm, environment))
-    network = actor_critic_of(config, envs.observation, envs.action)
-    check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
-    if warm is not None:
-        _check_network(network, warm)
-    path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume))
-    folder = RunFolder(path)
-    try:
-        comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None))
+    with ExitStack() as on_failure:  # closes what was opened, the last first
+        comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
+        on_failure.callback(comm.alive.end)
+        config = resolve(config, comm.size)
+        compare_ranks(comm, config)
+        stored, warm = _read(resume, comm), _read(load_path, comm)
+        changes = [] if stored is None else _compare(config, stored, override)
+        comm.alive.note("making environments")
+        envs = comm.together(lambda: _environments(config, comm, environment), "the environments")
+        on_failure.callback(envs.close)
+        network = actor_critic_of(config, envs.observation, envs.action)
+        check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
+        if warm is not None:
+            _check_network(network, warm)
+        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
+        folder = RunFolder(path)
+        on_failure.callback(folder.close)
+        comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None), "the run folder")
         if comm.is_root:
             print(banner(config, comm.size, network, path), flush=True)
+        comm.alive.note("loading TensorFlow")
         run = _build(config, comm, envs, network, folder, signals)
-        run.watch()
+        run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
         if stored is not None:
@@ -100,11 +111,7 @@ def start(
                 _warm_start(run, warm)
             run.lineage = [segment(run, exact=True)]
             envs.reset()
-    except BaseException:
-        comm.alive.end()
-        folder.close()
-        envs.close()
-        raise
+        on_failure.pop_all()
     return run
 
 
@@ -112,7 +119,7 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     """Return the newest valid checkpoint at a path, read by rank 0, on all ranks."""
     if path is None:
         return None
-    found, skipped = comm.on_root(lambda: checkpoint.find(Path(path).expanduser()))
+    found, skipped = comm.on_root(lambda: checkpoint.find(Path(path).expanduser()), "a checkpoint")
     if comm.is_root:
         for reason in skipped:
             sys.stderr.write(f"warning: skipping a checkpoint: {reason}\n")

@@ -14,8 +14,8 @@ import numpy as np
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.alive import Watch, create_board, open_board, open_log
-from baselines_ppo.common.ending import end_all
+from baselines_ppo.common.alive import SAVING
+from baselines_ppo.common.board import create_board
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.logger import TIME_SHARES, Logger
 from baselines_ppo.common.memory import resident_megabytes
@@ -98,22 +98,12 @@ class TrainingRun:
         """Whether all steps are made or the ranks have agreed to stop."""
         return self.exit_code != FINISHED or self.counters.total_steps >= self.config.num_timesteps
 
-    def watch(self) -> None:
-        """Let the ranks watch over each other: who is stuck is named, and ends the job."""
-        alive, folder, rank = self.comm.alive, self.folder, self.comm.rank
-        self.comm.on_root(lambda: create_board(folder.board, self.comm.size))
-        alive.begin(
-            Watch(
-                board=open_board(folder.board, self.comm.size),
-                log=open_log(folder.rank_log(rank)),
-                log_name=lambda of: str(folder.rank_log(of)),
-                timeout=self.config.timeout,
-                grace=self.config.grace,
-                asked=self.signals.asked_at,
-                save=self._save_kept,
-                end=end_all,
-            )
-        )
+    def share_signs(self) -> None:
+        """Let the ranks see each other's signs of life, and rank 0 rescue what it keeps of a long iteration."""
+        folder = self.folder
+        self.comm.on_root(lambda: create_board(folder.board, self.comm.size), "the signs of life")
+        self.comm.alive.share(folder.board, folder.rank_log)
+        self.comm.alive.rescue = self._save_kept
 
     def collect(self) -> Rollout:
         """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
@@ -251,15 +241,19 @@ class TrainingRun:
 
     def _save_kept(self) -> str | None:
         """Write the state before a long iteration that a stop signal cannot wait for; returns what was written."""
-        if self._kept is None:
+        kept = self._kept  # which the training's own thread may let go
+        if kept is None:
             return None
-        manifest, arrays = self._kept
+        manifest, arrays = kept
+        name = f"ckpt-{manifest['iteration']:08d}"
+        if manifest["iteration"] == self._saved_iteration:
+            return name
         with suppress(WriteError):
-            return checkpoint.save(self.folder.checkpoints, f"ckpt-{manifest['iteration']:08d}", manifest, arrays).name
+            return checkpoint.save(self.folder.checkpoints, name, manifest, arrays).name
         return None
 
     def _write_checkpoint(self) -> None:
-        self.comm.alive.note("saving")
+        self.comm.alive.note(SAVING)
         taken = snapshot(self)
         name = f"ckpt-{self.counters.iteration:08d}"
 
@@ -269,7 +263,7 @@ class TrainingRun:
             with suppress(OSError):  # what cannot be deleted today stays until the next time
                 checkpoint.retain(self.folder.checkpoints)
 
-        self.comm.on_root(write)
+        self.comm.on_root(write, "the checkpoint")
         self.mark_saved()
 
     def result(self) -> Result:
@@ -279,8 +273,11 @@ class TrainingRun:
 
     def close(self) -> None:
         """Close environments, logs and the run folder."""
-        self.comm.alive.end()
-        self.collector.envs.close()
-        if self.logger is not None:
-            self.logger.close()
-        self.folder.close()
+        try:
+            self.comm.alive.note("closing")
+            self.collector.envs.close()
+            if self.logger is not None:
+                self.logger.close()
+        finally:
+            self.comm.alive.end()
+            self.folder.close()

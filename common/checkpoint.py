@@ -116,7 +116,7 @@ def retain(folder: Path) -> None:
             value = _read_manifest(path).get("mean_return")
         except LoadError:
             continue
-        if value is not None:
+        if isinstance(value, int | float):
             returns[path] = value
     best = max(returns, key=lambda path: returns[path]) if returns else None
     for path in kept[:-KEEP_LAST]:

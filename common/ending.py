@@ -88,9 +88,15 @@ def _abort(error: BaseException | None) -> NoReturn:
     _end(exit_code or 1, report)
 
 
-def end_all(exit_code: int, message: str) -> NoReturn:
-    """End all ranks at once with a message of one line; also from a thread, when nobody else can."""
-    _end(exit_code, f"error: [rank {launched_rank()}] {message}; go on from the last checkpoint with --resume\n")
+def end_all(exit_code: int, message: str) -> None:
+    """End all ranks at once with a message of one line; also from a thread, when nobody else can.
+
+    A process that is no job of its own, as that of a notebook, is warned and left alone.
+    """
+    if not _inside_job and not launched_by_mpi():
+        _report(f"warning: {message}\n")
+    else:
+        _end(exit_code, f"error: [rank {launched_rank()}] {message}; go on from the last checkpoint with --resume\n")
 
 
 def _end(exit_code: int, report: str) -> NoReturn:

@@ -47,10 +47,15 @@ class Comm:
     def sum(self, x: np.ndarray, of: str = "numbers") -> np.ndarray:
         """Return the elementwise sum over ranks, of the same shape and dtype; bit for bit the same on all.
 
+        Args:
+          x: numbers of at least 32 bits.
+
         Raises:
           DataError: the ranks are not at the same point.
         """
         x = np.ascontiguousarray(x)
+        if x.dtype.itemsize < 4:
+            raise TypeError(f"the sum of {of} is of {x.dtype}, expected numbers of at least 32 bits")
         if self.size == 1:
             return x
         tag = self._tag(of)
@@ -116,7 +121,7 @@ class Comm:
         if odd := [str(rank) for rank in range(self.size) if tags[rank] != tags[0]]:
             raise DataError(f"ranks out of step at {of}: rank {', '.join(odd)} is elsewhere; go on from a checkpoint")
 
-    def on_root(self, function: Callable[[], T]) -> T:
+    def on_root(self, function: Callable[[], T], of: str = "what rank 0 does") -> T:
         """Run the function on rank 0 and return its result, or raise its Failure, on every rank."""
         outcome: tuple[T | None, Failure | None] = (None, None)
         if self.is_root:
@@ -124,7 +129,7 @@ class Comm:
                 outcome = (function(), None)
             except Failure as failure:
                 outcome = (None, failure)
-        result, raised = self.broadcast(outcome)
+        result, raised = self.broadcast(outcome, of)
         if raised is not None:
             raise raised
         return result  # type: ignore[return-value]  # None only where the function returned it
@@ -144,14 +149,14 @@ class Comm:
             names = ", ".join(map(str, odd))
             raise DataError(f"ranks out of sync {when}: rank {names} differs from rank 0; go on from a checkpoint")
 
-    def together(self, function: Callable[[], T]) -> T:
+    def together(self, function: Callable[[], T], of: str = "what all do") -> T:
         """Run the function on every rank and return its own result, or raise the first rank's Failure on all."""
         result, own = None, None
         try:
             result = function()
         except Failure as failure:
             own = failure
-        failures = self.broadcast(self.gather(own)) or []
+        failures = self.broadcast(self.gather(own, of), of) or []
         first = next((failed for failed in failures if failed is not None), None)
         if first is not None:
             raise first

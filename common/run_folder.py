@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.failures import UsageError, WriteError
+from baselines_ppo.common.failures import LoadError, UsageError, WriteError
+from baselines_ppo.common.files import open_text
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
+CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
 
 
 def runs_of(env_id: str) -> Path:
@@ -45,9 +46,11 @@ class RunFolder:
         """Make the folder and take its lock; one without a checkpoint is begun anew, its progress kept by another name.
 
         Raises:
+          LoadError: parts of it are links, and may lead to somebody else's files.
           UsageError: there is a run in it already, or another process uses it.
           WriteError: it cannot be written.
         """
+        self._refuse_links()
         if any(self.checkpoints.glob(checkpoint.NAMES)):
             raise UsageError(
                 f"{self.path} holds a run already; go on with --resume {self.path}, or give another --logdir"
@@ -66,9 +69,11 @@ class RunFolder:
         written again, so that the curve goes on.
 
         Raises:
+          LoadError: parts of it are links, and may lead to somebody else's files.
           UsageError: another process uses it.
           WriteError: it cannot be written.
         """
+        self._refuse_links()
         with self._writing():
             self._acquire()
             checkpoint.sweep(self.checkpoints)
@@ -82,8 +87,12 @@ class RunFolder:
         except OSError as error:
             raise WriteError(f"run folder {self.path} cannot be written: {error.strerror or error}") from None
 
+    def _refuse_links(self) -> None:
+        if linked := [name for name in PARTS if (self.path / name).is_symlink()]:
+            raise LoadError(f"run folder {self.path}: {', '.join(linked)} is a link; put what it leads to in its place")
+
     def _acquire(self) -> None:
-        self._lock = (self.path / LOCK).open("a+")
+        self._lock = open_text(self.path / LOCK, "a+")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -102,7 +111,7 @@ class RunFolder:
             header, *rows = list(csv.reader(file)) or [["iteration"]]
         kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= iteration]
         temporary = path.with_suffix(".tmp")
-        with temporary.open("w", newline="") as file:
+        with open_text(temporary, "w") as file:
             csv.writer(file).writerows([header, *kept] if kept else [])
         temporary.replace(path)
 
@@ -123,7 +132,8 @@ class RunFolder:
         """
         temporary = self.path / f".{CONFIG}"
         with self._writing():
-            temporary.write_text(json.dumps(config, indent=1) + "\n")
+            with open_text(temporary, "w") as file:
+                file.write(json.dumps(config, indent=1) + "\n")
             temporary.replace(self.path / CONFIG)
 
     def write_progress(self, row: dict[str, Any]) -> None:
@@ -132,7 +142,7 @@ class RunFolder:
             if self._progress is None:
                 path = self.path / PROGRESS
                 begun = path.exists() and path.stat().st_size > 0
-                self._progress, self._columns = path.open("a", newline=""), list(row)
+                self._progress, self._columns = open_text(path, "a"), list(row)
                 if not begun:
                     csv.writer(self._progress).writerow(self._columns)
             csv.writer(self._progress).writerow([row.get(name) for name in self._columns])

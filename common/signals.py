@@ -8,37 +8,46 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType, TracebackType
+from typing import NamedTuple
 
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL
 from baselines_ppo.common.launcher import launched_rank
 
-EXIT_CODES = {
+EXIT_CODES: dict[int, int] = {
     signal.SIGTERM: STOPPED_BY_SIGNAL,
     signal.SIGUSR1: STOPPED_BY_SIGNAL,
     signal.SIGINT: STOPPED_BY_CTRL_C,
 }
 
 
+class Asked(NamedTuple):
+    """A stop signal."""
+
+    at: float  # s since the epoch
+    exit_code: int  # that it asks for
+
+
 class StopSignals:
     """While entered, notes a stop signal instead of dying from it; a second Ctrl-C stops at once.
 
     Python handles signals between its own instructions: during the learning of an iteration, when that ends. That one
-    has come is known at once, to whoever asks for `asked_at` in another thread.
+    has come is known at once, to whoever calls `asked` in another thread.
     """
 
     def __init__(self) -> None:
-        self._previous: dict[signal.Signals, object] = {}
+        self._previous: dict[int, object] = {}
         self.received: signal.Signals | None = None
         self._bell: tuple[int, int] | None = None  # a pipe that Python writes each signal's number into
-        self._asked_at: float | None = None
+        self._previous_bell = -1
+        self._asked: Asked | None = None
 
-    def asked_at(self) -> float | None:
-        """Return when the first stop signal was seen by a call of this, by the monotonic clock; None before."""
-        if self._asked_at is None and self._bell is not None:
+    def asked(self) -> Asked | None:
+        """Return the first stop signal, as of when a call of this saw it; None before."""
+        if self._asked is None and self._bell is not None:
             with suppress(BlockingIOError):
-                if set(os.read(self._bell[0], 100)) & set(EXIT_CODES):
-                    self._asked_at = time.monotonic()
-        return self._asked_at
+                codes = [EXIT_CODES[number] for number in os.read(self._bell[0], 100) if number in EXIT_CODES]
+                self._asked = Asked(time.time(), codes[0]) if codes else None
+        return self._asked
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
@@ -47,14 +56,14 @@ class StopSignals:
             self._bell = os.pipe()
             for end in self._bell:
                 os.set_blocking(end, False)
-            signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
+            self._previous_bell = signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
         if self._bell is not None:
-            signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(self._previous_bell)
             bell, self._bell = self._bell, None
             for end in bell:
                 os.close(end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -129,10 +129,13 @@ class VecEnv:
             for i in range(len(self))
         ]
 
-    def restore(self, records: list[EpisodeRecord]) -> list[int]:
+    def restore(self, records: list[EpisodeRecord], note: Callable[[str], None] = lambda doing: None) -> list[int]:
         """Restore the recorded states, or replay the episodes; returns the global indices where that failed.
 
         Those begin a new episode. The comparison is bit for bit, on the last observation and the return.
+
+        Args:
+          note: is told of every step, as a sign of life.
         """
         self._episodes[:] = [record.episode for record in records]
         self._restarted[:] = [record.restarts for record in records]
@@ -145,6 +148,7 @@ class VecEnv:
             self._begin([i for i in begun if longest - len(records[i].actions) == t])
             if t == longest:
                 break
+            note(f"replaying, step {t}")
             for i in begun:
                 actions[i] = records[i].actions[t - longest]
             self._count(actions, np.array(begun, dtype=np.int64))

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.failures import STUCK, LoadError, UsageError
+from baselines_ppo.common.failures import STUCK, DataError, LoadError, UsageError, WriteError
 from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
-from baselines_ppo.common.run_folder import new_run
+from baselines_ppo.common.run_folder import CONFIG, new_run
 from baselines_ppo.common.shared_memory import remove_litter
+from baselines_ppo.common.signals import EXIT_CODES
+from baselines_ppo.run.train import search_runs
 
-# An unexpected error, a kill, a crash, a rank that is stuck, the kernel's hunt for memory.
-DESERVING = {1, signal.SIGKILL, signal.SIGSEGV, STUCK, 128 + signal.SIGKILL}
+# An end that would come again, or that was asked for; after any other, such as a crash, the ranks are started again.
+FINAL = {0, *(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s before the ranks are started again; doubled each time
 FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives up
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
+HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, HANGUP)
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+class Plan(NamedTuple):
+    """How the ranks are started."""
+
+    command: list[str]  # the first time
+    again: list[str]  # without what only begins a run
+    folder: Path  # the run's
+
+    def next(self) -> list[str]:
+        """Return what to start now: what goes on as soon as there is a checkpoint."""
+        return self.command if _newest(self.folder) is None else [*self.again, "--resume", str(self.folder)]
 
 
 def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], options: dict[str, Any]) -> int:
@@ -33,60 +51,82 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
     """
     if launched_by_mpi():
         raise UsageError("launch starts its own ranks; run it without mpirun")
-    first, again, folder = _commands(ranks, hosts, arguments, options)
-    supervisor, seen, fruitless, pause = Supervisor(), _newest(folder), 0, FIRST_PAUSE
-    for attempt in range(restarts + 1):
-        code = supervisor.run(again if attempt else first)
+    plan = _plan(ranks, hosts, arguments, options)
+    supervisor, seen, fruitless, pause = Supervisor(), _newest(plan.folder), 0, FIRST_PAUSE
+    code = supervisor.run(plan.command)
+    for attempt in range(1, restarts + 2):
         remove_litter()
-        if supervisor.asked or not (code in DESERVING or code < 0):
+        if supervisor.asked or code in FINAL:
             break
-        newest = _newest(folder)
+        newest = _newest(plan.folder)
         fruitless, seen = (fruitless + 1 if newest == seen else 0), newest
         if fruitless > FRUITLESS:
             _say(f"{_why(code)}; {FRUITLESS} restarts made no new checkpoint, giving up")
             break
-        if attempt == restarts:
+        if attempt > restarts:
             _say(f"{_why(code)}; no restarts left")
             break
-        _say(f"{_why(code)}; restart {attempt + 1} of {restarts} in {pause:.0f} s")
+        _say(f"{_why(code)}; restart {attempt} of {restarts} in {pause:.0f} s")
         supervisor.pause(pause)
-        pause = min(2 * pause, LONGEST_PAUSE) if fruitless else FIRST_PAUSE
         if supervisor.asked:
-            break
+            return EXIT_CODES[supervisor.asked]
+        pause = min(2 * pause, LONGEST_PAUSE) if fruitless else FIRST_PAUSE
+        code = supervisor.run(plan.next())
     return code if code >= 0 else 128 - code
 
 
-def _commands(
-    ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]
-) -> tuple[list[str], list[str], Path]:
-    """Return the first command, the one that goes on, and the run's folder, which is chosen here if need be."""
-    resume, logdir = options["resume"], options["logdir"]
+def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]) -> Plan:
+    """Return how to start and how to go on, always in one folder, which is chosen here if need be."""
     where = [] if hosts is None else ["-f", hosts]
-    job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run", *arguments]
-    if resume not in (None, "auto") and logdir is None:
-        return job, job, Path(resume).expanduser()
-    if logdir is None:
-        if "env" not in options:
-            raise UsageError("which environment? give --env, such as --env Humanoid-v4")
-        logdir = str(new_run(options["env"], options.get("alg", "ppo2"), options.get("seed", 0)))
-        job += ["--logdir", logdir]
-    going_on = [*job, "--resume", "auto"]  # the last one counts
-    return (going_on if resume == "auto" else job), going_on, Path(logdir).expanduser()
+    job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
+    resume, logdir = options["resume"], options["logdir"]
+    if resume == "auto":
+        resume = search_runs(logdir, options)
+    given = _without(arguments, "--resume")
+    begin = given if resume is None else [*given, "--resume", resume]
+    if resume is not None and (Path(resume).expanduser() / CONFIG).exists():  # a run folder, not one checkpoint of it
+        logdir = resume
+    elif logdir is None:
+        env = options.get("env") or _stored_env(resume)
+        logdir = str(new_run(env, options.get("alg", "ppo2"), options.get("seed", 0)))
+        begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
+    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], Path(logdir).expanduser())
+
+
+def _stored_env(resume: str | None) -> str:
+    """Return the environment of a checkpoint."""
+    if resume is None:
+        raise UsageError("which environment? give --env, such as --env Humanoid-v4")
+    return str(checkpoint.find(Path(resume).expanduser())[0].manifest.get("env", ""))
+
+
+def _without(arguments: list[str], flag: str) -> list[str]:
+    """Return the arguments without a flag and its value."""
+    kept = [word for word in arguments if not word.startswith(f"{flag}=")]
+    while flag in kept:
+        at = kept.index(flag)
+        kept = kept[:at] + kept[at + 2 :]
+    return kept
 
 
 class Supervisor:
     """One job after the other; stop signals go to the one under way, and end the series."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = 0  # the first stop signal
+        self._waiting: list[int] = []  # signals that the job has not got yet
         self._job: subprocess.Popen[bytes] | None = None
         for number in PASSED_ON:
-            signal.signal(number, self._pass_on)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, self._pass_on)
 
     def run(self, command: list[str]) -> int:
         """Run a command to its end; returns its exit code, or minus the signal that killed it."""
-        self._job = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        self._job = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_this
+        )
         try:
+            self._deliver()
             return self._job.wait()
         finally:
             self._job = None
@@ -98,9 +138,20 @@ class Supervisor:
             time.sleep(0.1)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        if self._job is not None:
-            self._job.send_signal(number)
+        number = signal.SIGTERM if number == HANGUP else number
+        self.asked = self.asked or number
+        self._waiting.append(number)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self._job is not None and self._waiting:
+            self._job.send_signal(self._waiting.pop(0))
+
+
+def _end_with_this() -> None:
+    """Let the job save and end should this process be killed: nobody would restart it, or know of it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
 
 
 def _newest(folder: Path) -> str | None:
@@ -120,7 +171,7 @@ def _why(code: int) -> str:
         return f"mpirun was killed ({signal.Signals(-code).name})"
     if code in (signal.SIGKILL, 128 + signal.SIGKILL):
         return f"a rank was killed (exit code {code}); the kernel does that when memory runs out"
-    if code == signal.SIGSEGV:
+    if code in CRASHES:
         return f"a rank crashed (exit code {code}); its stack is above or in the run folder's ranks/"
     if code == STUCK:
         return f"a rank was stuck (exit code {code})"

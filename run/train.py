@@ -33,6 +33,8 @@ def train_command(options: dict[str, Any]) -> int:
         paths["resume"] = _newest_run(paths["logdir"], options)
         if paths["resume"] is not None:
             paths["load_path"] = None  # the run that it began is under way
+        else:
+            override = ()  # the new run begins with what is given
     if paths["resume"] is None and "env" not in options:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     config = _configuration(paths["resume"], preset, options)
@@ -53,7 +55,7 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
     """Return the preset with the given flags, or the resumed run's configuration with them."""
     if resume is None:
         return configure(**{"alg": "ppo2", **options}, preset=preset)
-    config = world().on_root(lambda: _stored(resume))
+    config = world().on_root(lambda: _stored(resume), "a checkpoint")
     if "env" not in options:
         check_stored_id(config.env)
     if "wrapper" not in options:
@@ -81,13 +83,15 @@ def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
 
     It is the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
     """
-    found = world().on_root(lambda: _search_runs(logdir, options))
+    found = world().on_root(lambda: search_runs(logdir, options), "the newest run")
     if found is None and world().is_root:
         print("nothing to resume yet; beginning a new run", flush=True)
     return found
 
 
-def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
+def search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
+    """Return the folder of the run that `--resume auto` means, or None where there is none yet."""
+
     def resumable(folder: Path) -> bool:
         return (folder / CONFIG).exists() and any((folder / "checkpoints").glob(checkpoint.NAMES))
 

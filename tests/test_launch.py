@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
+import numpy as np
 import pytest
 
 from baselines_ppo.common import checkpoint, shared_memory
-from baselines_ppo.run.cli import main
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.run.cli import main, parser
+from baselines_ppo.run.launch import FINAL, Plan, _plan
 from tests.conftest import ROOT, Finished
 from tests.runs import arrays, assert_same_bits
+from tests.test_alive import until
 
 Run = Callable[..., Finished]
 
@@ -52,6 +59,69 @@ def test_a_run_that_gets_nowhere_is_given_up(launcher: Run) -> None:
     assert "2 restarts made no new checkpoint, giving up" in finished.stderr
 
 
+def test_a_checkpoint_is_gone_on_from_until_there_is_a_newer_one(launcher: Run, mpi: Run, tmp_path: Path) -> None:
+    """Both deaths come before anything is saved: each start begins from the checkpoint that was named."""
+    (tmp_path / "deaths").write_text("9")
+    line = ("--env", "tests.environments:Deadly-v0", *SMALL)
+    begun = mpi(1, "-m", "baselines_ppo.run", *line, "--num-timesteps", 64, "--logdir", "first")
+    assert begun.returncode == 0, begun.stderr
+    going_on = ("--resume", "first/checkpoints/ckpt-00000002", "--num-timesteps", 192, "--save-interval", 1e6)
+    undisturbed = mpi(1, "-m", "baselines_ppo.run", *going_on, "--env", line[1], "--logdir", "undisturbed")
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    (tmp_path / "deaths").unlink()
+    finished = launcher("-n", 1, "--", *going_on, "--env", line[1])
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.count("; restart ") == 2
+    assert finished.stdout.count("resumed ckpt-00000002 at 64 steps") == 3
+    (run,) = (tmp_path / "runs").glob("*/*")
+    assert_same_bits(arrays(tmp_path / "undisturbed"), arrays(run))
+
+
+def plan_of(*arguments: str) -> Plan:
+    return _plan(2, None, list(arguments), vars(parser("train", "ppo2").parse_args(arguments)))
+
+
+def tail(command: list[str]) -> list[str]:
+    return command[command.index("baselines_ppo.run") + 1 :]
+
+
+def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is chosen once, and left as soon as it has a checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    stored = {"env": "CartPole-v1", "iteration": 1}
+    checkpoint.save(tmp_path / "old" / "checkpoints", "ckpt-00000001", stored, {"x": np.zeros(1)})
+    one = "old/checkpoints/ckpt-00000001"
+    new = plan_of("--env", "CartPole-v1", "--load-path=old", "--seed", "3")
+    assert new.folder.parent == Path("runs/CartPole-v1")
+    assert tail(new.next()) == ["--env", "CartPole-v1", "--load-path=old", "--seed", "3", "--logdir", str(new.folder)]
+    checkpoint.save(new.folder / "checkpoints", "ckpt-00000004", stored, {"x": np.zeros(1)})
+    going_on = ["--env", "CartPole-v1", "--seed", "3", "--logdir", str(new.folder), "--resume", str(new.folder)]
+    assert tail(new.next()) == going_on
+    from_one = plan_of("--resume", one, "--logdir", "there")
+    assert tail(from_one.next()) == ["--logdir", "there", "--resume", one]
+    checkpoint.save(Path("there/checkpoints"), "ckpt-00000002", stored, {"x": np.zeros(1)})
+    assert tail(from_one.next()) == ["--logdir", "there", "--resume", "there"]
+    elsewhere = plan_of(f"--resume={one}")
+    assert elsewhere.folder.parent == Path("runs/CartPole-v1")
+    assert tail(elsewhere.next()) == ["--resume", one, "--logdir", str(elsewhere.folder)]
+    (new.folder / "config.json").write_text('{"alg": "ppo2", "seed": 3}')
+    automatic = plan_of("--env", "CartPole-v1", "--seed", "3", "--resume", "auto")
+    assert automatic.folder == new.folder
+    assert tail(automatic.next()) == ["--env", "CartPole-v1", "--seed", "3", "--resume", str(new.folder)]
+    with pytest.raises(UsageError, match="which environment"):
+        plan_of("--seed", "3")
+
+
+@pytest.mark.parametrize("exit_code", [1, 6, 7, 9, 11, 70, 134, 135, 137, 139, -9])
+def test_crashes_are_started_again(exit_code: int) -> None:
+    assert exit_code not in FINAL
+
+
+@pytest.mark.parametrize("exit_code", [0, 2, 65, 66, 74, 75, 130])
+def test_other_ends_are_final(exit_code: int) -> None:
+    assert exit_code in FINAL
+
+
 @pytest.mark.parametrize(
     ("flags", "exit_code"),
     [(("--env", "tests.environments:Broken-nan-v0"), 65), (("--env", "CartPole-v1", "--resume", "nowhere"), 66)],
@@ -70,19 +140,56 @@ def test_a_wrong_flag_starts_nothing(launcher: Run, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_stop_signals_are_passed_on_and_end_it(tmp_path: Path) -> None:
-    line = ("launch", "-n", 1, "--", "--env", "Pendulum-v1", *SMALL, "--num-timesteps", 1e9, "--save-interval", 0)
-    command = [sys.executable, "-m", "baselines_ppo.run", *map(str, line), "--logdir", "run"]
+def launched(folder: Path, env: str = "Pendulum-v1") -> subprocess.Popen[str]:
+    """Return a supervisor whose training is under way and has a checkpoint."""
+    line = ("launch", "-n", 1, "--", "--env", env, *SMALL, "--num-timesteps", 1e9, "--save-interval", 0)
     process = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "baselines_ppo.run", *map(str, line), "--logdir", "run"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    while not list((tmp_path / "run" / "checkpoints").glob(checkpoint.NAMES)):
+    while not list((folder / "run" / "checkpoints").glob(checkpoint.NAMES)):
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_stop_signals_are_passed_on_and_end_it(number: int, tmp_path: Path) -> None:
+    """A closed terminal too."""
+    process = launched(tmp_path)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 75
     assert "restart" not in errors
+
+
+def test_a_stop_signal_between_two_jobs_ends_it(tmp_path: Path) -> None:
+    process = launched(tmp_path, "tests.environments:Deadliest-v0")
+    assert process.stderr is not None
+    while "; restart 1" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 75
+
+
+def test_a_killed_supervisor_leaves_no_training_behind(tmp_path: Path) -> None:
+    process = launched(tmp_path)
+    process.kill()
+    process.wait()
+    with (tmp_path / "run" / "lock").open() as lock:
+        until(lambda: _is_free(lock), 60)
+
+
+def _is_free(lock: TextIO) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def test_litter_in_shared_memory_is_removed_and_what_is_in_use_is_not(

@@ -71,6 +71,12 @@ def objects_travel(comm: Comm) -> None:
     assert comm.broadcast(("from", comm.rank)) == ("from", 0)
 
 
+def sums_of_small_numbers_are_refused(comm: Comm) -> None:
+    for dtype in (np.int8, np.uint8, np.bool_, np.float16):
+        with pytest.raises(TypeError, match="at least 32 bits"):
+            comm.sum(np.ones(3, dtype))
+
+
 def a_failure_on_root_is_raised_everywhere(comm: Comm) -> None:
     def fail() -> int:
         raise LoadError("no such file")
@@ -109,6 +115,7 @@ def check_all(comm: Comm) -> None:
         polite_sum_equals_the_blocking_one,
         objects_travel,
         a_failure_on_root_is_raised_everywhere,
+        sums_of_small_numbers_are_refused,
         a_failure_of_one_rank_is_raised_everywhere,
         one_bit_of_difference_is_noticed,
     ):

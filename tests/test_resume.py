@@ -132,6 +132,9 @@ def test_the_step_size_of_a_resumed_run_may_be_overridden_and_its_discount_may_n
     refused = faulty(1, "stub+none", *more, "--gamma", 0.5, "--override", "gamma")
     assert refused.returncode == 2
     assert "--override gamma: what may be changed is learning_rate, " in refused.stderr
+    alone = faulty(1, "stub+none", *flags("Pendulum-v1", "ppo2", 2), "--override", "learning_rate")
+    assert alone.returncode == 2
+    assert "--override changes a run that goes on; give --resume too" in alone.stderr
     changed = faulty(1, "stub+none", *more, "--learning-rate", 1e-4, "--override", "learning_rate")
     assert changed.returncode == 0, changed.stderr
     assert "changed learning_rate 0.001 -> 0.0001" in changed.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -15,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import baselines_ppo
 from baselines_ppo.common import shared_memory
-from baselines_ppo.common.alive import Alive, Watch, create_board, open_board
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.launcher import check_launch
+from baselines_ppo.handshake import code_digest
 from tests.conftest import ROOT, Finished, command
-from tests.test_faults import SHORT, UNSAVED, Training, newest
+from tests.runs import arrays, assert_same_bits
+from tests.test_faults import SHORT, SMALL, UNSAVED, Training, newest
 
 Run = Callable[..., Finished]
 
@@ -57,17 +60,26 @@ def test_a_stop_signal_does_not_wait_for_a_stuck_rank_longer_than_its_grace(tmp_
     assert newest(tmp_path).manifest["iteration"] == 2
 
 
-def test_a_stop_signal_in_a_long_iteration_saves_the_state_before_it(tmp_path: Path) -> None:
-    flags = ("--grace", 2, "--save-interval", 1e6)
+@pytest.mark.parametrize("save_interval", [1e6, 0])
+def test_a_stop_signal_in_a_long_iteration_saves_the_state_before_it(
+    save_interval: float, faulty: Run, tmp_path: Path
+) -> None:
+    """With the bits of a training that ended there; what is saved already stays as it is."""
+    flags = ("--grace", 2, "--save-interval", save_interval)
     with Training(tmp_path, "stub+long", after=0, flags=flags) as process:
         rows = tmp_path / "run" / "progress.csv"
         while not rows.exists() or len(rows.read_text().splitlines()) < 3:
             assert process.poll() is None
             time.sleep(0.05)
         time.sleep(0.5)
+        saved = {path.name: path.stat().st_ino for path in (tmp_path / "run" / "checkpoints").iterdir()}
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 75
     assert newest(tmp_path).manifest["iteration"] == 2
+    now = {path.name: path.stat().st_ino for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert saved.items() <= now.items()
+    assert faulty(2, "stub+none", *SMALL, "--num-timesteps", 64, "--logdir", "whole").returncode == 0
+    assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "run"))
 
 
 def test_ranks_that_are_merely_late_raise_no_alarm(faulty: Run) -> None:
@@ -108,6 +120,18 @@ def test_ranks_of_different_versions_do_not_begin(faulty: Run, tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["train.py", "common/mpi.py", "run/cli.py", "zoo/walker.py"])
+def test_the_handshake_sees_all_of_the_code(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("baselines_ppo", "common", "run", "zoo"):  # links and all, as in a checkout
+        shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    before = code_digest()
+    monkeypatch.setattr(baselines_ppo, "__file__", str(tmp_path / "baselines_ppo" / "__init__.py"))
+    assert code_digest() == before
+    with (tmp_path / "baselines_ppo" / name).open("a") as file:
+        file.write("# edited\n")
+    assert code_digest() != before
+
+
 def test_memory_is_in_the_log_and_stays_flat(faulty: Run, tmp_path: Path) -> None:
     finished = faulty(1, "stub+none", *UNSAVED, "--num-timesteps", 400 * 32)
     assert finished.returncode == 0, finished.stderr
@@ -115,25 +139,6 @@ def test_memory_is_in_the_log_and_stays_flat(faulty: Run, tmp_path: Path) -> Non
         megabytes = [float(row["memory_mb"]) for row in csv.DictReader(file)]
     assert 20 < megabytes[0] < 2000
     assert np.median(megabytes[-20:]) - np.median(megabytes[180:200]) < 2.0
-
-
-def test_signs_of_life_are_seen_by_all_ranks(tmp_path: Path) -> None:
-    create_board(tmp_path / "ranks" / "alive", 3)
-    ranks = [Alive(rank, 3) for rank in range(3)]
-    with (tmp_path / "log").open("a") as log:
-        for alive in ranks:
-            board = open_board(tmp_path / "ranks" / "alive", 3)
-            watch = Watch(board, log, str, 60, 60, lambda: None, lambda: None, lambda code, text: os._exit(1))
-            alive.begin(watch)
-        ranks[0].enter("the sum of gradients")
-        ranks[2].note("collecting, step 88 of a very long walk, " + "x" * 100)
-        signs = ranks[1].signs()
-        for alive in ranks:
-            alive.end()
-    assert [sign.collectives for sign in signs] == [1, 0, 0]
-    assert signs[0].doing == "waiting for the sum of gradients"
-    assert signs[2].doing.startswith("collecting, step 88")
-    assert all(abs(sign.time - time.time()) < 5 for sign in signs)
 
 
 @pytest.mark.parametrize(("total", "free", "refused"), [(16, 16, True), (64, 64, False), (64, 10, True)])

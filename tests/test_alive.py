@@ -1,0 +1,165 @@
+"""The watch itself: who is taken for stuck, who speaks, and what a stop signal waits for."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from baselines_ppo.common.alive import OTHERS_FIRST, Alive, Watch
+from baselines_ppo.common.board import create_board
+from baselines_ppo.common.signals import Asked
+from tests.conftest import ROOT, command
+
+
+class Rank:
+    """One of several ranks in this process: what its watch has seen, and what it did about it."""
+
+    def __init__(self, rank: int, size: int, timeout: float, grace: float) -> None:
+        self.alive = Alive(rank, size)
+        self.asked: Asked | None = None
+        self.ended: list[tuple[int, str]] = []
+        self.alive.begin(Watch(timeout, grace, lambda: self.asked, lambda code, text: self.ended.append((code, text))))
+        self.alive.warm = True
+
+
+@contextmanager
+def watching(
+    folder: Path, size: int, timeout: float = 60.0, grace: float = 60.0, shared: bool = True
+) -> Iterator[list[Rank]]:
+    """Yield ranks that watch each other."""
+    create_board(folder / "ranks" / "alive", size)
+    ranks = [Rank(rank, size, timeout, grace) for rank in range(size)]
+    for rank in ranks if shared else ():
+        rank.alive.share(folder / "ranks" / "alive", lambda of: folder / "ranks" / f"{of:02d}.log")
+    yield ranks
+    for rank in ranks:
+        rank.alive.end()
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for something that must come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_signs_of_life_are_seen_by_all_ranks(tmp_path: Path) -> None:
+    with watching(tmp_path, 3) as ranks:
+        ranks[0].alive.enter("the sum of gradients")
+        ranks[2].alive.note("collecting, step 88 of a very long walk, " + "x" * 100)
+        signs = ranks[1].alive.signs()
+    assert [sign.collectives for sign in signs] == [1, 0, 0]
+    assert signs[0].doing == "waiting for the sum of gradients"
+    assert signs[2].doing.startswith("collecting, step 88")
+    assert all(abs(sign.time - time.time()) < 5 for sign in signs)
+
+
+def test_a_slow_rank_that_gives_signs_of_life_is_waited_for(tmp_path: Path) -> None:
+    with watching(tmp_path, 2, timeout=1.0) as (waiting, slow):
+        waiting.alive.enter("the rollouts")
+        for step in range(25):
+            slow.alive.note(f"collecting, step {step}")
+            time.sleep(0.1)
+        assert waiting.ended == slow.ended == []
+        until(lambda: waiting.ended)
+    code, text = waiting.ended[0]
+    assert code == 70
+    assert "not arrived: rank 1 (collecting, step 24, last sign of life 1 s ago" in text
+
+
+def test_of_several_missing_ranks_the_longest_silent_decides(tmp_path: Path) -> None:
+    with watching(tmp_path, 3, timeout=1.0) as (waiting, busy, stuck):
+        stuck.alive.note("collecting, step 3")
+        waiting.alive.enter("the rollouts")
+        end = time.monotonic() + 20
+        while not waiting.ended:
+            assert time.monotonic() < end
+            busy.alive.note("collecting, step 9")
+            time.sleep(0.1)
+    assert "rank 2 (collecting, step 3, last sign of life 1 s ago" in waiting.ended[0][1]
+
+
+def test_before_there_is_a_board_the_stuck_rank_itself_speaks(tmp_path: Path) -> None:
+    with watching(tmp_path, 2, timeout=0.5, shared=False) as (waiting, stuck):
+        waiting.alive.enter("the environments")
+        stuck.alive.note("making environments")
+        until(lambda: stuck.ended)
+        assert waiting.ended == []
+    assert re.fullmatch(r"no sign of life for [01] s \(making environments\)", stuck.ended[0][1])
+
+
+def test_a_stop_signal_of_another_rank_lets_rank_0_save_what_it_kept(tmp_path: Path) -> None:
+    """However long that takes: nobody ends the job meanwhile."""
+    slowly = threading.Event()
+
+    def rescue() -> str:
+        slowly.wait(20)
+        return "ckpt-00000007"
+
+    with watching(tmp_path, 2, grace=0.5) as (root, other):
+        root.alive.rescue = rescue
+        root.alive.enter("the rollouts")
+        other.alive.note("learning")
+        other.asked = Asked(time.time(), 130)
+        until(lambda: root.alive.signs()[0].doing == "saving")
+        time.sleep(OTHERS_FIRST + 1.5)
+        assert root.ended == other.ended == []
+        slowly.set()
+        until(lambda: root.ended)
+    code, text = root.ended[0]
+    assert code == 130
+    assert text.endswith("ckpt-00000007 written")
+
+
+def test_a_process_that_was_stopped_and_goes_on_raises_no_alarm(tmp_path: Path) -> None:
+    """As when a laptop sleeps, or a cluster suspends the job."""
+    code = (
+        "import time; from tests.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True); "
+        "time.sleep(12); print(rank.ended)"
+    )
+    process = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)  # until it sleeps
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(8)
+    process.send_signal(signal.SIGCONT)
+    assert process.communicate(timeout=60)[0] == "[]\n"
+
+
+def test_a_watch_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = set(Path("/proc/self/fd").iterdir())
+    with watching(tmp_path, 2, timeout=0.3) as ranks:
+        pass
+    time.sleep(1)
+    assert not [thread for thread in threading.enumerate() if thread.name == "alive"]
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert all(rank.ended == [] for rank in ranks)
+
+
+def test_a_notebook_is_warned_and_left_alone(tmp_path: Path) -> None:
+    """`train` in a process that is no job of its own, with an environment that stands still for a while."""
+    code = (
+        "import time\n"
+        "from baselines_ppo import configure, train\n"
+        "from tests.environments import Forever\n"
+        "class Napping(Forever):\n"
+        "    steps = 0\n"
+        "    def step(self, action):\n"
+        "        self.steps += 1\n"
+        "        time.sleep(5 if self.steps == 9 else 0)\n"
+        "        return super().step(action)\n"
+        "config = configure('napping', preset='none', num_envs=1, num_steps=16, num_minibatches=1,"
+        " num_timesteps=32, num_epochs=1, timeout=1)\n"
+        f"print('ended with', train(config, logdir={str(tmp_path / 'run')!r}, environment=Napping).exit_code)"
+    )
+    finished = subprocess.run(command(1, "-c", code), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert finished.stdout.endswith("ended with 0\n"), finished.stderr
+    assert "warning: no sign of life for " in finished.stderr
