@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -14,7 +15,6 @@ import numpy as np
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.alive import SAVING
 from baselines_ppo.common.board import create_board
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.logger import TIME_SHARES, Logger
@@ -89,6 +89,7 @@ class TrainingRun:
         self.save_due = False
         self._kept: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None  # of a long iteration, on rank 0
         self._saved_iteration = -1
+        self._writing = threading.Lock()  # of checkpoints, by the training or by the watch
         self._checked_updates = 0
         self._saved_at = self._clock = self._agreed_at = time.monotonic()
         self._learning_seconds = 0.0
@@ -242,24 +243,25 @@ class TrainingRun:
     def _save_kept(self) -> str | None:
         """Write the state before a long iteration that a stop signal cannot wait for; returns what was written."""
         kept = self._kept  # which the training's own thread may let go
-        if kept is None:
-            return None
-        manifest, arrays = kept
-        name = f"ckpt-{manifest['iteration']:08d}"
-        if manifest["iteration"] == self._saved_iteration:
-            return name
         with suppress(WriteError):
-            return checkpoint.save(self.folder.checkpoints, name, manifest, arrays).name
+            return None if kept is None else self._write(*kept)
         return None
 
+    def _write(self, manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+        """Write a state to disk unless it, or a later one, is there already; returns the name of what is."""
+        with self._writing:
+            if manifest["iteration"] > self._saved_iteration:
+                checkpoint.save(self.folder.checkpoints, f"ckpt-{manifest['iteration']:08d}", manifest, arrays)
+                self._saved_iteration = manifest["iteration"]
+            return f"ckpt-{self._saved_iteration:08d}"
+
     def _write_checkpoint(self) -> None:
-        self.comm.alive.note(SAVING)
+        self.comm.alive.note("saving", saving=True)
         taken = snapshot(self)
-        name = f"ckpt-{self.counters.iteration:08d}"
 
         def write() -> None:
             assert taken is not None
-            checkpoint.save(self.folder.checkpoints, name, *taken)
+            self._write(*taken)
             with suppress(OSError):  # what cannot be deleted today stays until the next time
                 checkpoint.retain(self.folder.checkpoints)
 
@@ -274,7 +276,7 @@ class TrainingRun:
     def close(self) -> None:
         """Close environments, logs and the run folder."""
         try:
-            self.comm.alive.note("closing")
+            self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
             self.collector.envs.close()
             if self.logger is not None:
                 self.logger.close()

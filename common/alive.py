@@ -22,10 +22,9 @@ from baselines_ppo.common.signals import Asked
 
 FIRST_FACTOR = 3.0  # times the timeout, until the first iteration is done: programs are loaded and compiled
 PAUSE = 0.25  # s, between two looks
-LAPSE = 5.0  # s; if there is more between two looks, the computer slept or the process was stopped
+LONGEST_PAUSE = 1.0  # s; what is beyond between two looks, the process was stopped or the computer slept
 STACK_AT = 0.8  # of the time until the end: who is stuck writes down where
 OTHERS_FIRST = 3.0  # s, that those who know less leave the others
-SAVING = "saving"  # what a stop signal waits for
 
 
 class Watch(NamedTuple):
@@ -48,10 +47,12 @@ class Alive:
         self.warm = False  # whether the first iteration is done
         self.rescue: Callable[[], str | None] = lambda: None  # write what was kept in memory; returns its name
         self._moved, self._doing, self._waits_for = time.time(), "starting", ""
-        self._since = self._moved  # before which no silence counts
+        self._saving = self._rescuing = False
         self._collectives = 0
-        self._asked: Asked | None = None
-        self._rescuing = False
+        self._asked: Asked | None = None  # of this rank
+        self._obeyed = False  # whether a stop signal has had its end, or its warning
+        self._awake = 0.0  # s, for which the watch was awake; the clock by which silence is measured
+        self._heard: dict[int, tuple[Sign, float]] = {}  # by rank, its last sign and when it was seen, by that clock
         self._board = Board()
         self._log: TextIO | None = None  # for the stacks of this rank's threads
         self._log_of: Callable[[int], Path] | None = None  # any rank's log
@@ -59,9 +60,13 @@ class Alive:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note(self, doing: str) -> None:
-        """Say what this rank begins to do."""
-        self._moved, self._doing = time.time(), doing
+    def note(self, doing: str, saving: bool = False) -> None:
+        """Say what this rank begins to do.
+
+        Args:
+          saving: a stop signal waits for it, however long it takes.
+        """
+        self._moved, self._doing, self._saving = time.time(), doing, saving
         self._write()
 
     def enter(self, collective: str) -> None:
@@ -78,7 +83,7 @@ class Alive:
     def begin(self, watch: Watch) -> None:
         """Watch over the job from now on; all ranks are at the same point."""
         self._clear()
-        self._thread = threading.Thread(target=self._look_on, args=(watch,), name="alive", daemon=True)
+        self._thread = threading.Thread(target=self._look_on, args=(watch, self._stopped), name="alive", daemon=True)
         self._thread.start()
 
     def share(self, board: Path, log_of: Callable[[int], Path]) -> None:
@@ -108,50 +113,74 @@ class Alive:
         """Return what all ranks said last; of none where there is no file to read it from."""
         return self._board.read()
 
-    def _write(self) -> None:
+    def _sign(self) -> Sign:
         doing = f"waiting for {self._waits_for}" if self._waits_for else self._doing
         asked = self._asked or Asked(0.0, 0)
-        self._board.write(self.rank, Sign(0.0, self._collectives, *asked, SAVING if self._rescuing else doing))
+        return Sign(self._moved, self._collectives, *asked, self._saving or self._rescuing, doing)
 
-    def _look_on(self, watch: Watch) -> None:
-        looked = time.time()
-        while not self._stopped.wait(PAUSE):
-            now = time.time()
-            if not 0 <= now - looked < LAPSE:
-                self._since = now
+    def _write(self) -> None:
+        self._board.write(self.rank, self._sign())
+
+    def _look_on(self, watch: Watch, stopped: threading.Event) -> None:
+        looked = time.monotonic()
+        while not stopped.wait(PAUSE):
+            now = time.monotonic()
+            self._awake += min(now - looked, LONGEST_PAUSE)
             looked = now
-            self._look(watch, now)
+            self._look(watch)
 
-    def _look(self, watch: Watch, now: float) -> None:
+    def _look(self, watch: Watch) -> None:
         limit = watch.timeout * (1.0 if self.warm else FIRST_FACTOR)
-        with suppress(OSError, ValueError):  # should not even this thread get its turn any more, a timer in C writes
-            faulthandler.dump_traceback_later(limit, file=self._log or sys.stderr)
-        signs, asked = self._board.read(), self._stop_signal(watch)
-        still = now - max(self._moved, self._since)
-        waited = 0.0 if asked is None else now - max(asked.at, self._since)
+        with suppress(Exception):  # should not even this thread get its turn any more, a timer in C writes
+            faulthandler.dump_traceback_later(limit, file=self._where_to_write())
+        signs, asked = self._hear(), self._stop_signal(watch)
+        still, silence = self._silence_of(self.rank), self._silence(signs)
+        waited = 0.0 if asked is None else time.time() - asked.at
         if not self._waits_for and (still > STACK_AT * limit or waited > STACK_AT * watch.grace):
             self._write_stack()
-        knows_most = self.size == 1 or bool(self._waits_for) == self._board.shared
-        first = self.rank == 0  # holds what was kept
-        if self._silence(now, signs) > limit + (0.0 if knows_most else OTHERS_FIRST):
-            watch.end(STUCK, self._report(still, now, signs))
-        elif asked is not None and waited > watch.grace + (0.0 if first else OTHERS_FIRST) and not self._saving(signs):
-            self._stop(watch, asked, f"stop was asked for {waited:.0f} s ago; ", self._report(still, now, signs))
-        else:
-            return
-        self._since = now  # who is still here was only warned
+        # With a board those who wait know who is missing; without one only the rank that is stuck knows that it is.
+        knows = self.size == 1 or bool(self._waits_for) == self._board.shared
+        saving = any(sign.saving for sign in (self._sign(), *signs[:1]))
+        if silence > limit + (0.0 if knows else OTHERS_FIRST):
+            watch.end(STUCK, self._report(still, signs))
+            self._heard.clear()  # who is still here was only warned
+        elif asked and not (self._obeyed or saving) and waited > watch.grace + (OTHERS_FIRST if self.rank else 0.0):
+            self._obeyed = True
+            self._stop(watch, asked, f"stop was asked for {waited:.0f} s ago; ", self._report(still, signs))
+
+    def _hear(self) -> list[Sign]:
+        """Return what all ranks said last, after noting what is new of it."""
+        signs = self._board.read()
+        for rank, sign in {self.rank: self._sign(), **dict(enumerate(signs))}.items():
+            if rank not in self._heard or self._heard[rank][0] != sign:
+                self._heard[rank] = sign, self._awake
+        return signs
+
+    def _silence_of(self, rank: int) -> float:
+        """Return for how many seconds a rank has said nothing new."""
+        return self._awake - self._heard[rank][1]
+
+    def _silence(self, signs: list[Sign]) -> float:
+        """Return for how many seconds nothing moves: this rank, or the longest silent of those that it waits for."""
+        still = self._silence_of(self.rank)
+        if not self._waits_for or not signs:
+            return still
+        missing = self._missing(signs)
+        others = map(self._silence_of, missing or range(len(signs)))
+        return min(still, max(others) if missing else min(others))
+
+    def _missing(self, signs: list[Sign]) -> list[int]:
+        """Return the ranks that have not come to where this one waits."""
+        return [rank for rank, sign in enumerate(signs) if sign.collectives < self._collectives]
 
     def _stop_signal(self, watch: Watch) -> Asked | None:
-        """Return the first stop signal that any rank got; tells the others of its own."""
+        """Return the first stop signal that any rank got; tells the others of this rank's."""
         if self._asked is None:
             self._asked = watch.asked()
             if self._asked is not None:
                 self._write()
-        seen = [Asked(sign.asked_at, sign.exit_code) for sign in self._board.read() if sign.asked_at]
-        return min([*seen, *([self._asked] if self._asked else [])], default=None)
-
-    def _saving(self, signs: list[Sign]) -> bool:
-        return self._doing == SAVING or (bool(signs) and signs[0].doing == SAVING)
+        signs = [self._sign(), *(sign for sign, _ in self._heard.values())]
+        return min((Asked(sign.asked_at, sign.exit_code) for sign in signs if sign.asked_at), default=None)
 
     def _stop(self, watch: Watch, asked: Asked, told: str, report: str) -> None:
         """End a job that a stop signal has waited for too long, with what was kept in memory if there is any."""
@@ -164,40 +193,30 @@ class Alive:
         else:
             watch.end(asked.exit_code, f"{told}{saved} written")
 
-    def _missing(self, signs: list[Sign]) -> list[int]:
-        """Return the ranks that have not come to where this one waits."""
-        return [rank for rank, sign in enumerate(signs) if sign.collectives < self._collectives]
-
-    def _silence(self, now: float, signs: list[Sign]) -> float:
-        """Return for how many seconds this rank, or the longest silent of those that it waits for, gave no sign."""
-        still = now - max(self._moved, self._since)
-        missing = self._missing(signs) if self._waits_for else []
-        if not missing:
-            return still
-        oldest = min(signs[rank].time for rank in missing)
-        return min(still, now - max(oldest, self._since))
-
-    def _report(self, still: float, now: float, signs: list[Sign]) -> str:
+    def _report(self, still: float, signs: list[Sign]) -> str:
         """Return who is stuck, for all that is known here."""
         if not self._waits_for:
             return f"no sign of life for {still:.0f} s ({self._doing}){self._stack(self.rank)}"
-        named = [self._named(rank, signs[rank], now) for rank in self._missing(signs)]
+        named = [self._named(rank, signs[rank]) for rank in self._missing(signs)]
         return f"waited {still:.0f} s for {self._waits_for}; not arrived: {', '.join(named) or 'nobody knows'}"
 
-    def _named(self, rank: int, sign: Sign, now: float) -> str:
-        said = f"{sign.doing}, last sign of life {now - sign.time:.0f} s ago" if sign.time else "no sign of life yet"
-        return f"rank {rank} ({said}{self._stack(rank)})"
+    def _named(self, rank: int, sign: Sign) -> str:
+        ago = f"last sign of life {time.time() - sign.time:.0f} s ago" if sign.time else "no sign of life yet"
+        return f"rank {rank} ({sign.doing or 'starting'}, {ago}{self._stack(rank)})"
 
     def _stack(self, rank: int) -> str:
         return "" if self._log_of is None else f"; its stack is in {self._log_of(rank)}"
+
+    def _where_to_write(self) -> Any:
+        return self._log or sys.__stderr__
 
     def _write_stack(self) -> None:
         """Write down where this rank is, once for every time that it stands still."""
         if self._stack_of == self._moved:
             return
         self._stack_of = self._moved
-        log: Any = self._log or sys.stderr
-        with suppress(OSError, ValueError):
+        log = self._where_to_write()
+        with suppress(Exception):  # there may be no screen to write it on
             log.write(f"{time.strftime('%F %T')} no sign of life ({self._doing}):\n")
             log.flush()
             faulthandler.dump_traceback(file=log)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import mmap
 import struct
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from baselines_ppo.common.files import open_bytes
 
-RECORD = struct.Struct("<dqdq80s")  # the fields of Sign
+RECORD = struct.Struct("<dqdq?80s")  # the fields of Sign
 
 
 class Sign(NamedTuple):
@@ -21,6 +20,7 @@ class Sign(NamedTuple):
     collectives: int = 0  # that it has entered
     asked_at: float = 0.0  # s since the epoch, when it got a stop signal; 0: none
     exit_code: int = 0  # that the signal asks for
+    saving: bool = False  # what a stop signal waits for, however long it takes
     doing: str = ""
 
 
@@ -36,10 +36,11 @@ class Board:
         return self._memory is not None
 
     def write(self, rank: int, sign: Sign) -> None:
-        """Replace a rank's record by a sign of now."""
+        """Replace a rank's record."""
         if self._memory is not None:
-            record = (time.time(), *sign[1:-1], sign.doing.encode()[:80])
-            RECORD.pack_into(self._memory, RECORD.size * rank, *record)
+            # In one piece: packed in place, a record is seen empty before it is seen new.
+            begin = RECORD.size * rank
+            self._memory[begin : begin + RECORD.size] = RECORD.pack(*sign[:-1], sign.doing.encode()[:80])
 
     def read(self) -> list[Sign]:
         """Return what all ranks said last."""

@@ -91,9 +91,9 @@ def _abort(error: BaseException | None) -> NoReturn:
 def end_all(exit_code: int, message: str) -> None:
     """End all ranks at once with a message of one line; also from a thread, when nobody else can.
 
-    A process that is no job of its own, as that of a notebook, is warned and left alone.
+    Where somebody types, as in a notebook, nothing is ended: there is a warning.
     """
-    if not _inside_job and not launched_by_mpi():
+    if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
         _report(f"warning: {message}\n")
     else:
         _end(exit_code, f"error: [rank {launched_rank()}] {message}; go on from the last checkpoint with --resume\n")

@@ -107,7 +107,7 @@ class RunFolder:
         path = self.path / PROGRESS
         if not path.exists():
             return
-        with path.open(newline="") as file:
+        with open_text(path, "r") as file:
             header, *rows = list(csv.reader(file)) or [["iteration"]]
         kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= iteration]
         temporary = path.with_suffix(".tmp")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
 from baselines_ppo.common.run_folder import CONFIG, new_run
 from baselines_ppo.common.shared_memory import remove_litter
 from baselines_ppo.common.signals import EXIT_CODES
-from baselines_ppo.run.train import search_runs
+from baselines_ppo.run.train import resolve_auto
 
 # An end that would come again, or that was asked for; after any other, such as a crash, the ranks are started again.
 FINAL = {0, *(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
@@ -26,6 +28,7 @@ FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives
 CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
 HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, HANGUP)
+FALLING = {"--load-path": "load_path", "--override": "override"}  # flags that `--resume auto` may make useless
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
@@ -79,25 +82,28 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
     """Return how to start and how to go on, always in one folder, which is chosen here if need be."""
     where = [] if hosts is None else ["-f", hosts]
     job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
+    options = resolve_auto(options)
     resume, logdir = options["resume"], options["logdir"]
-    if resume == "auto":
-        resume = search_runs(logdir, options)
-    given = _without(arguments, "--resume")
+    fallen = [flag for flag, name in FALLING.items() if not options[name]]
+    given = functools.reduce(_without, ["--resume", *fallen], arguments)
     begin = given if resume is None else [*given, "--resume", resume]
     if resume is not None and (Path(resume).expanduser() / CONFIG).exists():  # a run folder, not one checkpoint of it
         logdir = resume
     elif logdir is None:
-        env = options.get("env") or _stored_env(resume)
-        logdir = str(new_run(env, options.get("alg", "ppo2"), options.get("seed", 0)))
+        logdir = str(_new_folder(resume, options))
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
     return Plan([*job, *begin], [*job, *_without(given, "--load-path")], Path(logdir).expanduser())
 
 
-def _stored_env(resume: str | None) -> str:
-    """Return the environment of a checkpoint."""
-    if resume is None:
+def _new_folder(resume: str | None, options: dict[str, Any]) -> Path:
+    """Return a folder for a run that begins, from nothing or from a checkpoint."""
+    stored: dict[str, Any] = {}
+    if resume is not None:
+        stored = checkpoint.find(Path(resume).expanduser())[0].manifest.get("config", {})
+    named = {"alg": "ppo2", "seed": 0, **stored, **options}
+    if "env" not in named:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
-    return str(checkpoint.find(Path(resume).expanduser())[0].manifest.get("env", ""))
+    return new_run(str(named["env"]), str(named["alg"]), named["seed"])
 
 
 def _without(arguments: list[str], flag: str) -> list[str]:
@@ -123,7 +129,10 @@ class Supervisor:
     def run(self, command: list[str]) -> int:
         """Run a command to its end; returns its exit code, or minus the signal that killed it."""
         self._job = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_this
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=functools.partial(_end_with, os.getpid()),
         )
         try:
             self._deliver()
@@ -148,10 +157,12 @@ class Supervisor:
             self._job.send_signal(self._waiting.pop(0))
 
 
-def _end_with_this() -> None:
-    """Let the job save and end should this process be killed: nobody would restart it, or know of it."""
+def _end_with(parent: int) -> None:
+    """Let the job save and end should its parent, the supervisor, be killed: nobody would know of it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
+        if os.getppid() != parent:  # killed already
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _newest(folder: Path) -> str | None:

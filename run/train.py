@@ -25,16 +25,11 @@ from baselines_ppo.train import train
 
 def train_command(options: dict[str, Any]) -> int:
     """Train as the flags say; returns the exit code, the same on all ranks."""
+    options = world().on_root(lambda: resolve_auto(options), "the newest run")
     paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
     preset, watch, override = options.pop("preset"), options.pop("play"), options.pop("override")
     if watch:
         require_display()
-    if paths["resume"] == "auto":
-        paths["resume"] = _newest_run(paths["logdir"], options)
-        if paths["resume"] is not None:
-            paths["load_path"] = None  # the run that it began is under way
-        else:
-            override = ()  # the new run begins with what is given
     if paths["resume"] is None and "env" not in options:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     config = _configuration(paths["resume"], preset, options)
@@ -78,19 +73,22 @@ def _stored(path: str) -> TrainConfig:
     return from_json(found.manifest["config"])
 
 
-def _newest_run(logdir: str | None, options: dict[str, Any]) -> str | None:
-    """Return the run folder that `--resume auto` means, or None where there is none yet.
+def resolve_auto(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the run folder that `--resume auto` means, without what is of no use then.
 
-    It is the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
+    Where there is a run, --load-path has begun it; where there is none yet, --override is not needed.
     """
-    found = world().on_root(lambda: search_runs(logdir, options), "the newest run")
-    if found is None and world().is_root:
+    if options["resume"] != "auto":
+        return options
+    found = _search_runs(options["logdir"], options)
+    if found is None:
         print("nothing to resume yet; beginning a new run", flush=True)
-    return found
+        return {**options, "resume": None, "override": ()}
+    return {**options, "resume": found, "load_path": None}
 
 
-def search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
-    """Return the folder of the run that `--resume auto` means, or None where there is none yet."""
+def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
+    """Return the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed."""
 
     def resumable(folder: Path) -> bool:
         return (folder / CONFIG).exists() and any((folder / "checkpoints").glob(checkpoint.NAMES))

@@ -27,6 +27,7 @@ from baselines_ppo.common.launcher import launched_rank  # noqa: E402
 from baselines_ppo.common.policy import Policy  # noqa: E402
 from baselines_ppo.common.rollout import Collector, Rollout  # noqa: E402
 from baselines_ppo.common.tensorflow_start import start_tensorflow  # noqa: E402
+from baselines_ppo.common.vec_env import VecEnv  # noqa: E402
 from baselines_ppo.run.cli import main  # noqa: E402
 from baselines_ppo.training_run import TrainingRun  # noqa: E402
 
@@ -185,6 +186,11 @@ def long_iterations() -> None:
     Collector.collect = collect  # type: ignore[method-assign, assignment]
 
 
+def slow_close() -> None:
+    """Take four seconds to close the environments."""
+    VecEnv.close = lambda self: time.sleep(4)  # type: ignore[method-assign]
+
+
 def other_versions() -> None:
     """Let rank 1 have another version of a package than rank 0."""
     from baselines_ppo import handshake
@@ -241,6 +247,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "swapped-sums": swapped("sum"),
     "swapped-stacks": swapped("stack"),
     "long": long_iterations,
+    "slow-close": slow_close,
     "other-versions": other_versions,
     "nap-1": nap,
     "different": lambda: before(Collector, "collect", fail_differently),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from baselines_ppo.common.alive import OTHERS_FIRST, Alive, Watch
-from baselines_ppo.common.board import create_board
+from baselines_ppo.common.board import Sign, create_board, open_board
 from baselines_ppo.common.signals import Asked
 from tests.conftest import ROOT, command
 
@@ -37,9 +37,11 @@ def watching(
     ranks = [Rank(rank, size, timeout, grace) for rank in range(size)]
     for rank in ranks if shared else ():
         rank.alive.share(folder / "ranks" / "alive", lambda of: folder / "ranks" / f"{of:02d}.log")
-    yield ranks
-    for rank in ranks:
-        rank.alive.end()
+    try:
+        yield ranks
+    finally:
+        for rank in ranks:
+            rank.alive.end()
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -62,16 +64,62 @@ def test_signs_of_life_are_seen_by_all_ranks(tmp_path: Path) -> None:
 
 
 def test_a_slow_rank_that_gives_signs_of_life_is_waited_for(tmp_path: Path) -> None:
-    with watching(tmp_path, 2, timeout=1.0) as (waiting, slow):
+    with watching(tmp_path, 2, timeout=2.0) as (waiting, slow):
         waiting.alive.enter("the rollouts")
-        for step in range(25):
+        for step in range(40):
             slow.alive.note(f"collecting, step {step}")
             time.sleep(0.1)
         assert waiting.ended == slow.ended == []
         until(lambda: waiting.ended)
     code, text = waiting.ended[0]
     assert code == 70
-    assert "not arrived: rank 1 (collecting, step 24, last sign of life 1 s ago" in text
+    assert re.search(r"not arrived: rank 1 \(collecting, step 39, last sign of life \d+ s ago", text)
+
+
+def test_a_slow_rank_that_comes_at_last_raises_no_alarm(tmp_path: Path) -> None:
+    """What all have come to takes its time as well."""
+    with watching(tmp_path, 2, timeout=2.0) as (waiting, slow):
+        waiting.alive.enter("the rollouts")
+        for step in range(40):
+            slow.alive.note(f"collecting, step {step}")
+            time.sleep(0.1)
+        slow.alive.enter("the rollouts")
+        time.sleep(1.0)
+        assert waiting.ended == slow.ended == []
+        until(lambda: waiting.ended)  # nobody leaves it any more
+    assert waiting.ended[0][1].endswith("for the rollouts; not arrived: nobody knows")
+
+
+def test_with_a_board_those_who_wait_speak(tmp_path: Path) -> None:
+    with watching(tmp_path, 2, timeout=1.0) as (waiting, stuck):
+        stuck.alive.note("collecting, step 3")
+        waiting.alive.enter("the rollouts")
+        until(lambda: waiting.ended)
+        assert stuck.ended == []
+
+
+def test_records_are_never_seen_half_written(tmp_path: Path) -> None:
+    """By another process, which reads all the time."""
+    board_file = tmp_path / "ranks" / "alive"
+    create_board(board_file, 1)
+    board = open_board(board_file, 1)
+    board.write(0, Sign(1.0, 1, 1.0, 1, True, "x" * 80))
+    code = (
+        "import sys; from pathlib import Path; from baselines_ppo.common.board import open_board\n"
+        f"board = open_board(Path({str(board_file)!r}), 1)\n"
+        "print('ready', flush=True)\n"
+        "odd = [sign for sign in (board.read()[0] for _ in range(200_000)) if 0 in sign[:4]]\n"
+        "print(len(odd))"
+    )
+    reader = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == "ready\n"
+    count = 1
+    while reader.poll() is None:
+        count += 1
+        board.write(0, Sign(float(count), count, float(count), count, True, "x" * 80))
+    assert reader.stdout.read() == "0\n"
+    board.close()
 
 
 def test_of_several_missing_ranks_the_longest_silent_decides(tmp_path: Path) -> None:
@@ -83,11 +131,11 @@ def test_of_several_missing_ranks_the_longest_silent_decides(tmp_path: Path) -> 
             assert time.monotonic() < end
             busy.alive.note("collecting, step 9")
             time.sleep(0.1)
-    assert "rank 2 (collecting, step 3, last sign of life 1 s ago" in waiting.ended[0][1]
+    assert "rank 2 (collecting, step 3, last sign of life " in waiting.ended[0][1]
 
 
 def test_before_there_is_a_board_the_stuck_rank_itself_speaks(tmp_path: Path) -> None:
-    with watching(tmp_path, 2, timeout=0.5, shared=False) as (waiting, stuck):
+    with watching(tmp_path, 2, timeout=1.0, shared=False) as (waiting, stuck):
         waiting.alive.enter("the environments")
         stuck.alive.note("making environments")
         until(lambda: stuck.ended)
@@ -108,7 +156,7 @@ def test_a_stop_signal_of_another_rank_lets_rank_0_save_what_it_kept(tmp_path: P
         root.alive.enter("the rollouts")
         other.alive.note("learning")
         other.asked = Asked(time.time(), 130)
-        until(lambda: root.alive.signs()[0].doing == "saving")
+        until(lambda: root.alive.signs()[0].saving)
         time.sleep(OTHERS_FIRST + 1.5)
         assert root.ended == other.ended == []
         slowly.set()
@@ -116,6 +164,40 @@ def test_a_stop_signal_of_another_rank_lets_rank_0_save_what_it_kept(tmp_path: P
     code, text = root.ended[0]
     assert code == 130
     assert text.endswith("ckpt-00000007 written")
+
+
+def test_the_end_of_the_watch_waits_for_what_it_saves(tmp_path: Path) -> None:
+    saved: list[str] = []
+
+    def rescue() -> str:
+        time.sleep(2)
+        saved.append("ckpt-00000007")
+        return saved[0]
+
+    with watching(tmp_path, 1, grace=0.2) as (alone,):
+        alone.alive.rescue = rescue
+        alone.asked = Asked(time.time(), 75)
+        until(lambda: alone.alive.signs()[0].saving)
+        alone.alive.end()
+        assert saved
+    assert [code for code, _ in alone.ended] == [75]
+
+
+def test_a_job_that_is_stuck_and_suspended_by_turns_is_ended(tmp_path: Path) -> None:
+    """As where jobs take turns: only the time for which it was awake counts."""
+    code = (
+        "import time; from tests.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True)\n"
+        "while not rank.ended: time.sleep(0.1)"
+    )
+    process = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    for _ in range(2):
+        time.sleep(3.5)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
 
 
 def test_a_process_that_was_stopped_and_goes_on_raises_no_alarm(tmp_path: Path) -> None:
@@ -147,8 +229,9 @@ def test_a_watch_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_notebook_is_warned_and_left_alone(tmp_path: Path) -> None:
     """`train` in a process that is no job of its own, with an environment that stands still for a while."""
     code = (
-        "import time\n"
+        "import sys, time\n"
         "from baselines_ppo import configure, train\n"
+        "sys.ps1 = '>>> '\n"
         "from tests.environments import Forever\n"
         "class Napping(Forever):\n"
         "    steps = 0\n"

@@ -88,7 +88,7 @@ def tail(command: list[str]) -> list[str]:
 def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that is chosen once, and left as soon as it has a checkpoint."""
     monkeypatch.chdir(tmp_path)
-    stored = {"env": "CartPole-v1", "iteration": 1}
+    stored = {"config": {"env": "CartPole-v1"}}
     checkpoint.save(tmp_path / "old" / "checkpoints", "ckpt-00000001", stored, {"x": np.zeros(1)})
     one = "old/checkpoints/ckpt-00000001"
     new = plan_of("--env", "CartPole-v1", "--load-path=old", "--seed", "3")
@@ -108,6 +108,15 @@ def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     automatic = plan_of("--env", "CartPole-v1", "--seed", "3", "--resume", "auto")
     assert automatic.folder == new.folder
     assert tail(automatic.next()) == ["--env", "CartPole-v1", "--seed", "3", "--resume", str(new.folder)]
+    requeued = plan_of("--env", "CartPole-v1", "--seed", "3", "--load-path", "old", "--resume", "auto")
+    assert requeued.command == automatic.command
+    fresh = plan_of("--env", "CartPole-v1", "--logdir", "none", "--override", "learning_rate", "--resume", "auto")
+    assert tail(fresh.command) == ["--env", "CartPole-v1", "--logdir", "none"]
+    other = {**stored, "config": {"env": "Swimmer-v4", "alg": "trpo", "seed": 7}}
+    checkpoint.save(Path("other/checkpoints"), "ckpt-00000001", other, {"x": np.zeros(1)})
+    named = plan_of("--resume", "other/checkpoints/ckpt-00000001").folder
+    assert named.parent == Path("runs/Swimmer-v4")
+    assert (named.name[:5], named.name[-2:]) == ("trpo-", "-7")
     with pytest.raises(UsageError, match="which environment"):
         plan_of("--seed", "3")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from baselines_ppo.common import checkpoint
 from baselines_ppo.common.alive import Alive, Watch
 from baselines_ppo.common.board import create_board
 from baselines_ppo.common.failures import Failure
+from baselines_ppo.common.files import open_text
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.run.cli import main
 
-NAMES = ("config.json", ".config.json", "lock", "progress.csv", "progress.tmp", "ranks/alive", "ranks/00.log")
+NAMES = (".config.json", "lock", "progress.csv", "progress.tmp", "ranks/alive", "ranks/00.log")
 
 
 def forged(folder: Path, name: str, target: Path) -> RunFolder:
@@ -46,8 +48,19 @@ def test_nothing_is_written_through_a_link(name: str, tmp_path: Path) -> None:
     alive.begin(Watch(60.0, 60.0, lambda: None, lambda code, text: None))
     alive.share(folder.board, folder.rank_log)
     alive.note("collecting")
+    alive._write_stack()
     alive.end()
     assert mine.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipe_in_place_of_a_file_does_not_wait_for_ever(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    for mode in ("r", "a", "a+"):
+        with pytest.raises(OSError):
+            open_text(path, mode)
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "ranks"])

@@ -34,8 +34,8 @@ def test_a_rank_that_is_stuck_is_named_and_ends_the_job(fault: str, stuck: int, 
     finished = faulty(2, f"stub+{fault}", *SHORT, "--timeout", 2)
     assert finished.returncode == 70
     assert re.search(
-        rf"error: \[rank {1 - stuck}\] waited [23] s for the rollouts; not arrived: rank {stuck} "
-        rf"\(collecting, last sign of life [23] s ago; its stack is in run/ranks/0{stuck}.log\)",
+        rf"error: \[rank {1 - stuck}\] waited \d+ s for the rollouts; not arrived: rank {stuck} "
+        rf"\(collecting, last sign of life \d+ s ago; its stack is in run/ranks/0{stuck}.log\)",
         finished.stderr,
     ), finished.stderr
     assert newest(tmp_path).manifest["iteration"] == 2
@@ -80,6 +80,13 @@ def test_a_stop_signal_in_a_long_iteration_saves_the_state_before_it(
     assert saved.items() <= now.items()
     assert faulty(2, "stub+none", *SMALL, "--num-timesteps", 64, "--logdir", "whole").returncode == 0
     assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_stop_that_is_saved_may_take_its_time_to_close(ranks: int, tmp_path: Path) -> None:
+    with Training(tmp_path, "stub+slow-close", after=2, flags=("--grace", 1), ranks=ranks) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 75
 
 
 def test_ranks_that_are_merely_late_raise_no_alarm(faulty: Run) -> None:
