@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 
 def load(path: str) -> Agent:
-    """Load a trained agent from a run folder, a checkpoint or an agent folder; needs no TensorFlow.
+    """Load a trained agent from a run folder, a checkpoint, an agent folder or `zoo:NAME`; needs no TensorFlow.
 
     Raises:
       LoadError: the folder is missing, damaged or not an agent.

@@ -119,7 +119,7 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     """Return the newest valid checkpoint at a path, read by rank 0, on all ranks."""
     if path is None:
         return None
-    found, skipped = comm.on_root(lambda: checkpoint.find(Path(path).expanduser()), "a checkpoint")
+    found, skipped = comm.on_root(lambda: checkpoint.find(path), "a checkpoint")
     if comm.is_root:
         for reason in skipped:
             sys.stderr.write(f"warning: skipping a checkpoint: {reason}\n")

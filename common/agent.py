@@ -45,13 +45,18 @@ class Agent:
         self, batch: np.ndarray, deterministic: bool = True, rng: np.random.Generator | None = None
     ) -> np.ndarray:
         """Return environment actions [n, ...] for observations [n, ...] that are arrays already; see `act`."""
+        distribution = self.policy.distribution
+        noise = None if deterministic else distribution.noise(rng or np.random.default_rng(), len(batch))
+        return self.act_with_noise(batch, noise)
+
+    def act_with_noise(self, batch: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+        """Return environment actions [n, ...] for arrays [n, ...], drawn with noise [n, ...]; None: the most likely."""
         if len(self._states) != len(batch):
             self._states = self.policy.initial_states(len(batch))
         normalized = batch if self.policy.sees_images else self.policy.normalize(batch.astype(np.float32))
-        if deterministic:
+        if noise is None:
             actions, self._states = self.policy.mode(normalized, self._states)
         else:
-            noise = self.policy.distribution.noise(rng or np.random.default_rng(), len(batch))
             actions, _, self._states, _ = self.policy.sample(normalized, self._states, noise)
         return self.policy.network.action.to_environment(actions)
 
@@ -83,12 +88,12 @@ def _batch_size(observation: Any) -> int | None:
 
 
 def load_agent(path: str | Path) -> Agent:
-    """Return the agent at a run folder (its newest valid checkpoint), a checkpoint or an agent folder.
+    """Return the agent at a run folder (its newest valid checkpoint), a checkpoint, an agent folder or zoo:NAME.
 
     Raises:
       LoadError: there is none, or it is damaged or incomplete.
     """
-    checkpoint, _ = find(Path(path).expanduser())
+    checkpoint, _ = find(path)
     return agent_of(checkpoint)
 
 

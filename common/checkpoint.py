@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo.common.failures import LoadError, WriteError, short
+from baselines_ppo.common.pretrained import locate
 
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
@@ -56,14 +57,23 @@ def save(folder: Path, name: str, manifest: dict[str, Any], arrays: dict[str, np
         _write_synced(temporary / ARRAYS, data)
         _write_synced(temporary / MANIFEST, text.encode())
         _sync_folder(temporary)
-        if final.exists():  # a damaged one of the same name; a valid one would have been continued from
-            _remove(final)
-        temporary.rename(final)
-        _sync_folder(folder)
+        put(temporary, final)  # in place of a damaged one of the same name: a valid one would have been continued from
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)  # it would keep a full disk full
         raise WriteError(f"checkpoint {final} not written: {error.strerror or error}") from error
     return final
+
+
+def put(new: Path, final: Path) -> None:
+    """Give a complete folder its name; one that has it is deleted.
+
+    Raises:
+      OSError: it cannot be done.
+    """
+    if final.exists():
+        _remove(final)
+    new.rename(final)
+    _sync_folder(final.parent)
 
 
 def load(path: Path) -> Checkpoint:
@@ -74,7 +84,7 @@ def load(path: Path) -> Checkpoint:
     """
     manifest = _read_manifest(path)
     try:
-        data = _read_regular(path / ARRAYS, LARGEST_ARRAYS)
+        data = read_regular(path / ARRAYS, LARGEST_ARRAYS)
         expected = manifest["files"][ARRAYS]
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
             raise LoadError(f"{path}: {ARRAYS} is damaged (checksum)")
@@ -83,17 +93,16 @@ def load(path: Path) -> Checkpoint:
         raise LoadError(f"{path}: {ARRAYS} cannot be read: {short(error)}") from None
 
 
-def find(path: Path) -> tuple[Checkpoint, list[str]]:
-    """Return the newest valid checkpoint at a path, and why newer ones were skipped.
+def find(typed: str | Path) -> tuple[Checkpoint, list[str]]:
+    """Return the newest valid checkpoint at what a user typed, and why newer ones were skipped.
 
     Args:
-      path: a run folder, its checkpoints folder, or a single checkpoint or agent folder.
+      typed: a run folder, its checkpoints folder, a single checkpoint or agent folder, or a pretrained agent's name.
 
     Raises:
       LoadError: there is none.
     """
-    if not path.exists():
-        raise LoadError(f"{path} does not exist")
+    path = locate(typed)
     if (path / MANIFEST).exists() or path.name.startswith("ckpt-"):
         return load(path), []
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
@@ -148,8 +157,7 @@ def _remove(path: Path) -> None:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        text = _read_regular(path / MANIFEST, LARGEST_MANIFEST).decode()
-        manifest = json.loads(text, parse_constant=_refuse_constant)
+        manifest = read_json(path / MANIFEST, LARGEST_MANIFEST)
     except FileNotFoundError:
         raise LoadError(f"{path}: no {MANIFEST}; not a checkpoint or agent folder, or an incomplete one") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -168,12 +176,28 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def read_json(path: Path, largest: int) -> Any:
+    """Return what a file of strict JSON holds, which may come from a stranger.
+
+    Args:
+      largest: number of bytes.
+
+    Raises:
+      OSError, ValueError, RecursionError: it is no such file.
+    """
+    return json.loads(read_regular(path, largest).decode(), parse_constant=_refuse_constant)
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _read_regular(path: Path, largest: int) -> bytes:
-    """Return the bytes of a regular file, following no symbolic link."""
+def read_regular(path: Path, largest: int) -> bytes:
+    """Return the bytes of a regular file, following no symbolic link.
+
+    Raises:
+      OSError, ValueError: it is no such file, or has more bytes than `largest`.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would block for ever
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)

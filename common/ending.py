@@ -21,6 +21,7 @@ from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
 
 T = TypeVar("T")
 
+CLOSED_OUTPUT = 128 + 13  # as the shell reports SIGPIPE
 LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mixed up
 
 
@@ -53,6 +54,8 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         text = "stopped at once; a training goes on from its last checkpoint with --resume\n"
         _end(STOPPED_BY_CTRL_C, text if launched_rank() == 0 else "")
+    except BrokenPipeError:  # as behind `| head`
+        _end(CLOSED_OUTPUT, "stopped: nobody reads the output any more\n")
     except BaseException as error:  # SystemExit too: no rank may leave alone
         _abort(error)
 

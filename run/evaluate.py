@@ -5,36 +5,75 @@ from __future__ import annotations
 import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
-from baselines_ppo.common.backends import Backend, Unusable, make_backend
+from baselines_ppo.common.backends import make_backend
 from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
-from baselines_ppo.common.failures import DataError, LoadError
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
-from baselines_ppo.common.seeding import Purpose, episode_seed, generator
+from baselines_ppo.run.episodes import Episode, Episodes
+from baselines_ppo.zoo.card import MODES, Score
+
+ROWS = 64  # episodes at once, at most
 
 
 def evaluate(
     agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None, episodes: int, seed: int
 ) -> int:
-    """Print returns of both action modes over the same episodes, which the ranks share; returns the exit code."""
+    """Print returns of both action modes over the same episodes; returns the exit code."""
     comm = world()
     loaded, env_id, wrappers = comm.together(lambda: trusted(agent, env, wrapper, network))
-    own, backend = range(comm.rank, episodes, comm.size), make_backend(env_id, wrappers, 1)
-    outcomes = {
-        mode: [play_episode(loaded, backend, env_id, seed, episode, mode == "deterministic") for episode in own]
-        for mode in ("deterministic", "stochastic")
-    }
-    backend.close()
-    gathered = comm.gather(outcomes)
-    if gathered is not None:
+    played = measure(loaded, env_id, wrappers, episodes, seed)
+    if comm.is_root:
         print(f"{loaded.path} on {env_id}: {episodes} episodes of seed {seed}, statistics frozen")
         print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
-        for mode in outcomes:
-            pairs = np.array([pair for part in gathered for pair in part[mode]])
-            returns, lengths = pairs[:, 0], pairs[:, 1]
-            figures = (returns.mean(), returns.std(), returns.min(), returns.max())
-            print(f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{lengths.mean():>14.1f}")
+        for mode, outcomes in played.items():
+            score = score_of(outcomes)
+            figures = (score.mean, score.std, score.min, score.max)
+            print(f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{score.mean_length:>14.1f}")
     return 0
+
+
+def measure(
+    agent: Agent, env_id: str, wrappers: tuple[str, ...], episodes: int, seed: int, rows: int = ROWS
+) -> dict[str, list[Episode]]:
+    """Return, by action mode, what the same episodes come to; the ranks share them, and all have the result.
+
+    Args:
+      rows: how many are played at once, which changes nothing but the time it takes.
+
+    Raises:
+      UsageError: the environment is not supported.
+      LoadError: it has other spaces than the agent.
+      DataError: it raised, or gave something unusable.
+    """
+    comm = world()
+    own = range(comm.rank, episodes, comm.size)
+    rows = max(1, min(rows, len(own)))
+
+    def play() -> dict[str, list[Episode]]:
+        backend = make_backend(env_id, wrappers, rows)
+        try:
+            player = Episodes(agent, backend, rows, env_id, seed)
+            return {mode: player.play(own, mode == "deterministic") for mode in MODES}
+        finally:
+            backend.close()
+
+    played = comm.together(play)
+    parts = comm.broadcast(comm.gather(played)) or []
+    return {mode: [parts[k % comm.size][mode][k // comm.size] for k in range(episodes)] for mode in MODES}
+
+
+def score_of(episodes: list[Episode]) -> Score:
+    """Return the figures of some episodes."""
+    returns = np.array([episode.episode_return for episode in episodes])
+    flags = [episode.flags_reached for episode in episodes if episode.flags_reached is not None]
+    return Score(
+        mean=float(returns.mean()),
+        std=float(returns.std()),
+        min=float(returns.min()),
+        max=float(returns.max()),
+        mean_length=float(np.mean([episode.length for episode in episodes])),
+        flags_reached=float(np.mean(flags)) if flags else None,
+    )
 
 
 def trusted(
@@ -50,32 +89,3 @@ def trusted(
     loaded = load_agent(agent)
     wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
     return loaded, env or check_stored_id(loaded.env_id), wrappers
-
-
-def play_episode(
-    agent: Agent, backend: Backend, env_id: str, seed: int, episode: int, deterministic: bool
-) -> tuple[float, int]:
-    """Return the raw undiscounted return and the length of one episode in a backend of one row.
-
-    Raises:
-      LoadError: the environment has other spaces than the agent.
-      DataError: the environment raised, or gave something unusable.
-    """
-    network = agent.policy.network
-    if (backend.observation.shape, backend.action) != (network.observation.shape, network.action):
-        raise LoadError(f"{agent.path} was trained on {agent.env_id}; {env_id} has other observations or actions")
-    rng = generator(seed, Purpose.EVALUATION, 1, episode)
-    agent.reset()
-    total, length, ended = 0.0, 0, False
-    try:
-        observations = backend.reset([0], [episode_seed(seed, 0, episode, Purpose.EVALUATION)])
-        while not ended:
-            step = backend.step(agent.act_encoded(observations, deterministic, rng), [0])
-            if step.raised:
-                raise Unusable(0, step.raised[0])
-            observations = step.observations
-            total, length = total + float(step.rewards[0]), length + 1
-            ended = bool(step.terminated[0] or step.truncated[0])
-    except Unusable as unusable:
-        raise DataError(f"env {env_id}, evaluation episode {episode}, step {length}: {unusable}") from None
-    return total, length

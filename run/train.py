@@ -67,7 +67,7 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
 
 
 def _stored(path: str) -> TrainConfig:
-    found, _ = checkpoint.find(Path(path).expanduser())
+    found, _ = checkpoint.find(path)
     if not isinstance(found.manifest.get("config"), dict):
         raise LoadError(f"{found.path} is an agent, not a checkpoint; begin a new run from it with --load-path")
     return from_json(found.manifest["config"])

@@ -10,7 +10,7 @@ import pytest
 
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.backends import make_backend
-from baselines_ppo.run.evaluate import play_episode
+from baselines_ppo.run.episodes import Episodes
 
 SHAPE: dict[str, Any] = {"num_envs": 8, "num_steps": 32, "hidden_sizes": (32,), "num_timesteps": 30 * 256}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -63,9 +63,9 @@ def score(task: str, alg: str, folder: Path, episodes: int = 20, **settings: Any
 def evaluated(folder: Path, episodes: int) -> float:
     agent = load(str(folder))
     backend = make_backend(agent.env_id, agent.wrappers, 1)
-    outcomes = [play_episode(agent, backend, agent.env_id, 0, episode, True) for episode in range(episodes)]
+    outcomes = Episodes(agent, backend, 1, agent.env_id, 0).play(range(episodes), deterministic=True)
     backend.close()
-    return float(np.mean([episode_return for episode_return, _ in outcomes]))
+    return float(np.mean([outcome.episode_return for outcome in outcomes]))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""Episodes of a trained agent, several at once; what each comes to depends on its number and the seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from baselines_ppo.common.agent import Agent
+from baselines_ppo.common.backends import Backend, Unusable
+from baselines_ppo.common.failures import DataError, LoadError, short
+from baselines_ppo.common.seeding import Purpose, episode_seed, generator
+
+
+class Episode(NamedTuple):
+    """What one episode came to."""
+
+    episode_return: float  # raw, undiscounted
+    length: int  # steps
+    flags_reached: int | None  # None where there are no flags
+
+
+class Episodes:
+    """Plays numbered episodes in the rows of a backend; where one ends, the next begins."""
+
+    def __init__(self, agent: Agent, backend: Backend, rows: int, env_id: str, seed: int) -> None:
+        """Take over a backend of so many rows, none of which has begun.
+
+        Raises:
+          LoadError: the environment has other spaces than the agent.
+        """
+        check_fit(agent, backend, env_id)
+        self._agent, self._backend, self._env_id, self._seed = agent, backend, env_id, seed
+        self._fresh = backend.capture()  # before anything was played that an environment might remember
+        self._numbers = np.zeros(rows, dtype=np.int64)
+        self._lengths = np.zeros(rows, dtype=np.int64)
+        self._returns = np.zeros(rows)
+        self._generators = [self._noise_of(0)] * rows
+        self._observations = np.zeros((rows, *backend.observation.shape), backend.observation.dtype)
+
+    def play(self, numbers: Iterable[int], deterministic: bool) -> list[Episode]:
+        """Return what the episodes of these numbers come to, in their order.
+
+        Raises:
+          DataError: the environment raised, or gave something unusable.
+        """
+        waiting = list(numbers)
+        order, played = list(waiting), dict[int, Episode]()
+        self._agent.reset()
+        try:
+            under_way = self._begin(range(len(self._numbers)), waiting)
+            while under_way:
+                ended = self._step(under_way, deterministic)
+                played |= self._outcomes(ended)
+                begun = self._begin(ended, waiting)
+                under_way = [row for row in under_way if row in begun or row not in ended]
+        except Unusable as unusable:
+            raise DataError(f"env {self._env_id}, {self._where(unusable.row)}: {unusable}") from None
+        return [played[number] for number in order]
+
+    def _begin(self, rows: Iterable[int], waiting: list[int]) -> list[int]:
+        """Begin the episodes that come next, as many as there are rows for; returns these rows."""
+        begun = [row for row, _ in zip(rows, list(waiting), strict=False)]
+        if not begun:
+            return []
+        for row in begun:
+            self._numbers[row] = waiting.pop(0)
+            self._generators[row] = self._noise_of(int(self._numbers[row]))
+        seeds = [episode_seed(self._seed, 0, int(self._numbers[row]), Purpose.EVALUATION) for row in begun]
+        self._lengths[begun], self._returns[begun] = 0, 0.0
+        if self._fresh is not None:
+            self._backend.restore(begun, [{name: x[row] for name, x in self._fresh.items()} for row in begun])
+        self._observations[begun] = self._backend.reset(begun, seeds)
+        self._agent.reset(np.isin(np.arange(len(self._numbers)), begun))
+        return begun
+
+    def _step(self, rows: list[int], deterministic: bool) -> list[int]:
+        """Step these rows; returns those whose episode has ended."""
+        draw = self._agent.policy.distribution.noise
+        noise = None if deterministic else np.concatenate([draw(stream, 1) for stream in self._generators])
+        step = self._backend.step(self._agent.act_with_noise(self._observations, noise), rows)
+        for row, reason in step.raised.items():
+            raise Unusable(row, reason)
+        self._observations[rows] = step.observations
+        self._lengths[rows] += 1
+        self._returns[rows] += step.rewards
+        return [row for row, ended in zip(rows, step.terminated | step.truncated, strict=True) if ended]
+
+    def _outcomes(self, rows: list[int]) -> dict[int, Episode]:
+        """Return what the episodes that ended in these rows came to, by their numbers."""
+        if not rows:
+            return {}
+        for row in rows:
+            if not np.isfinite(self._returns[row]):
+                raise Unusable(row, f"the return is {self._returns[row]}")
+        flags = self._backend.flags_reached()
+        return {
+            int(self._numbers[row]): Episode(
+                float(self._returns[row]), int(self._lengths[row]), None if flags is None else int(flags[row])
+            )
+            for row in rows
+        }
+
+    def _noise_of(self, number: int) -> np.random.Generator:
+        return generator(self._seed, Purpose.EVALUATION, 1, number)
+
+    def _where(self, row: int | None) -> str:
+        if row is None:
+            return f"evaluation episodes {self._numbers.min()} to {self._numbers.max()}"
+        return f"evaluation episode {self._numbers[row]}, step {self._lengths[row]}"
+
+
+def check_fit(agent: Agent, backend: Backend, env_id: str) -> None:
+    """Check that an agent sees and does what there is to be seen and done in an environment.
+
+    Raises:
+      LoadError: the environment has other spaces than the agent.
+    """
+    network = agent.policy.network
+    if (backend.observation.shape, backend.action) != (network.observation.shape, network.action):
+        trained = f"{short(agent.path)} was trained on {short(agent.env_id)}"
+        raise LoadError(f"{trained}; {env_id} has other observations or actions")

@@ -1,0 +1,175 @@
+"""From a checkpoint to what the zoo keeps of it: an agent's files, its card, its picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+
+from baselines_ppo.common.agent import Agent
+from baselines_ppo.common.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
+from baselines_ppo.common.envs import (
+    check_stored_id,
+    check_stored_wrappers,
+    explained,
+    make_environment,
+    registered,
+)
+from baselines_ppo.common.failures import LoadError, short
+from baselines_ppo.config import TrainConfig, all_fields, from_json
+from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
+from baselines_ppo.start import HARMLESS
+from baselines_ppo.zoo.card import Card, Score
+
+STATISTICS = ("observations/", "value_targets/", "rewards/")
+ACTED_ON = ("env", "wrapper", "policy", "clip_observations")  # of a manifest
+TRAINING = ("config", "total_steps", "seconds", "lineage", "platform")  # likewise, kept for the card
+WIDTH, HEIGHT, QUALITY = 480, 360, 85  # of pictures
+SHOWN_STEPS = 100  # into an episode, at most, that the picture shows
+
+
+class Training(NamedTuple):
+    """How an agent was trained."""
+
+    config: TrainConfig
+    command: str
+    ranks: tuple[int, ...]  # of each stretch between two starts
+    total_steps: int
+    exact: bool  # whether no setting was changed on the way
+    seconds: float
+    versions: dict[str, str | None]
+
+
+def agent_files(found: Checkpoint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return manifest and arrays of the agent in a checkpoint, without what only its training needs.
+
+    Raises:
+      LoadError: it is not a checkpoint of a training.
+    """
+    manifest, arrays = found.manifest, found.arrays
+    if missing := [name for name in (*ACTED_ON, *TRAINING) if name not in manifest]:
+        raise LoadError(f"{found.path} is not a checkpoint of a training: no {', '.join(missing)}")
+    kept = {name: x for name, x in arrays.items() if name == "parameters" or name.startswith(STATISTICS)}
+    training = {name: manifest[name] for name in TRAINING}
+    return {"kind": "agent", **{name: manifest[name] for name in ACTED_ON}, "training": training}, kept
+
+
+def training_of(agent: Checkpoint) -> Training:
+    """Return how an agent was trained, as its own manifest says.
+
+    Raises:
+      LoadError: it does not say so, or not of the environment that it is for.
+    """
+    try:
+        facts, manifest = agent.manifest["training"], agent.manifest
+        config = from_json(facts["config"])
+        if (config.env, config.wrapper) != (manifest["env"], tuple(manifest["wrapper"])):
+            raise ValueError(f"it is for {manifest['env']}, but was trained on {config.env}")
+        check_stored_id(config.env)
+        check_stored_wrappers(config.wrapper)
+        ranks = tuple(int(stretch["ranks"]) for stretch in facts["lineage"])
+        command = command_of(config, max(ranks))
+        exact = all(stretch["exact"] is True for stretch in facts["lineage"])
+        steps, seconds = int(facts["total_steps"]), float(facts["seconds"])
+        return Training(config, command, ranks, steps, exact, seconds, facts["platform"])
+    except Exception as error:  # a file from a stranger may be wrong in any way
+        raise LoadError(f"{agent.path} does not say how it was trained: {short(error)}") from None
+
+
+def card_of(agent: Checkpoint, episodes: int, seed: int, deterministic: Score, stochastic: Score) -> Card:
+    """Return the card of an agent in its folder, from its own files and these scores.
+
+    Raises:
+      LoadError: its manifest does not say how it was trained.
+      UsageError: its environment is not installed.
+    """
+    training = training_of(agent)
+    config = training.config
+    with explained(config.env):
+        threshold = gymnasium.spec(registered(config.env)).reward_threshold
+    return Card(
+        environment=config.env,
+        algorithm=config.alg,
+        preset=_preset_name(config),
+        command=training.command,
+        seed=config.seed,
+        exact=training.exact,
+        ranks=training.ranks,
+        total_steps=training.total_steps,
+        seconds=training.seconds,
+        versions=training.versions,
+        threshold=threshold,
+        manifest_sha256=digest(agent.path / MANIFEST),
+        arrays_sha256=digest(agent.path / ARRAYS),
+        episodes=episodes,
+        evaluation_seed=seed,
+        deterministic=deterministic,
+        stochastic=stochastic,
+    )
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of an agent's file.
+
+    Raises:
+      OSError, ValueError: it is no regular file.
+    """
+    return hashlib.sha256(read_regular(path, LARGEST_ARRAYS)).hexdigest()
+
+
+def command_of(config: TrainConfig, ranks: int) -> str:
+    """Return the command that trains as a configuration says: its environment's preset, and what differs from it."""
+    base = {item.name: value for _, item, value in all_fields(configure(config.env, config.alg))}
+    always = {"env": config.env, "alg": config.alg, "seed": config.seed}
+    changed = {
+        item.name: value
+        for _, item, value in all_fields(config)
+        if value != base[item.name] and item.name not in (*always, *HARMLESS)
+    }
+    launcher = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
+    flags = [word for name, value in (always | changed).items() for word in _flag(name, value)]
+    return shlex.join([*launcher, "python", "-m", "baselines_ppo.run", *flags])
+
+
+def picture_of(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> bytes:
+    """Return a picture of an agent at its task, as JPEG.
+
+    Raises:
+      Exception: whatever stands in the way of drawing here.
+    """
+    from PIL import Image
+
+    from baselines_ppo.run.pictures import pictures_of  # MuJoCo, which nothing else here needs
+
+    environment = make_environment(env_id, wrappers, render_mode="rgb_array")
+    try:
+        pictures = pictures_of(environment, env_id, WIDTH, HEIGHT)
+        agent.reset()
+        observation, _ = environment.reset(seed=0)
+        for _ in range(SHOWN_STEPS):
+            observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
+            if terminated or truncated:
+                break
+        picture = pictures()
+    finally:
+        environment.close()
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "JPEG", quality=QUALITY)
+    return data.getvalue()
+
+
+def _preset_name(config: TrainConfig) -> str | None:
+    """Return the name of the preset that the environment has, None if it has none."""
+    name = config.env.rpartition(":")[2]
+    return name if name in PRESETS[config.alg] or preset_of(name, config.alg) is ATARI else None
+
+
+def _flag(name: str, value: Any) -> tuple[str, str]:
+    if isinstance(value, tuple):
+        value = ",".join(map(str, value))
+    return "--" + name.replace("_", "-"), str(value).lower() if value is None or isinstance(value, bool) else str(value)

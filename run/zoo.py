@@ -1,0 +1,191 @@
+"""`zoo`: the pretrained agents; what they are, how good they are, whether that is still so, and how one is added."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines_ppo.common import checkpoint, pretrained
+from baselines_ppo.common.agent import Agent, agent_of
+from baselines_ppo.common.checkpoint import ARRAYS, MANIFEST, Checkpoint
+from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
+from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
+from baselines_ppo.common.mpi import world
+from baselines_ppo.run.cards import figures
+from baselines_ppo.run.curve import CURVE, curve_of, written
+from baselines_ppo.run.evaluate import measure, score_of
+from baselines_ppo.run.export import agent_files, card_of, digest, picture_of, training_of
+from baselines_ppo.zoo.card import MODES, PICTURE, Card, Score, read_card, write_card
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+STANDARD_ERRORS, TOLERANCE = 3.0, 0.01  # by which a mean may be lower than the card's, the second of the mean itself
+
+
+def add(run: str, name: str | None, replace: bool, episodes: int, seed: int) -> int:
+    """Make a pretrained agent of a run's newest checkpoint, and score it; returns the exit code.
+
+    Raises:
+      UsageError: there is an agent of this name already, or it is no name.
+      LoadError: there is no checkpoint of a training, or it asks for a module.
+      WriteError: the agents' folder cannot be written.
+    """
+    comm = world()
+    found = comm.on_root(lambda: checkpoint.find(run)[0])
+    agent = agent_of(found)
+    env_id, wrappers = _own(agent)
+    name = env_id.rpartition(":")[2].replace("/", "-") if name is None else name
+    if NAME.fullmatch(name) is None:
+        raise UsageError(f"--name is {short(name)}, expected letters, digits, dots and dashes")
+    if name in pretrained.names() and not replace:
+        raise UsageError(f"there is an agent {name} already; --replace puts this one in its place")
+    manifest, arrays = agent_files(found)
+    training_of(found._replace(manifest=manifest))  # else there would be a score, but no card
+    curve = comm.on_root(lambda: curve_of(found.path.parent.parent, manifest["training"]["total_steps"]))
+    scores = _measured(agent, episodes, seed)
+
+    def write() -> None:
+        beside = {CURVE: written(curve).encode(), **_picture(agent, env_id, wrappers)}
+        path = checkpoint.save(pretrained.AGENTS, f".new-{name}", manifest, arrays)
+        try:
+            write_card(path, card_of(checkpoint.load(path), episodes, seed, **scores))
+            _write(path, beside)
+            checkpoint.put(path, pretrained.AGENTS / name)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+        _say_scores(name, scores, episodes, seed)
+
+    comm.on_root(write)
+    return 0
+
+
+def score(name: str, episodes: int, seed: int) -> int:
+    """Measure an agent again and write its card anew; returns the exit code.
+
+    Raises:
+      LoadError: there is no such agent, or its files do not say how it was trained.
+    """
+    comm = world()
+    found = comm.together(lambda: checkpoint.load(pretrained.locate(name)))
+    training_of(found)  # else there would be a score, but no card
+    if not os.access(found.path, os.W_OK):
+        raise WriteError(f"{short(found.path)} cannot be written, and the card is to be there")
+    scores = _measured(agent_of(found), episodes, seed)
+    comm.on_root(lambda: write_card(found.path, card_of(found, episodes, seed, **scores)))
+    if comm.is_root:
+        _say_scores(name, scores, episodes, seed)
+    return 0
+
+
+def verify(names: Sequence[str], episodes: int) -> int:
+    """Check files and scores of these agents, or of all, against their cards; returns the exit code.
+
+    A score holds if its mean is below the card's by no more than three standard errors of their difference, for the
+    larger of the two standard deviations, and one percent of the card's mean.
+
+    Raises:
+      DataError: names the agents that are not as their cards say.
+    """
+    comm = world()
+    names = names or pretrained.names()
+    if comm.is_root:
+        print(f"{'name':<32}{'actions':<15}{'card':>20}{'now':>20}")
+    wrong = []
+    for name in names:
+        try:
+            held = _verified(name, episodes)
+        except Failure as failure:
+            held = False
+            if comm.is_root:
+                print(f"{short(name):<32}{short(failure)}")
+        if not held:
+            wrong.append(name)
+    if wrong:
+        raise DataError(f"not as their cards say: {', '.join(wrong)}")
+    return 0
+
+
+def _verified(name: str, episodes: int) -> bool:
+    """Print how an agent's scores compare with its card; returns whether both hold.
+
+    Raises:
+      Failure: its files are not those of the card.
+    """
+    comm = world()
+    found = comm.together(lambda: checkpoint.load(pretrained.locate(name)))
+    card = comm.together(lambda: files_agree(found))
+    scores = _measured(agent_of(found), episodes, card.evaluation_seed)
+    held = True
+    for mode in MODES:
+        then, now = getattr(card, mode), scores[mode]
+        holds = now.mean >= least(then, card.episodes, now, episodes)
+        held &= holds
+        if comm.is_root:
+            print(f"{short(name):<32}{mode:<15}{figures(then):>20}{figures(now):>20}  {'holds' if holds else 'LOWER'}")
+    return held
+
+
+def files_agree(found: Checkpoint) -> Card:
+    """Return the card of an agent, once it is known to be that of these files.
+
+    Raises:
+      LoadError: it is not.
+    """
+    card = read_card(found.path)
+    for file, expected in ((MANIFEST, card.manifest_sha256), (ARRAYS, card.arrays_sha256)):
+        if digest(found.path / file) != expected:
+            raise LoadError(f"{found.path}: {file} is not the one of its card (checksum)")
+    if card != card_of(found, card.episodes, card.evaluation_seed, card.deterministic, card.stochastic):
+        raise LoadError(f"{found.path}: its card is not what its files and this version say; zoo score writes it anew")
+    return card
+
+
+def least(card: Score, card_episodes: int, now: Score, episodes: int) -> float:
+    """Return the lowest mean that chance, and another machine's last bits, still explain."""
+    error = max(card.std, now.std) * math.sqrt(1 / card_episodes + 1 / episodes)
+    return card.mean - STANDARD_ERRORS * error - TOLERANCE * abs(card.mean)
+
+
+def _own(agent: Agent) -> tuple[str, tuple[str, ...]]:
+    """Return the environment and wrappers of an agent.
+
+    Raises:
+      LoadError: they are in a module, which a file may not name.
+    """
+    try:
+        return check_stored_id(agent.env_id), check_stored_wrappers(agent.wrappers)
+    except LoadError:
+        raise LoadError(
+            f"{short(agent.path)} is for {short(agent.env_id)}; the zoo is for Gymnasium's environments and ours"
+        ) from None
+
+
+def _measured(agent: Agent, episodes: int, seed: int) -> dict[str, Score]:
+    played = measure(agent, *_own(agent), episodes, seed)
+    return {mode: score_of(played[mode]) for mode in MODES}
+
+
+def _picture(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the file that holds a picture; none, with a warning, where nothing can be drawn."""
+    try:
+        return {PICTURE: picture_of(agent, env_id, wrappers)}
+    except Exception as error:  # of whatever draws here
+        sys.stderr.write(f"warning: no picture of {env_id}: {short(error)}\n")
+        return {}
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        try:
+            (folder / name).write_bytes(data)
+        except OSError as error:
+            raise WriteError(f"{folder / name} not written: {error.strerror or error}") from None
+
+
+def _say_scores(name: str, scores: dict[str, Score], episodes: int, seed: int) -> None:
+    for mode, score in scores.items():
+        print(f"{short(name)}: {mode} {figures(score)}, {episodes} episodes of seed {seed}")
