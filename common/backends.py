@@ -72,6 +72,9 @@ class Backend(Protocol):
           KeyError, ValueError: the states are not of this environment.
         """
 
+    def flags_reached(self) -> np.ndarray | None:
+        """Return how many flags each row has reached in its episode, [n], or None where there are none to reach."""
+
     def close(self) -> None:
         """Close all environments."""
 
@@ -134,6 +137,10 @@ class SerialBackend:
 
     def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
         raise ValueError("these environments have no states that could be restored")
+
+    def flags_reached(self) -> np.ndarray | None:
+        reached = [getattr(environment.unwrapped, "flags_reached", None) for environment in self._environments]
+        return None if None in reached else np.array(reached)
 
     def close(self) -> None:
         for environment in self._environments:
@@ -208,6 +215,9 @@ class NativeBackend:
                     raise ValueError(f"{name} is {state[name].shape}, expected {values.shape[1:]}")
                 values[row] = state[name]
         return self._encoded(self._envs.restore(whole))[list(rows)]
+
+    def flags_reached(self) -> np.ndarray | None:
+        return getattr(self._envs, "flags_reached", None)
 
     def close(self) -> None:
         self._envs.close()

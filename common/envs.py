@@ -146,6 +146,10 @@ def explained(env_id: str) -> Iterator[None]:
         module = error.name or env_id.split(":")[0]
         cure = f"; pip install {PACKAGES['bulletenv']}" if "BulletEnv" in env_id else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
+    except TypeError as error:
+        if "'render_mode'" not in str(error):
+            raise
+        raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
     except ImportError as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise UsageError(f"environment {env_id} is too old for this Gymnasium; try its -v4 or -v5 ({reason})") from None

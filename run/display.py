@@ -1,11 +1,11 @@
-"""Whether there is a screen to open a window on."""
+"""What is said where a window was asked for, and there is no screen to open it on."""
 
 from __future__ import annotations
 
-import os
-import sys
-
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.opengl import has_display
+
+NO_DISPLAY = "there is no display here to open a window on"
 
 
 def require_display() -> None:
@@ -14,8 +14,8 @@ def require_display() -> None:
     Raises:
       UsageError: there is no display.
     """
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not has_display():
         raise UsageError(
-            "playing opens a window, and there is no display here; play on a desktop or over ssh -X, "
-            "or see the agent's score with the command evaluate"
+            f"{NO_DISPLAY}; train without --play, and see the agent in a browser with play --browser, "
+            "in a film with record, or only its returns with play --headless"
         )

@@ -1,34 +1,73 @@
-"""`play`: watch a trained agent in a window."""
+"""`play`: watch a trained agent in a window or a browser, or only see its returns."""
 
 from __future__ import annotations
 
-import functools
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
-from baselines_ppo.run.display import require_display
-from baselines_ppo.run.evaluate import play_episode, trusted
+from baselines_ppo.common.opengl import has_display
+from baselines_ppo.run.display import NO_DISPLAY
+from baselines_ppo.run.episodes import Episode, Episodes
+from baselines_ppo.run.evaluate import trusted
+from baselines_ppo.run.pictures import follow
+
+WINDOW, BROWSER = "window", "browser"
 
 
-def play(
-    agent: str,
-    env: str | None,
-    wrapper: tuple[str, ...] | None,
-    network: str | None,
-    episodes: int,
-    stochastic: bool,
-    seed: int,
-) -> int:
-    """Show episodes in a window and print their returns; returns the exit code.
+@dataclass(frozen=True)
+class Playing:
+    """Which agent, how long, and where it is seen; None: as the agent has it."""
+
+    agent: str
+    env: str | None
+    wrapper: tuple[str, ...] | None
+    network: str | None
+    episodes: int  # but in a browser, where it goes on until Ctrl-C
+    stochastic: bool
+    seed: int
+    where: str
+    host: str  # where a browser finds it, like the next
+    port: int
+
+
+def play(playing: Playing) -> int:
+    """Show episodes and print their returns; returns the exit code.
 
     Raises:
-      UsageError: there is no display to open a window on.
+      UsageError: it is to be shown in a browser, and cannot be.
     """
-    loaded, env_id, wrappers = trusted(agent, env, wrapper, network)
-    require_display()
-    backend = SerialBackend(functools.partial(make_environment, env_id, wrappers, render_mode="human"), 1, env_id)
-    for episode in range(episodes):
-        total, length = play_episode(loaded, backend, env_id, seed, episode, deterministic=not stochastic)
-        print(f"episode {episode}: return {total:.2f}, length {length}")
+    agent, env_id, wrappers = trusted(playing.agent, playing.env, playing.wrapper, playing.network)
+    where, deterministic = playing.where, not playing.stochastic
+    if where == WINDOW and not has_display():
+        print(f"{NO_DISPLAY}, so a browser shows it; or make a film with record", file=sys.stderr, flush=True)
+        where = BROWSER
+    if where == BROWSER:
+        from baselines_ppo.run.steer import watch
+
+        return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port)
+    backend = window(env_id, wrappers) if where == WINDOW else make_backend(env_id, wrappers, 1)
+    player = Episodes(agent, backend, 1, env_id, playing.seed)
+    for episode in range(playing.episodes):
+        print(told(episode, *player.play([episode], deterministic)), flush=True)
     backend.close()
     return 0
+
+
+def window(env_id: str, wrappers: Sequence[str]) -> SerialBackend:
+    """Return an environment that shows itself in a window.
+
+    Raises:
+      UsageError: the environment or a wrapper is not supported.
+    """
+    environment = make_environment(env_id, wrappers, render_mode="human")
+    follow(environment, env_id)
+    return SerialBackend(lambda: environment, 1, env_id)
+
+
+def told(number: int, played: Episode) -> str:
+    """Return a line on an episode."""
+    flags = "" if played.flags_reached is None else f", {played.flags_reached} flags reached"
+    return f"episode {number}: return {played.episode_return:.2f}, length {played.length}{flags}"

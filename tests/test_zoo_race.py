@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
+import pytest
 
+from baselines_ppo.common.failures import DataError
 from baselines_ppo.zoo.body import body_of
-from baselines_ppo.zoo.race import Race
+from baselines_ppo.zoo.race import LANE, Race
 from baselines_ppo.zoo.robot import ANT, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 
 
@@ -20,7 +22,7 @@ def test_everybody_starts_in_its_lane() -> None:
     race = begun(HUMANOID, HOPPER, ANT)
     data = mujoco.MjData(race.simulation.model)
     race.simulation.data(0, data)
-    assert [data.body(f"lane{i}/torso").xpos[1] for i in range(3)] == [-1.0, 0.0, 1.0]
+    assert [data.body(f"lane{i}/torso").xpos[1] for i in range(3)] == [-LANE, 0.0, LANE]
     assert [observation.shape for observation in race.observe()] == [(44,), (15,), (28,)]
     for observation, robot in zip(race.observe(), (HUMANOID, HOPPER, ANT), strict=True):
         if not robot.most_yaw:
@@ -59,3 +61,23 @@ def test_who_falls_is_out_and_gets_no_torque() -> None:
     assert not race.simulation.ctrl[0, :3].any()
     race.begin(np.random.default_rng(1))
     assert race.running.all()
+
+
+def test_the_camera_goes_with_the_leader() -> None:
+    race = begun(HOPPER, HUMANOID, ANT)
+    np.testing.assert_allclose(race.centre, 0.0, atol=0.1)
+    hopper, humanoid, _ = race.bodies
+    race.simulation.qpos[0, humanoid._root_qpos][:2] = 30.0, -1.0
+    humanoid.look()
+    assert race.distances.tolist() == [0.0, 30.0, 0.0]
+    np.testing.assert_allclose(race.centre, [30.0, -1.0], atol=1e-3)
+    race.simulation.qpos[0, hopper._root_qpos][0] = 40.0
+    hopper.look()
+    np.testing.assert_allclose(race.centre, [40.0, -LANE], atol=1e-3)  # its lane, though it knows no y
+
+
+def test_a_race_that_becomes_unstable_is_told() -> None:
+    race = begun(HOPPER)
+    race.simulation.qvel[0, 0] = 1e6
+    with pytest.raises(DataError, match="has become unstable"):
+        race.step([np.zeros(3)])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import mujoco
 import numpy as np
 
+from baselines_ppo.common.failures import DataError
 from baselines_ppo.zoo.body import Body
 from baselines_ppo.zoo.robot import Robot
 from baselines_ppo.zoo.scene import Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
 
-LANE = 1.0  # m, from the middle of one to the middle of the next
+LANE = 1.5  # m, from the middle of one to the middle of the next
 FAR = 1000.0  # m, where the lanes lead to
+BEHIND = np.array([-2.0, 0.0, 0.7])  # m, from the leader to where the camera looks
 
 
 class Race:
@@ -29,9 +33,9 @@ class Race:
         self.simulation = Simulation(build_scene(placed, substeps), 1, substeps)
         self.bodies = [Body(robot, self.simulation, place.prefix) for robot, place in zip(robots, placed, strict=True)]
         self.running = np.ones(len(robots), dtype=bool)  # who has not fallen
-        self._targets = [
-            np.array([[FAR, 0.0 if robot.planar else lane]]) for robot, lane in zip(robots, lanes, strict=True)
-        ]
+        # Robots that move in a plane know no y.
+        self._offsets = np.array([lane * robot.planar for robot, lane in zip(robots, lanes, strict=True)])  # m
+        self._targets = [np.array([[FAR, lane - offset]]) for lane, offset in zip(lanes, self._offsets, strict=True)]
         self._references = [0.0] * len(robots)  # m, from which heights are seen
 
     def begin(self, generator: np.random.Generator) -> None:
@@ -45,13 +49,18 @@ class Race:
         self.running[:] = True
 
     def step(self, actions: Sequence[np.ndarray]) -> None:
-        """Advance by a control step with each robot's own action [A] within [-1, 1]."""
+        """Advance by a control step with each robot's own action [A] within [-1, 1].
+
+        Raises:
+          DataError: the simulation has become unstable, and where all were is lost.
+        """
         for body, action, running in zip(self.bodies, actions, self.running, strict=True):
             body.act(action[None] * running)
-        failed = self.simulation.step()
+        if self.simulation.step().any():
+            raise DataError("the simulation of this race has become unstable; give it another --seed")
         for body in self.bodies:
             body.feel()
-        self.running &= [body.robot.alive(body.senses)[0] >= 0 for body in self.bodies] & ~failed
+        self.running &= [body.robot.alive(body.senses)[0] >= 0 for body in self.bodies]
 
     def observe(self) -> list[np.ndarray]:
         """Return what each robot sees, [D] float32, as where it walks alone."""
@@ -62,3 +71,22 @@ class Race:
     def distances(self) -> np.ndarray:
         """[robots] m, how far each has come."""
         return np.array([body.pose.position[0, 0] for body in self.bodies])
+
+    @property
+    def centre(self) -> np.ndarray:
+        """[2] m, where the leader is, or between those who lead."""
+        places = np.concatenate([body.pose.position for body in self.bodies])
+        places[:, 1] += self._offsets
+        weights = np.exp(places[:, 0] - places[:, 0].max())
+        return weights @ places / weights.sum()
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """How MuJoCo's camera looks back at the leader, so that the others are seen behind."""
+        return {
+            "type": mujoco.mjtCamera.mjCAMERA_FREE,
+            "lookat": np.array([*self.centre, 0.0]) + BEHIND,
+            "distance": 4.0 + LANE * len(self.bodies) / 2,
+            "azimuth": 207.0,
+            "elevation": -12.0,
+        }

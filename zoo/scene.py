@@ -81,7 +81,7 @@ def furnish(spec: Any) -> None:
     """Add the floor, whose squares are 1 m wide, and the sky."""
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1088
     spec.visual.quality.shadowsize = 4096
-    spec.visual.map.zfar, spec.visual.map.shadowclip = 100, 2
+    spec.visual.map.zfar, spec.visual.map.shadowclip = 100, 8
     spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.35] * 3, [0.35] * 3
     spec.add_texture(
         name="sky",

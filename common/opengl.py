@@ -1,0 +1,71 @@
+"""What there is to draw with: a screen, or a library that draws without one."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+
+from baselines_ppo.common.failures import UsageError, short
+
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+ON_SCREEN = "glfw"  # as MuJoCo names them, like the next
+LIBRARIES = ("egl", "osmesa", ON_SCREEN)  # for pictures, the best first: a screen may be a stale one
+INSTALL = "apt install libegl1 libegl-mesa0 libgl1-mesa-dri, or libosmesa6"
+TRIAL = """
+import mujoco
+from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
+model = mujoco.MjModel.from_xml_string("<mujoco/>")
+OffScreenViewer(model, mujoco.MjData(model), 16, 16)
+"""
+
+
+def check_chosen() -> None:
+    """Check that MuJoCo can be imported with the library that MUJOCO_GL names, if the user has set it.
+
+    Raises:
+      UsageError: it cannot, which would look like an error of ours.
+    """
+    chosen = os.environ.get("MUJOCO_GL")
+    if chosen:
+        try:
+            import mujoco  # noqa: F401
+        except Exception as error:  # whatever a library raises that is not there
+            cause = f"MUJOCO_GL is {short(chosen)}, with which MuJoCo does not start ({short(error)})"
+            raise UsageError(f"{cause}; unset it") from None
+
+
+def has_display() -> bool:
+    """Return whether a window can be opened, which is tried out where a screen is named."""
+    screens = [os.environ.get(name, "") for name in SCREENS]
+    return sys.platform != "linux" or (any(screens) and _draws(ON_SCREEN, *screens))
+
+
+@functools.cache
+def prepare_opengl() -> None:
+    """Set MUJOCO_GL to a library that can draw pictures here, unless the user has.
+
+    Raises:
+      UsageError: there is none, or that of the user cannot.
+    """
+    if sys.platform != "linux":
+        return
+    chosen = os.environ.get("MUJOCO_GL")
+    for library in [chosen] if chosen else LIBRARIES:
+        if _draws(library):
+            os.environ["MUJOCO_GL"] = library
+            return
+    cause = f"MUJOCO_GL is {chosen}, which draws no pictures here" if chosen else "no library that draws pictures here"
+    raise UsageError(f"{cause}; {'unset it, or ' if chosen else ''}{INSTALL}")
+
+
+@functools.cache
+def _draws(library: str, *screens: str) -> bool:
+    """Try a library out in a process of its own, as one that is only half installed may crash.
+
+    Args:
+      screens: whose, if one is needed.
+    """
+    trial = subprocess.run([sys.executable, "-c", TRIAL], env={**os.environ, "MUJOCO_GL": library}, capture_output=True)
+    return trial.returncode == 0

@@ -1,0 +1,98 @@
+"""`record`: films of a trained agent, and replays that open in a browser; needs no display."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import mujoco
+
+from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.envs import make_environment
+from baselines_ppo.run.episodes import Episodes
+from baselines_ppo.run.evaluate import trusted
+from baselines_ppo.run.film import REPLAY, checked_out, film, most_pictures, picture_size, written
+from baselines_ppo.run.pictures import pictures_of
+from baselines_ppo.run.play import told
+from baselines_ppo.run.replay import replay
+from baselines_ppo.run.shutter import Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
+from baselines_ppo.run.simulated import simulated
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Which agent, how long, and into what file; None: as the agent, the environment or the kind of file has it."""
+
+    agent: str
+    env: str | None
+    wrapper: tuple[str, ...] | None
+    network: str | None
+    episodes: int
+    seconds: float | None  # at most; None: whole episodes
+    seed: int
+    stochastic: bool
+    out: str
+    width: int | None
+    height: int | None
+    fps: float | None
+
+
+def record(recording: Recording) -> int:
+    """Write episodes into a file, and print their returns; returns the exit code.
+
+    Raises:
+      UsageError: a flag is wrong, or there is nothing to draw with.
+      WriteError: the file cannot be written.
+    """
+    path = checked_out(recording.out)
+    size = picture_size(path.suffix, recording.width, recording.height)
+    if recording.seconds is not None:
+        check_seconds(recording.seconds)
+    agent, env_id, wrappers = trusted(recording.agent, recording.env, recording.wrapper, recording.network)
+    environment = make_environment(env_id, wrappers, render_mode="rgb_array")
+    stride, rate = pace(steps_per_second(environment, env_id), path.suffix, recording.fps)
+    most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
+    if recording.seconds is not None:
+        most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
+    replayed = path.suffix == REPLAY
+    opened = _replayed(path, rate, environment, env_id) if replayed else _filmed(path, rate, environment, env_id, size)
+    with opened as take:
+        shutter = Shutter(take, stride, rate)
+        filmed = Filmed(SerialBackend(lambda: environment, 1, env_id), shutter, most)
+        player = Episodes(agent, filmed, 1, env_id, recording.seed)
+        for episode in range(recording.episodes):
+            (played,) = player.play([episode], deterministic=not recording.stochastic)
+            print(told(episode, played) + f", cut {cut}" * filmed.full, flush=True)
+            if filmed.full:
+                break
+        filmed.close()
+    print(written(path, shutter.moments, rate))
+    return 0
+
+
+@contextmanager
+def _filmed(
+    path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str, size: tuple[int, int]
+) -> Iterator[Callable[[], None]]:
+    picture = pictures_of(environment, env_id, *size)
+    with film(path, rate) as add:
+        yield lambda: add(picture())
+
+
+@contextmanager
+def _replayed(
+    path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str
+) -> Iterator[Callable[[], None]]:
+    model, read, _, view = simulated(environment, env_id)
+    data = mujoco.MjData(model)
+
+    def take() -> None:
+        read(data)
+        add(data)
+
+    with replay(path, rate, model, view) as add:
+        yield take

@@ -1,0 +1,47 @@
+"""A web page that shows what happened in a MuJoCo model: one file, which opens from disk without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import mujoco
+import numpy as np
+
+from baselines_ppo.run.film import whole_file, writing
+from baselines_ppo.run.local_server import local_server
+from baselines_ppo.run.stage import Stage
+
+
+class Add(Protocol):
+    """Adds a moment; in the middle of the picture is a place, [2] m, or else what the view follows."""
+
+    def __call__(self, data: mujoco.MjData, middle: np.ndarray | None = None) -> None: ...
+
+
+@contextmanager
+def replay(path: Path, rate: float, model: mujoco.MjModel, view: Mapping[str, Any]) -> Iterator[Add]:
+    """Give a function that adds where everything is at a moment; the page can be turned, and plays by itself.
+
+    Args:
+      rate: moments per second.
+      view: of the camera, as `Stage` takes it.
+
+    Raises:
+      UsageError: viser is not installed.
+      WriteError: the file cannot be written; nothing is left of it.
+    """
+    with local_server("127.0.0.1", 0, path.stem) as server:  # nobody is to visit it: its scene is written down
+        stage = Stage(server, model, view)
+        scene = server.get_scene_serializer()
+
+        def add(data: mujoco.MjData, middle: np.ndarray | None = None) -> None:
+            stage.centre = stage.centre if middle is None else middle
+            stage.show(data, follow=middle is None)
+            scene.insert_sleep(1 / rate)
+
+        yield add
+        with whole_file(path) as temporary, writing(path):
+            temporary.write_text(scene.as_html(), encoding="utf-8")

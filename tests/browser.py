@@ -1,0 +1,26 @@
+"""A real browser for tests: headless Chromium, driven by playwright; without it, they are skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update"
+SOFTWARE = "--disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
+
+
+def require_playwright() -> Any:
+    """Return what drives the browser; skip the test, or the module that is being imported, if something is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    pytest.importorskip("viser", reason="needs viser: pip install viser trimesh")
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs Chromium at {CHROMIUM}", allow_module_level=True)
+    return playwright
+
+
+def open_browser(driver: Any) -> Any:
+    """Return the browser, started."""
+    return driver.chromium.launch(executable_path=str(CHROMIUM), args=f"{QUIET} {SOFTWARE}".split())

@@ -1,0 +1,394 @@
+"""Films and replays: as long as they say, moving, with what they are of in the picture; and what is refused.
+
+Whatever draws runs in a process of its own: Mesa's software renderer crashes where TensorFlow is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import gymnasium
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+
+from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.failures import UsageError, WriteError
+from baselines_ppo.run import cli
+from baselines_ppo.run.film import checked_out, film
+from baselines_ppo.run.pictures import fitted
+from baselines_ppo.run.shutter import Filmed, Shutter, pace
+from tests.browser import open_browser, require_playwright
+from tests.conftest import ROOT, Finished
+from tests.untrained import untrained
+
+Run = Callable[..., Finished]
+
+HOPPER, PENDULUM = "zoo:RoboHopper-v1", "zoo:RoboInvertedPendulum-v1"
+SMALL = ("--width", 160, "--height", 128)
+
+
+def recorded(trainer: Run, *arguments: object) -> list[str]:
+    """Return what a recording prints, line by line, but how far it is where that takes long."""
+    finished = trainer(1, "record", *arguments)
+    assert finished.returncode == 0, finished.stderr
+    return [line for line in finished.stdout.splitlines() if not line.endswith(" so far")]
+
+
+def drawn(script: str) -> list[str]:
+    """Return what a script prints that draws pictures."""
+    finished = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.splitlines()
+
+
+def pictures(path: Path) -> np.ndarray:
+    """Return the pictures of a film, [n, height, width, 3]."""
+    frames = iio.imread(path) if path.suffix == ".mp4" else np.stack([frame for frame, _ in shown(path)])
+    return frames.astype(np.int64)
+
+
+def shown(path: Path) -> list[tuple[np.ndarray, int]]:
+    """Return the pictures of a gif or webp, and how long each is shown, in ms."""
+    from PIL import Image, ImageSequence
+
+    with Image.open(path) as image:
+        return [(np.asarray(frame.convert("RGB")), frame.info["duration"]) for frame in ImageSequence.Iterator(image)]
+
+
+def changes(frames: np.ndarray) -> np.ndarray:
+    """Return how much each picture differs from the one before, [n - 1], in levels of brightness."""
+    return np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "gif", "webp"])
+def test_a_film_lasts_as_long_as_the_simulation_and_shows_it_move(kind: str, trainer: Run, tmp_path: Path) -> None:
+    path = tmp_path / f"hop.{kind}"
+    lines = recorded(trainer, HOPPER, "--out", path, "--seconds", 1, "--fps", 20, *SMALL)
+    assert re.fullmatch(r"episode 0: return [\d.]+, length 60, cut by --seconds", lines[0])
+    assert "1.0 s, 21 pictures" in lines[-1]  # of every third of 61 steps in a second
+    frames = pictures(path)
+    assert frames.shape == (21, 128, 160, 3)
+    assert changes(frames).min() > 0.3
+    seconds = iio.immeta(path)["duration"] if kind == "mp4" else sum(duration for _, duration in shown(path)) / 1000
+    assert seconds == pytest.approx(21 / 20.33, abs=0.05)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_film_tells_the_return_that_evaluate_tells(trainer: Run, tmp_path: Path) -> None:
+    lines = recorded(trainer, HOPPER, "--out", tmp_path / "hop.mp4", "--fps", 1, "--episodes", 2, *SMALL)
+    returns = [float(re.findall(r"return ([\d.]+)", line)[0]) for line in lines[:2]]
+    evaluated = trainer(1, "evaluate", HOPPER, "--episodes", 2).stdout.splitlines()[2].split()
+    assert [min(returns), max(returns)] == [float(x) for x in evaluated[3:5]]
+    assert len(pictures(tmp_path / "hop.mp4")) == 2 * 17
+
+
+@pytest.mark.parametrize(
+    ("env_id", "steps_per_second", "size"),
+    [("CartPole-v1", 50, (112, 160)), ("LunarLander-v3", 50, (112, 160)), ("HalfCheetah-v4", 20, (128, 160))],
+)
+def test_gymnasiums_environments_show_themselves(
+    env_id: str, steps_per_second: int, size: tuple[int, int], trainer: Run, tmp_path: Path
+) -> None:
+    agent, path = untrained(tmp_path, env_id), tmp_path / "film.gif"
+    lines = recorded(trainer, agent, "--out", path, "--seconds", 0.5, "--fps", steps_per_second, *SMALL)
+    assert f"{steps_per_second // 2} pictures" in lines[-1] or not lines[0].endswith("cut by --seconds")
+    frames = pictures(path)
+    assert frames.shape[1:3] == size
+    assert changes(frames).max() > 0.05
+
+
+def test_a_gif_is_small_enough_for_a_web_page(trainer: Run, tmp_path: Path) -> None:
+    path = tmp_path / "hop.gif"
+    recorded(trainer, HOPPER, "--out", path, "--seconds", 2)
+    assert pictures(path).shape[1:3] == (352, 480)
+    assert path.stat().st_size < 2 / 8 * 3e6  # 3 MB for 8 s
+
+
+BROWN = """
+import gymnasium, numpy as np
+from baselines_ppo.run.pictures import pictures_of
+environment = gymnasium.make("HalfCheetah-v4", render_mode="rgb_array")
+environment.reset(seed=0)
+picture = pictures_of(environment, "HalfCheetah-v4", 160, 128)
+inner = environment.unwrapped
+for place in (0.0, 50.0):
+    inner.set_state(np.array([place, *inner.data.qpos[1:]]), inner.data.qvel)
+    red, green, blue = picture().astype(int).transpose(2, 0, 1)
+    print(int(((red > green + 15) & (green > blue + 15)).sum()))
+"""
+
+
+def test_gymnasiums_robots_do_not_run_out_of_the_picture() -> None:
+    start, far = map(int, drawn(BROWN))
+    assert start > 100
+    assert far == pytest.approx(start, rel=0.2)
+
+
+FLAG = """
+import gymnasium, numpy as np
+from baselines_ppo.zoo.rendering import Camera
+environment = gymnasium.make("baselines_ppo.zoo:RoboHumanoidFlagrun-v1").unwrapped
+environment.reset(seed=0)
+camera = Camera(environment.vector.task, 160, 128)
+def red():
+    red, green, blue = camera.picture(0).astype(int).transpose(2, 0, 1)
+    return int(((red > 90) & (green < 60) & (blue < 60)).sum())
+environment.set_target(0, 3.0, 0.0)
+print(red())
+environment.set_target(0, -3.0, 0.0)
+environment.step(np.zeros(17))
+print(red())
+for step in range(180):
+    environment.step(np.zeros(17))
+    if step % 5 == 0:
+        seen = red()
+        if step >= 150:
+            print(seen)
+"""
+
+
+def test_the_flag_is_in_the_picture_after_a_while_wherever_it_appears() -> None:
+    ahead, at_once, *later = map(int, drawn(FLAG))
+    assert ahead > 20
+    assert at_once == 0  # behind the camera, which does not jump
+    assert min(later) > 20
+
+
+LOWEST = """
+import numpy as np, mujoco
+from baselines_ppo.common.agent import load_agent
+from baselines_ppo.common.envs import make_environment
+from baselines_ppo.run.simulated import simulated
+from baselines_ppo.zoo.body import Solids
+agent = load_agent("zoo:RoboHumanoid-v1")
+environment = make_environment(agent.env_id)
+model, read, *_ = simulated(environment, agent.env_id)
+data = mujoco.MjData(model)
+solids = Solids(model, np.flatnonzero(model.geom_group == 0))
+observation, _ = environment.reset(seed=0)
+for _ in range(200):
+    read(data)
+    print(solids.lowest(data))
+    observation = environment.step(agent.act(observation))[0]
+"""
+
+
+def test_feet_are_on_the_floor_neither_in_it_nor_above() -> None:
+    heights = np.array(list(map(float, drawn(LOWEST))))
+    assert heights.min() > -0.03
+    assert heights.max() < 0.15
+    assert (np.abs(heights) < 0.015).mean() > 0.5
+
+
+def test_a_replay_opens_from_disk_and_plays_without_any_network(trainer: Run, tmp_path: Path) -> None:
+    playwright = require_playwright()
+    path = tmp_path / "hop.html"
+    recorded(trainer, HOPPER, "--out", path, "--seconds", 3)
+    assert path.stat().st_size < 3e6
+    asked: list[str] = []
+    with playwright.sync_playwright() as play:
+        browser = open_browser(play)
+        page = browser.new_page(viewport={"width": 400, "height": 300})
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("canvas", timeout=60_000)
+        scenes = [picture_after(page, 1000)]
+        while len(scenes) < 40 and not moved(scenes):
+            scenes.append(picture_after(page, 500))
+        browser.close()
+    assert moved(scenes)
+    assert all(url.startswith((path.as_uri(), "blob:", "data:")) for url in asked), asked
+
+
+def picture_after(page: object, milliseconds: int) -> np.ndarray:
+    """Return what is in the middle of a page after a while."""
+    page.wait_for_timeout(milliseconds)  # type: ignore[attr-defined]
+    clip = {"x": 100, "y": 30, "width": 250, "height": 200}
+    return iio.imread(page.screenshot(clip=clip))[..., :3].astype(np.int64)  # type: ignore[attr-defined]
+
+
+def moved(scenes: list[np.ndarray]) -> bool:
+    """Return whether the last three pictures of a page show a scene, each another one."""
+    last = scenes[-3:]
+    seen = all(scene.std() > 10 for scene in last)
+    return len(last) == 3 and seen and bool((changes(np.stack(last)) > 1.0).all())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--out", "hop.mpeg"), r"did you mean .mp4.?.*a name that ends with .mp4, .gif, .webp, .html"),
+        (("--out", "nowhere/hop.mp4"), "no file can be written there"),
+        (("--out", "hop.mp4", "--width", "8"), "--width is 8, expected 16 to 1920"),
+        (("--out", "hop.mp4", "--height", "9999"), "--height is 9999, expected 16 to 1088"),
+        (("--out", "~nosuchuser/hop.mp4"), "--out is ~nosuchuser/hop.mp4, and no file can be written there"),
+        (("--out", f"{'x' * 300}/hop.mp4"), "no file can be written there"),
+        (("--out", "hop.mp4", "--fps", "0"), "--fps is 0, expected 1 to 1000"),
+        (("--out", "hop.mp4", "--fps", "1e-320"), "--fps is 9.99989e-321, expected 1 to 1000"),
+        (("--out", "hop.mp4", "--seconds", "nan"), "--seconds is nan, expected more than 0"),
+        (("--out", "hop.mp4", "--seconds", "1e308"), r"--seconds is 1e\+308, expected .* at most 1,000,000"),
+        (("--out", "hop.gif", "--seconds", "100"), "--seconds is 100, and such a file holds 48.5 s of these pictures"),
+        (("--out", "hop.mp4", "--episodes", "0"), "--episodes is 0, expected at least 1"),
+        ((), "the following arguments are required: --out"),
+    ],
+)
+def test_wrong_flags_are_told(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        cli.main(["record", HOPPER, *arguments])
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_mujoco_does_not_simulate_has_no_replay(tmp_path: Path) -> None:
+    agent = untrained(tmp_path, "CartPole-v1")
+    with pytest.raises(UsageError, match="CartPole-v1 is not simulated by MuJoCo"):
+        cli.main(["record", str(agent), "--out", str(tmp_path / "cart.html")])
+
+
+def test_a_film_in_memory_ends_when_that_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("baselines_ppo.run.film.MEMORY", 4.5 * 3 * 160 * 128)
+    agent = untrained(tmp_path, "CartPole-v1")
+    cli.main(["record", str(agent), "--out", str(tmp_path / "cart.gif"), "--fps", "50", *map(str, SMALL)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("length 3, cut as a .gif holds no more")
+    assert ", 4 pictures, " in lines[1]
+
+
+def test_what_is_full_takes_no_more() -> None:
+    taken: list[None] = []
+    shutter = Shutter(lambda: taken.append(None), 1, 50.0)
+    filmed = Filmed(SerialBackend(lambda: make_environment("CartPole-v1"), 1, "CartPole-v1"), shutter, 1)
+    filmed.reset([0], [0])
+    assert filmed.step(np.array([0]), [0]).truncated.all()
+    assert len(taken) == 1
+
+
+def test_flags_are_counted_as_without_a_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner = "zoo:RoboHumanoidFlagrun-v1"
+    cli.main(["play", runner, "--headless", "--seed", "3"])
+    played = capsys.readouterr().out.splitlines()
+    cli.main(["record", runner, "--seed", "3", "--out", str(tmp_path / "run.html"), "--fps", "1"])
+    recorded = capsys.readouterr().out.splitlines()
+    assert re.search(r", 3 flags reached$", played[0])
+    assert recorded[0] == played[0]
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    agent = untrained(tmp_path, "CartPole-v1")
+    with pytest.raises(UsageError, match=r"CartPole-v1 needs a package: pip install 'gymnasium\[classic-control\]'"):
+        cli.main(["record", str(agent), "--out", str(tmp_path / "cart.gif")])
+
+
+class Dark(gymnasium.Env[np.ndarray, np.ndarray]):
+    """An environment that knows of no pictures."""
+
+    def __init__(self) -> None:
+        self.observation_space = self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,))
+
+
+def test_who_takes_no_render_mode_gives_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gymnasium.registry, "Dark-v0", EnvSpec("Dark-v0", f"{__name__}:Dark"))
+    agent = untrained(tmp_path, "Dark-v0")
+    with pytest.raises(UsageError, match="Dark-v0 gives no pictures: it takes no render_mode"):
+        cli.main(["record", str(agent), "--out", str(tmp_path / "dark.gif")])
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refused)  # as who runs tests may be allowed everything
+    with pytest.raises(UsageError, match="no file can be written there"):
+        checked_out(str(tmp_path / "closed" / "hop.mp4"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a display")
+def test_a_screen_that_is_gone_does_not_matter(trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setenv("DISPLAY", ":987")
+    recorded(trainer, HOPPER, "--out", "hop.gif", "--seconds", 0.1, *SMALL)
+    assert len(shown(tmp_path / "hop.gif")) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a display")
+def test_without_anything_to_draw_with_it_is_said_what_to_install(
+    trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_DIRS", str(tmp_path))  # there is none
+    finished = trainer(1, "record", HOPPER, "--out", "hop.gif", "--seconds", 0.1)
+    if finished.returncode == 0:
+        pytest.skip("OSMesa is installed here, and has drawn it")
+    assert finished.returncode == 2
+    assert "apt install libegl1 libegl-mesa0 libgl1-mesa-dri, or libosmesa6" in finished.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["mp4", "gif", "webp"])
+def test_a_film_that_is_broken_off_leaves_the_old_file(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"film.{kind}"
+    path.write_text("the old one")
+    with pytest.raises(KeyError), film(path, 20.0) as add:
+        for i in range(100):
+            add(np.full((32, 32, 3), i, np.uint8))
+        raise KeyError
+    assert path.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "gif", "webp"])
+def test_a_film_that_cannot_be_written_is_told(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match=r"film.* not written"), film(tmp_path / "gone" / f"film.{kind}", 20.0) as add:
+        add(np.zeros((32, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "gif", "webp"])
+def test_what_breaks_beside_a_film_is_not_blamed_on_its_file(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), film(tmp_path / f"film.{kind}", 20.0) as add:
+        add(np.zeros((32, 32, 3), np.uint8))
+        raise BrokenPipeError(32, "Broken pipe")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("rate", [61 / 3, 67 / 3, 30.0])
+def test_a_gif_keeps_to_real_time_though_it_counts_in_hundredths(rate: float, tmp_path: Path) -> None:
+    path = tmp_path / "film.gif"
+    with film(path, rate) as add:
+        for i in range(60):
+            add(np.roll(np.eye(64, dtype=np.uint8)[..., None].repeat(3, axis=2) * 255, i, axis=1))
+    durations = [duration for _, duration in shown(path)]
+    assert all(duration % 10 == 0 for duration in durations)
+    np.testing.assert_allclose(np.cumsum(durations), 1000 / rate * np.arange(1, 61), atol=5.1)
+
+
+def test_pictures_are_taken_about_as_often_as_wanted() -> None:
+    assert pace(61.0, ".gif", None) == (3, 61 / 3)
+    assert pace(61.0, ".mp4", None) == (2, 30.5)
+    assert pace(20.0, ".mp4", None) == (1, 20.0)  # as often as there is something new
+    assert pace(50.0, ".mp4", 10.0) == (5, 10.0)
+
+
+def test_pictures_keep_their_shape_when_they_are_fitted() -> None:
+    assert fitted(np.zeros((400, 600, 3), np.uint8), 480, 352).shape == (320, 480, 3)
+    assert fitted(np.zeros((210, 160, 3), np.uint8), 640, 480).shape == (480, 368, 3)
+    assert fitted(np.zeros((480, 640, 3), np.uint8), 640, 480).shape == (480, 640, 3)
