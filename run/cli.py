@@ -6,20 +6,28 @@ import argparse
 import itertools
 from typing import Any, NoReturn
 
-from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.common.launcher import launched_rank
+from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError, nearest
+from baselines_ppo.common.launcher import launched_rank, launched_size
+from baselines_ppo.common.opengl import check_chosen
 from baselines_ppo.config import TEXTBOOK, all_fields, field_type
 from baselines_ppo.fields import element_type, is_optional, plain_type
 
 COMMANDS = {
     "train": "train an agent (the default command)",
     "evaluate": "raw return of a trained agent, deterministic and stochastic",
-    "play": "watch a trained agent in a window",
+    "play": "watch a trained agent in a window or a browser",
+    "record": "a film or a replay of a trained agent, without a display",
+    "race": "trained robots side by side",
+    "steer": "a trained agent in a browser, which runs where you click",
     "bench": "how fast training is here, against the bare simulator, a peer, and over ranks",
     "launch": "train on ranks of its own, which are started again after a crash",
     "doctor": "what is in force here, and what is wrong with it",
+    "zoo": "the pretrained agents: list, show, score, verify, add or table",
 }
-USAGE = {"train": "--env ID", "bench": "", "doctor": "", "launch": "-n RANKS [--restarts N] -- --env ID"}
+USAGE = {
+    "train": "--env ID", "bench": "", "doctor": "", "launch": "-n RANKS [--restarts N] -- --env ID",
+    "record": "AGENT --out FILE", "race": "AGENT AGENT ...", "steer": "[AGENT]",
+}  # fmt: skip
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -42,11 +50,16 @@ def main(arguments: list[str]) -> int:
     Raises:
       Failure: anything a user can act on.
     """
+    check_chosen()
     arguments = [_dashed(argument) for argument in arguments]
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "train"
     rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
     if rest and not rest[0].startswith("-") and command == "train":
         raise UsageError(f"unknown command {rest[0]}{nearest(rest[0], COMMANDS)}; known: {', '.join(COMMANDS)}")
+    if command == "zoo":
+        from baselines_ppo.run.zoo_command import zoo_command
+
+        return zoo_command(rest)
     rest, inner = _divided(rest) if command == "launch" else (rest, [])
     if "-h" in rest or "--help" in rest:
         if launched_rank() == 0:
@@ -70,15 +83,37 @@ def main(arguments: list[str]) -> int:
 
         return doctor()
     for name, least in (("episodes", 1), ("seed", 0)):
-        if options[name] < least:
+        if options.get(name, least) < least:
             raise UsageError(f"--{name} is {options[name]}, expected at least {least}")
     if command == "evaluate":
         from baselines_ppo.run.evaluate import evaluate
 
         return evaluate(**options)
-    from baselines_ppo.run.play import play
+    try:
+        return _shown(command, options)
+    except KeyboardInterrupt:  # no training goes on
+        return STOPPED_BY_CTRL_C
 
-    return play(**options)
+
+def _shown(command: str, options: dict[str, Any]) -> int:
+    """Run one of the commands that show an agent; returns its exit code."""
+    if launched_size() > 1:
+        raise UsageError(f"{command} needs one rank; run it without mpirun")
+    if command == "record":
+        from baselines_ppo.run.record import Recording, record
+
+        return record(Recording(**options))
+    if command == "race":
+        from baselines_ppo.run.race import race
+
+        return race(**options)
+    if command == "steer":
+        from baselines_ppo.run.steer import steer
+
+        return steer(**options)
+    from baselines_ppo.run.play import Playing, play
+
+    return play(Playing(**options))
 
 
 def parser(command: str, alg: str) -> Parser:
@@ -94,7 +129,9 @@ def parser(command: str, alg: str) -> Parser:
         _add_bench_options(result)
     elif command == "launch":
         _add_launch_options(result)
-    elif command in ("evaluate", "play"):
+    elif command == "race":
+        _add_race_options(result)
+    elif command in ("evaluate", "play", "record", "steer"):
         _add_agent_options(result, command)
     if command != "train":
         return result
@@ -136,15 +173,47 @@ def parser(command: str, alg: str) -> Parser:
 
 
 def _add_agent_options(result: Parser, command: str) -> None:
-    result.add_argument("agent", help="run folder, checkpoint or agent folder")
+    optional: dict[str, Any] = {"nargs": "?", "default": "RoboHumanoidFlagrun-v1"} if command == "steer" else {}
+    result.add_argument("agent", **optional, help="run folder, checkpoint, agent folder or zoo:NAME")
     result.add_argument("--env", metavar="ID", help="environment; default: the one it was trained on")
     result.add_argument("--wrapper", type=_converter(tuple[str, ...]), help="module:Class; default: the agent's own")
     result.add_argument("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
+    result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")
+    if command == "steer":
+        _add_page_options(result)
+        return
     episodes = 20 if command == "evaluate" else 1
     result.add_argument("--episodes", type=_converter(int), default=episodes, help=f"default {episodes}")
-    result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")
-    if command == "play":
+    if command != "evaluate":
         result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
+    if command == "play":
+        add = result.add_mutually_exclusive_group().add_argument
+        for name, text in (("browser", "watch in a browser"), ("headless", "only print returns")):
+            add(f"--{name}", dest="where", action="store_const", const=name, default="window", help=text)
+        _add_page_options(result)
+    if command == "record":
+        result.add_argument("--seconds", type=_converter(float), help="at most; default: whole episodes")
+        _add_picture_options(result, required=True)
+
+
+def _add_page_options(result: Parser) -> None:
+    result.add_argument("--host", default="127.0.0.1", help="to listen at; default 127.0.0.1: this machine alone")
+    result.add_argument("--port", type=_converter(int), default=8080, help="of the page; default 8080, 0: any free one")
+
+
+def _add_picture_options(result: Parser, required: bool) -> None:
+    add = result.add_argument
+    add("--out", metavar="FILE", required=required, help="mp4, gif or webp, or html: a replay that opens in a browser")
+    add("--width", type=_converter(int), help="of pictures, in pixels; default 640, of a gif 480")
+    add("--height", type=_converter(int), help="default 480, of a gif 352")
+    add("--fps", type=_converter(float), help="pictures per second, about; default 30, of a gif 20")
+
+
+def _add_race_options(result: Parser) -> None:
+    result.add_argument("agents", nargs="+", metavar="AGENT", help="run folder, checkpoint, agent folder or zoo:NAME")
+    result.add_argument("--seconds", type=_converter(float), default=15.0, help="default 15")
+    result.add_argument("--seed", type=_converter(int), default=0, help="of the start; default 0")
+    _add_picture_options(result, required=False)
 
 
 def _add_launch_options(result: Parser) -> None:

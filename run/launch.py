@@ -167,8 +167,8 @@ def _end_with(parent: int) -> None:
 
 def _newest(folder: Path) -> str | None:
     """Return the name of the newest whole checkpoint."""
-    try:
-        return checkpoint.find(folder)[0].path.name
+    try:  # a folder that is not there yet may have the name of a pretrained agent
+        return checkpoint.find(folder)[0].path.name if folder.exists() else None
     except LoadError:
         return None
 

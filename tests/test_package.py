@@ -105,9 +105,14 @@ def test_the_wheel_holds_one_package_with_everything_in_it(tmp_path: Path) -> No
     for folder, path in sources():
         inside = "" if folder == "baselines_ppo" else f"{folder}/"
         assert f"baselines_ppo/{inside}{path.name}" in names
+    for path in (ROOT / "zoo" / "agents").glob("*/*"):
+        assert f"baselines_ppo/zoo/agents/{path.parent.name}/{path.name}" in names
     installed = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(installed)
-    code = "import baselines_ppo, baselines_ppo.run.cli; print(baselines_ppo.__file__)"
+    code = (
+        "import baselines_ppo, baselines_ppo.run.cli, baselines_ppo.common.pretrained as pretrained\n"
+        "print(*(baselines_ppo.load(f'zoo:{name}').path for name in pretrained.names()))\n"
+    )
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(installed)}, capture_output=True, text=True
     )

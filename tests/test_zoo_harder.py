@@ -122,7 +122,7 @@ def test_cubes_come_every_thirtieth_step_to_those_who_stand() -> None:
     upright = task.simulation.qpos[:, :24].copy()
     thrown = []
     for step in range(1, 200):
-        before = task._cubes._parked.copy()
+        before = task.cubes._parked.copy()
         task.step(np.zeros((2, 17)), generators)
         place, robot = task.simulation.qpos[0, -7:-4], task.body.pose
         if place[2] - robot.height[0] == pytest.approx(1.0):
@@ -151,12 +151,12 @@ def test_cubes_hit_and_push() -> None:
         task, generators = begun(count, WALK)
         if throw:
             for row in range(count):
-                task.throw(row, generators[row])
+                task.cubes.throw(row, task.body.pose, generators[row])
             direction = task.simulation.qvel[:, -6:-3] / np.linalg.norm(task.simulation.qvel[:, -6:-3], axis=1)[:, None]
         for _ in range(16):
             task.body.step(np.zeros((count, 17)))
             if not throw:
-                task._cubes.hold()
+                task.cubes.hold()
         velocities.append(centre_velocities(task))
     pushed = ((velocities[1] - velocities[0]) * direction).sum(axis=1)
     assert (pushed > 0.05).mean() > 0.6, "most throws hit"
@@ -180,7 +180,7 @@ def test_cubes_are_aimed_at_where_the_robot_will_be() -> None:
     task.look()
     misses, times = [], np.linspace(0, 0.4, 400)[:, None]
     for row in range(100):
-        task.throw(row, generators[row])
+        task.cubes.throw(row, task.body.pose, generators[row])
         place, velocity = task.simulation.qpos[row, -7:-4], task.simulation.qvel[row, -6:-3]
         robot = np.array([*task.body.pose.position[row], task.body.pose.height[row]])
         apart = place + velocity * times - (robot + np.array([5.0, 0.0, 0.0]) * times)

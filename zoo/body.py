@@ -70,6 +70,13 @@ class Body:
         self._feet[:], self.colliding = floor > 0, anything > floor
         self._heights[:] = sensors[:, self._above]
 
+    def push(self, row: int, x: float, y: float) -> None:
+        """Add to the velocity of one at once, in m/s; a robot that moves in a plane is pushed along x alone."""
+        velocity = self.simulation.qvel[row, self._root_qvel]
+        velocity[0] += x
+        if not self.robot.planar:
+            velocity[1] += y
+
     def step(self, actions: np.ndarray) -> np.ndarray:
         """Advance all by a control step; returns which failed, [n] bool."""
         self.act(actions)

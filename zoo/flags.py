@@ -11,7 +11,8 @@ from baselines_ppo.zoo.scene import FIELD
 REACHED = 1.0  # m, from where a flag counts as reached
 LIFE = 150  # control steps until a flag is replaced though it was not reached
 AHEAD = 0.5  # the chance that the first flag is straight ahead
-NEVER = -(1 << 40)  # the age of a flag that somebody placed
+NEVER = -(1 << 40)  # the age of a flag that somebody placed, and that stays until it is reached
+FOREVER = 2 * NEVER  # the age of one that stays even then
 
 
 class Flags:
@@ -35,17 +36,17 @@ class Flags:
     def renew(self, positions: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
         """Replace flags that were reached, from positions [n, 2], or are too old; returns which, [n] bool."""
         self._ages += 1
-        reached = distances(self.places, positions) < REACHED
+        reached = (distances(self.places, positions) < REACHED) & (self._ages >= NEVER)
         self.reached += reached
         due = reached | (self._ages >= LIFE)
         for row in np.flatnonzero(due).tolist():
             self._place_anywhere(row, generators[row])
         return due
 
-    def put(self, row: int, x: float, y: float) -> None:
-        """Place a flag, in m; it stays until it is reached, or the episode ends."""
+    def put(self, row: int, x: float, y: float, stays: bool = False) -> None:
+        """Place a flag, in m; until the episode ends it stays, or until it is reached, which then counts."""
         self._place(row, x, y)
-        self._ages[row] = NEVER
+        self._ages[row] = FOREVER if stays else NEVER
 
     def _place_anywhere(self, row: int, generator: np.random.Generator) -> None:
         self._place(row, *generator.uniform(-0.5, 0.5, 2) * FIELD)

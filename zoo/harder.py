@@ -47,7 +47,7 @@ class FlagrunHarder:
         self.episode_steps = EPISODE
         self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
-        self.flags, self._cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
+        self.flags, self.cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
         self._start = np.zeros(count, dtype=np.int64)  # how the episode under way started
         self._steps = np.zeros(count, dtype=np.int64)
         self._fallen = np.zeros(count, dtype=bool)  # who has not got to the end of its episode
@@ -57,7 +57,7 @@ class FlagrunHarder:
         self.observation_bound, self.view = CLIP, self.body.view
         own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
         own |= {"successes": self._successes, "fallen": self._fallen}
-        self.state = {**own, **self.body.state, **self.flags.state, **self._cubes.state}
+        self.state = {**own, **self.body.state, **self.flags.state, **self.cubes.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
         """Begin an episode in each of these rows."""
@@ -69,7 +69,7 @@ class FlagrunHarder:
             self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
             self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
-        self._cubes.park(rows)
+        self.cubes.park(rows)
         self.body.look()
 
     def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
@@ -102,10 +102,6 @@ class FlagrunHarder:
         """Return observations [n, D] float32."""
         return self.body.observe(REFERENCE_HEIGHT, self.flags.places)
 
-    def throw(self, row: int, generator: np.random.Generator) -> None:
-        """Throw the cube at one robot now."""
-        self._cubes.throw(row, self.body.pose, generator)
-
     def _upright(self) -> np.ndarray:
         return self.body.pose.height >= UPRIGHT
 
@@ -120,10 +116,10 @@ class FlagrunHarder:
         self._grounded[~upright & (self._start == WALK)] = PATIENCE  # who started upright must not fall
 
     def _throw(self, generators: Sequence[np.random.Generator]) -> None:
-        self._cubes.hold()
+        self.cubes.hold()
         due = (self._steps > FIRST) & (self._steps % EVERY == 0) & (self._grounded == 0)
         for row in np.flatnonzero(due).tolist():
-            self._cubes.throw(row, self.body.pose, generators[row])
+            self.cubes.throw(row, self.body.pose, generators[row])
 
     def _remember(self, row: int, success: bool) -> None:
         window = self._successes[row, self._start[row]]

@@ -14,19 +14,26 @@ from baselines_ppo.zoo.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, 
 from baselines_ppo.zoo.task import Task
 from baselines_ppo.zoo.walker import Walker
 
+WITH_CUBE = " with a cube"
+
 # Of the number of robots.
-TASKS: dict[str, Callable[[int], Task]] = {
-    "InvertedPendulum": InvertedPendulum,
-    "InvertedPendulumSwingup": InvertedPendulumSwingup,
-    "InvertedDoublePendulum": InvertedDoublePendulum,
-    "Reacher": Reacher,
+WALKERS: dict[str, Callable[..., Walker]] = {
     "Hopper": partial(Walker, HOPPER),
     "Walker2d": partial(Walker, WALKER2D),
     "HalfCheetah": partial(Walker, HALF_CHEETAH),
     "Ant": partial(Walker, ANT),
     "Humanoid": partial(Walker, HUMANOID),
     "HumanoidFlagrun": partial(Walker, replace(HUMANOID, electricity_cost=4.25), flags=True),
-    "HumanoidFlagrunHarder": FlagrunHarder,
     "AtlasForwardWalk": partial(Walker, ATLAS),
+}
+TASKS: dict[str, Callable[[int], Task]] = {
+    "InvertedPendulum": InvertedPendulum,
+    "InvertedPendulumSwingup": InvertedPendulumSwingup,
+    "InvertedDoublePendulum": InvertedDoublePendulum,
+    "Reacher": Reacher,
+    **WALKERS,
+    "HumanoidFlagrunHarder": FlagrunHarder,
     "Pong": Pong,
+    # With a cube to be thrown at them, which no policy has learned to expect.
+    **{f"{name}{WITH_CUBE}": partial(make, cube=True) for name, make in WALKERS.items()},
 }

@@ -107,7 +107,9 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         truncated = self.steps >= self._most_steps
         self.simulation_failures += int(outcome.failed.sum())
         observations = self.task.observe()
-        facts = {**_named(outcome.terms), "simulation_failed": outcome.failed.copy(), **self._flags_reached()}
+        facts = {**_named(outcome.terms), "simulation_failed": outcome.failed.copy()}
+        if self.flags_reached is not None:
+            facts["flags_reached"] = self.flags_reached
         infos = _masked(facts, np.ones(self.num_envs, dtype=bool))
         ended = terminated | truncated
         if self._mode is AutoresetMode.SAME_STEP and ended.any():
@@ -119,13 +121,22 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
             observations = self.task.observe()
         return observations, rewards, terminated, truncated, infos
 
+    @property
+    def flags_reached(self) -> np.ndarray | None:
+        """How many flags each row has reached in its episode, [n], or None where there are none."""
+        flags = getattr(self.task, "flags", None)
+        return None if flags is None else flags.reached.copy()
+
     def begin(self, rows: list[int]) -> None:
         """Begin an episode in each of these rows, by its own generator."""
         self.task.begin(rows, [self.generators[row] for row in rows])
         self.steps[rows] = 0
 
-    def set_target(self, index: int, x: float, y: float) -> None:
+    def set_target(self, index: int, x: float, y: float, stays: bool = False) -> None:
         """Place the flag of a robot, in m; it stays until it is reached, or the episode ends.
+
+        Args:
+          stays: even when it is reached, which then does not count.
 
         Raises:
           ValueError: this task has no flags.
@@ -133,7 +144,29 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         flags = getattr(self.task, "flags", None)
         if flags is None:
             raise ValueError("this task has no flag to place")
-        flags.put(index, x, y)
+        flags.put(index, x, y, stays)
+
+    def throw_cube(self, index: int) -> None:
+        """Throw a cube at a robot now.
+
+        Raises:
+          ValueError: this task has no cube.
+        """
+        cubes = getattr(self.task, "cubes", None)
+        if cubes is None:
+            raise ValueError("this task has no cube to throw")
+        cubes.throw(index, self.task.body.pose, self.generators[index])  # type: ignore[attr-defined]
+
+    def push(self, index: int, x: float, y: float) -> None:
+        """Add to the velocity of a robot at once, in m/s.
+
+        Raises:
+          ValueError: what moves in this task is not a robot on a floor.
+        """
+        body = getattr(self.task, "body", None)
+        if body is None:
+            raise ValueError("this task has no robot to push")
+        body.push(index, x, y)
 
     def capture(self) -> dict[str, np.ndarray]:
         """Return a copy of all state, arrays [n, ...]: with it restored, each row goes on bit for bit."""
@@ -175,10 +208,6 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         """Make the task what it was before its first episode."""
         for name, values in self.task.state.items():
             values[:] = self._fresh[name]
-
-    def _flags_reached(self) -> dict[str, np.ndarray]:
-        flags = getattr(self.task, "flags", None)
-        return {} if flags is None else {"flags_reached": flags.reached.copy()}
 
     def _checked(self, actions: Any) -> np.ndarray:
         expected = (self.num_envs, self.task.action_size)
@@ -222,13 +251,31 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray], EzPickle):
         info = {name: values[0] for name, values in infos.items() if not name.startswith("_")}
         return observations[0], float(rewards[0]), bool(terminated[0]), False, info
 
+    @property
+    def flags_reached(self) -> int | None:
+        """See `RobotVectorEnv.flags_reached`."""
+        reached = self.vector.flags_reached
+        return None if reached is None else int(reached[0])
+
     def render(self) -> np.ndarray | None:
         pictures = self.vector.render()
         return None if pictures is None else pictures[0]
 
-    def set_target(self, index: int, x: float, y: float) -> None:
-        """Place the flag; see `RobotVectorEnv.set_target`."""
-        self.vector.set_target(index, x, y)
+    def set_target(self, index: int, x: float, y: float, stays: bool = False) -> None:
+        """Place the flag; see `RobotVectorEnv.set_target`.
+
+        Args:
+          index: 0, the only one; it is asked for so that a script need not know whether it has one robot or many.
+        """
+        self.vector.set_target(index, x, y, stays)
+
+    def throw_cube(self) -> None:
+        """See `RobotVectorEnv.throw_cube`."""
+        self.vector.throw_cube(0)
+
+    def push(self, x: float, y: float) -> None:
+        """See `RobotVectorEnv.push`."""
+        self.vector.push(0, x, y)
 
     def capture(self) -> dict[str, np.ndarray]:
         """See `RobotVectorEnv.capture`."""

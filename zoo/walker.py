@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo.zoo.body import CLIP, body_of
+from baselines_ppo.zoo.cubes import Cubes
 from baselines_ppo.zoo.flags import Flags, distances
 from baselines_ppo.zoo.robot import Robot
 from baselines_ppo.zoo.scene import CONTROL_STEP
@@ -31,15 +32,17 @@ class Terms(NamedTuple):
 class Walker:
     """n robots that get on while they can."""
 
-    def __init__(self, robot: Robot, count: int, flags: bool = False) -> None:
-        self.body, self.robot = body_of(robot, count, flag=flags), robot
+    def __init__(self, robot: Robot, count: int, flags: bool = False, cube: bool = False) -> None:
+        self.body, self.robot = body_of(robot, count, flag=flags, cube=cube), robot
         self.simulation = self.body.simulation
         self.flags = Flags(self.simulation.mocap_pos[:, 0, :2]) if flags else None
+        self.cubes = Cubes(self.simulation) if cube else None
         self._far = np.tile(FAR, (count, 1))
         self._references = np.zeros(count)  # m, from which heights are seen
         self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
         self.observation_bound, self.view = CLIP, self.body.view
-        self.state = {"reference": self._references, **self.body.state, **(self.flags.state if self.flags else {})}
+        self.state = {"reference": self._references, **self.body.state}
+        self.state |= {**(self.flags.state if self.flags else {}), **(self.cubes.state if self.cubes else {})}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
         """Begin an episode in each of these rows."""
@@ -48,6 +51,8 @@ class Walker:
             self.body.stand(row, generator)
             if self.flags is not None:
                 self.flags.begin(row, generator)
+        if self.cubes is not None:
+            self.cubes.park(rows)
         self.body.look()
         reference = self.robot.reference_height
         self._references[rows] = self.body.pose.height[rows] if reference is None else reference
@@ -56,6 +61,8 @@ class Walker:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body, before = self.body, distances(self.targets, self.body.pose.position)
         failed = body.step(actions)
+        if self.cubes is not None:
+            self.cubes.hold()
         progress = (before - distances(self.targets, body.pose.position)) / CONTROL_STEP
         if self.flags is not None:
             progress[self.flags.renew(body.pose.position, generators)] = 0.0

@@ -1,0 +1,151 @@
+"""A MuJoCo model as a viser scene: built once, then only poses are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import mujoco
+import numpy as np
+
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.run.shapes import colour_of, mesh_of, shown
+
+if TYPE_CHECKING:
+    import viser
+
+SQUARE = 1.0  # m, of the floor's pattern
+FLOOR = 60.0  # m, of the floor to each side; it goes with what is followed
+LIGHT, DARK = (120, 135, 122), (108, 126, 112)  # of the floor; in this light they look like those of `zoo.scene`
+SKY = (214, 226, 236)
+FIELD_OF_VIEW = np.radians(45.0)  # from top to bottom
+FOG = (25.0, 55.0)  # m from the camera, over which the floor fades into the sky
+
+
+class Stage:
+    """One model in the scene of a viser server; what happens on it is also what a serializer records."""
+
+    def __init__(self, server: viser.ViserServer, model: mujoco.MjModel, view: Mapping[str, Any] | None = None) -> None:
+        """Build the scene, in place of the one before.
+
+        Args:
+          view: of the camera, as MuJoCo names it: distance, azimuth, elevation, lookat; and trackbodyid, which body
+            stays in the middle.
+        """
+        self._server, self._model, view = server, model, view or {}
+        self._followed = int(view.get("trackbodyid", 0))
+        self.centre = np.zeros(2)  # m, what of the world is shown in the middle
+        server.scene.reset()
+        self._set_light()
+        self._world = server.scene.add_frame("/world", show_axes=False)
+        self._floor = self._add_floor()
+        self._frames = {body: self._add_body(body) for body in range(model.nbody)}
+        self._aim(view)
+
+    def show(self, data: mujoco.MjData, follow: bool = True) -> None:
+        """Show where everything is; following, what is followed stays in the middle of the picture."""
+        if follow and self._followed:
+            self.centre = data.xpos[self._followed, :2].copy()
+        with self._server.atomic():
+            self._world.position = (-self.centre[0], -self.centre[1], 0.0)
+            if self._floor is not None:
+                self._floor.position = (*-np.mod(self.centre, 2 * SQUARE), self._floor.position[2])
+            for body, frame in self._frames.items():
+                if frame is not None:
+                    frame.position, frame.wxyz = data.xpos[body], data.xquat[body]
+
+    def ground(self, origin: Any, direction: Any) -> tuple[float, float] | None:
+        """Return where a ray of the scene meets the floor, x and y in m of the model's world; None if nowhere."""
+        start, way = np.asarray(origin, dtype=float), np.asarray(direction, dtype=float)
+        if way[2] > -1e-3:
+            return None
+        x, y = (start + way * (-start[2] / way[2]))[:2]
+        if max(abs(x), abs(y)) > FLOOR:
+            return None
+        return float(x + self.centre[0]), float(y + self.centre[1])
+
+    def _set_light(self) -> None:
+        scene = self._server.scene
+        scene.set_up_direction("+z")
+        scene.configure_environment_map(None)
+        scene.set_background_image(np.full((2, 2, 3), SKY, np.uint8))
+        scene.configure_fog(*FOG, color=_linear(SKY))
+        scene.add_light_hemisphere("/sky", sky_color=(255, 255, 255), ground_color=(150, 150, 145), intensity=4.0)
+
+    def _add_floor(self) -> Any:
+        import trimesh
+        from PIL import Image
+        from trimesh.visual.material import PBRMaterial
+        from trimesh.visual.texture import TextureVisuals
+
+        model = self._model
+        planes = [geom for geom in shown(model, 0) if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_PLANE]
+        if not planes:
+            return None
+        corners = [[-FLOOR, -FLOOR, 0.0], [FLOOR, -FLOOR, 0.0], [FLOOR, FLOOR, 0.0], [-FLOOR, FLOOR, 0.0]]
+        squares = Image.fromarray(np.array([[LIGHT, DARK], [DARK, LIGHT]], np.uint8).repeat(64, 0).repeat(64, 1))
+        grass = PBRMaterial(baseColorTexture=squares, metallicFactor=0.0, roughnessFactor=1.0)
+        turf = trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 3]], process=False)
+        turf.visual = TextureVisuals(np.array(corners)[:, :2] / (2 * SQUARE), material=grass)
+        position = (0.0, 0.0, float(model.geom_pos[planes[0], 2]))
+        return self._server.scene.add_mesh_trimesh("/floor", turf, position=position, cast_shadow=False)
+
+    def _add_body(self, body: int) -> Any:
+        """Return the frame of a body, which holds a mesh for each colour, or None if nothing of it is shown."""
+        import trimesh
+
+        by_colour: dict[tuple[float, ...], list[trimesh.Trimesh]] = {}
+        for geom in shown(self._model, body):
+            mesh = mesh_of(self._model, geom)
+            if mesh is not None:
+                by_colour.setdefault(colour_of(self._model, geom), []).append(mesh)
+        if not by_colour:
+            return None
+        frame = self._server.scene.add_frame(f"/world/{body}", show_axes=False)
+        for i, (colour, meshes) in enumerate(by_colour.items()):
+            whole: Any = trimesh.util.concatenate(meshes)
+            self._server.scene.add_mesh_simple(
+                f"/world/{body}/{i}",
+                whole.vertices,
+                whole.faces,
+                color=np.array(colour[:3]),
+                opacity=None if colour[3] == 1.0 else colour[3],
+            )
+        return frame
+
+    def _aim(self, view: Mapping[str, Any]) -> None:
+        """Put everybody's camera where the view says, around what is followed or around the model's middle."""
+        model = self._model
+        middle = np.array(view.get("lookat", model.stat.center), dtype=float)
+        if self._followed:
+            data = mujoco.MjData(model)
+            mujoco.mj_kinematics(model, data)
+            middle = data.xpos[self._followed] * [0.0, 0.0, 0.8]
+        azimuth, elevation = np.radians([view.get("azimuth", 120.0), view.get("elevation", -20.0)])
+        towards = np.array(
+            [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
+        )
+        cameras: list[Any] = [client.camera for client in self._server.get_clients().values()]
+        for camera in (self._server.initial_camera, *cameras):
+            camera.position = middle - towards * view.get("distance", 1.5 * model.stat.extent)
+            camera.look_at = middle
+            camera.fov = FIELD_OF_VIEW
+
+
+def require_viser() -> None:
+    """Check that what shows scenes in a browser is installed.
+
+    Raises:
+      UsageError: it is not.
+    """
+    try:
+        import trimesh  # noqa: F401
+        import viser  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"{error.name} is not installed; pip install viser trimesh") from None
+
+
+def _linear(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return a colour as the fog takes it, which is not corrected for the screen as all others are."""
+    r, g, b = (round(255 * (part / 255) ** 2.2) for part in colour)
+    return r, g, b
