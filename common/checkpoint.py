@@ -12,7 +12,6 @@ import json
 import math
 import os
 import shutil
-import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo.common.failures import LoadError, WriteError, short
+from baselines_ppo.common.files import open_bytes
 from baselines_ppo.common.pretrained import locate
 
 FORMAT = 1
@@ -198,10 +198,8 @@ def read_regular(path: Path, largest: int) -> bytes:
     Raises:
       OSError, ValueError: it is no such file, or has more bytes than `largest`.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would block for ever
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
+    with open_bytes(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > largest:
             raise ValueError(f"{path.name} is no regular file of at most {largest} bytes")
         return file.read()
 

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.actions import Action
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backends import Backend, Unusable
 from baselines_ppo.common.failures import DataError, LoadError, short
+from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 
 
@@ -30,7 +32,7 @@ class Episodes:
         Raises:
           LoadError: the environment has other spaces than the agent.
         """
-        check_fit(agent, backend, env_id)
+        check_fit(agent, backend.observation, backend.action, env_id)
         self._agent, self._backend, self._env_id, self._seed = agent, backend, env_id, seed
         self._fresh = backend.capture()  # before anything was played that an environment might remember
         self._numbers = np.zeros(rows, dtype=np.int64)
@@ -111,13 +113,13 @@ class Episodes:
         return f"evaluation episode {self._numbers[row]}, step {self._lengths[row]}"
 
 
-def check_fit(agent: Agent, backend: Backend, env_id: str) -> None:
+def check_fit(agent: Agent, observation: Observation, action: Action, env_id: str) -> None:
     """Check that an agent sees and does what there is to be seen and done in an environment.
 
     Raises:
       LoadError: the environment has other spaces than the agent.
     """
     network = agent.policy.network
-    if (backend.observation.shape, backend.action) != (network.observation.shape, network.action):
+    if (observation.shape, action) != (network.observation.shape, network.action):
         trained = f"{short(agent.path)} was trained on {short(agent.env_id)}"
         raise LoadError(f"{trained}; {env_id} has other observations or actions")

@@ -92,7 +92,8 @@ def racer(typed: str) -> Racer:
         raise UsageError(
             f"{name} cannot race: it was trained on {short(seen)}, and a race is between {', '.join(RACES)}"
         )
-    check_fit(agent, SerialBackend(lambda: make_environment(env_id), 1, env_id), env_id)
+    with closing(SerialBackend(lambda: make_environment(env_id), 1, env_id)) as backend:
+        check_fit(agent, backend.observation, backend.action, env_id)
     return Racer(name, agent, RACES[env_id](1).robot)
 
 

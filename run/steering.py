@@ -12,8 +12,9 @@ import numpy as np
 from baselines_ppo.common.actions import action_of
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.envs import OWN_ID, explained, registered, wrapped
-from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.observations import observation_of
+from baselines_ppo.run.episodes import check_fit
 from baselines_ppo.run.motion import Motion
 from baselines_ppo.run.simulated import simulated
 from baselines_ppo.zoo.tasks import WALKERS, WITH_CUBE
@@ -66,10 +67,7 @@ class Session:
           UsageError: MuJoCo does not simulate it.
         """
         self.simulated = simulated(env, env_id)
-        network = agent.policy.network
-        spaces = (observation_of(env.observation_space, env_id).shape, action_of(env.action_space, env_id))
-        if spaces != (network.observation.shape, network.action):
-            raise LoadError(f"{agent.path} was trained on {agent.env_id}; {env_id} has other observations or actions")
+        check_fit(agent, observation_of(env.observation_space, env_id), action_of(env.action_space, env_id), env_id)
         self._agent, self._deterministic, self.wander = agent, deterministic, True
         self._noise = np.random.default_rng(seed)
         self._env: Any = env

@@ -44,6 +44,14 @@ def watching(
             rank.alive.end()
 
 
+def ready(code: str) -> subprocess.Popen[str]:
+    """Return a Python that runs some code, once that has said that it is ready."""
+    process = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait for something that must come."""
     end = time.monotonic() + seconds
@@ -111,14 +119,12 @@ def test_records_are_never_seen_half_written(tmp_path: Path) -> None:
         "odd = [sign for sign in (board.read()[0] for _ in range(200_000)) if 0 in sign[:4]]\n"
         "print(len(odd))"
     )
-    reader = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert reader.stdout is not None
-    assert reader.stdout.readline() == "ready\n"
+    reader = ready(code)
     count = 1
     while reader.poll() is None:
         count += 1
         board.write(0, Sign(float(count), count, float(count), count, True, "x" * 80))
-    assert reader.stdout.read() == "0\n"
+    assert reader.communicate()[0] == "0\n"
     board.close()
 
 
@@ -189,9 +195,7 @@ def test_a_job_that_is_stuck_and_suspended_by_turns_is_ended(tmp_path: Path) -> 
         "import time; from tests.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True)\n"
         "while not rank.ended: time.sleep(0.1)"
     )
-    process = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process = ready(code)
     for _ in range(2):
         time.sleep(3.5)
         process.send_signal(signal.SIGSTOP)
@@ -206,9 +210,7 @@ def test_a_process_that_was_stopped_and_goes_on_raises_no_alarm(tmp_path: Path) 
         "import time; from tests.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True); "
         "time.sleep(12); print(rank.ended)"
     )
-    process = subprocess.Popen(command(1, "-c", code), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process = ready(code)
     time.sleep(1)  # until it sleeps
     process.send_signal(signal.SIGSTOP)
     time.sleep(8)
