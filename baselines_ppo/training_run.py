@@ -18,7 +18,7 @@ from baselines_ppo.common import checkpoint
 from baselines_ppo.common.board import create_board
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.logger import TIME_SHARES, Logger
-from baselines_ppo.common.memory import resident_megabytes
+from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
@@ -130,6 +130,8 @@ class TrainingRun:
         self.comm.alive.note("learning")
         begun = time.perf_counter()
         metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
+        if not self.comm.alive.warm:
+            return_freed_memory()  # 140 MB that compiling took
         self._learning_seconds += time.perf_counter() - begun
         return metrics
 

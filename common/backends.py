@@ -37,12 +37,12 @@ class Unusable(Exception):
 
 
 class Outcome(NamedTuple):
-    """What a step of some of the environments, k of n, gave, not yet checked; rows are in the order asked for."""
+    """What a step of some of n environments gave, not yet checked; of no use in the rows that were not asked for."""
 
-    observations: np.ndarray  # [k, ...] in the environment's own dtype
-    rewards: np.ndarray  # [k] float64
-    terminated: np.ndarray  # [k] bool
-    truncated: np.ndarray  # [k] bool
+    observations: np.ndarray  # [n, ...] in the environment's own dtype
+    rewards: np.ndarray  # [n] float64
+    terminated: np.ndarray  # [n] bool
+    truncated: np.ndarray  # [n] bool
     raised: dict[int, str]  # why, by row, where an environment raised; what is above is of no use there
 
 
@@ -106,11 +106,11 @@ class SerialBackend:
         return observations
 
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
-        count = len(rows)
+        count = len(self._environments)
         observations, rewards = self._empty(count), np.zeros(count)
         terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         raised = {}
-        for k, row in enumerate(rows):
+        for row in rows:
             try:
                 result = self._environments[row].step(actions[row])
             except Exception as error:
@@ -119,10 +119,10 @@ class SerialBackend:
             if len(result) != 5:
                 raise Unusable(row, f"step returned {len(result)} values, expected 5")
             observation, reward, *ended, _ = result
-            terminated[k], truncated[k] = map(bool, ended)
-            observations[k] = self._encoded(row, observation)
+            terminated[row], truncated[row] = map(bool, ended)
+            observations[row] = self._encoded(row, observation)
             try:
-                rewards[k] = float(reward)
+                rewards[row] = float(reward)
             except (TypeError, ValueError):
                 raise Unusable(row, f"the reward is {reward!r}, expected a number") from None
         return Outcome(observations, rewards, terminated, truncated, raised)
@@ -189,15 +189,10 @@ class NativeBackend:
             observations, rewards, terminated, truncated, _ = self._envs.step(actions)
         except Exception as error:
             raise Unusable(None, f"last actions {actions.tolist()}: {_raised('step', error)}") from error
-        chosen = list(rows)
-        self._ended = np.asarray(terminated, dtype=bool) | np.asarray(truncated, dtype=bool)
-        return Outcome(
-            observations=self._encoded(observations)[chosen],
-            rewards=np.asarray(rewards, dtype=np.float64)[chosen],
-            terminated=np.asarray(terminated, dtype=bool)[chosen],
-            truncated=np.asarray(truncated, dtype=bool)[chosen],
-            raised={},
-        )
+        terminated, truncated = np.asarray(terminated, dtype=bool), np.asarray(truncated, dtype=bool)
+        self._ended = terminated | truncated
+        rewards = np.asarray(rewards, dtype=np.float64)
+        return Outcome(self._encoded(observations), rewards, terminated, truncated, raised={})
 
     def make_again(self, row: int) -> None:
         raise AssertionError("a vector form raises as a whole, and is not made again")

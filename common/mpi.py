@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -92,6 +92,20 @@ class Comm:
         rows = np.empty((self.size, *x.shape), x.dtype)
         self._wait(lambda: self._comm.Iallgather(x, rows), of)
         return rows
+
+    def stack_all(self, arrays: Mapping[str, np.ndarray], of: str = "arrays") -> dict[str, np.ndarray]:
+        """Return several arrays of all ranks, each [R, *x.shape], on every rank, by one collective for all of them.
+
+        Raises:
+          DataError: the ranks are not at the same point.
+        """
+        packed = np.concatenate([np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in arrays.values()])
+        rows = self.stack(packed, of)
+        parts = np.split(rows, np.cumsum([x.nbytes for x in arrays.values()])[:-1], axis=1)
+        return {
+            name: np.ascontiguousarray(part).view(x.dtype).reshape(self.size, *x.shape)
+            for (name, x), part in zip(arrays.items(), parts, strict=True)
+        }
 
     def gather(self, item: T, of: str = "items") -> list[T] | None:
         """Return the items of all ranks, in rank order, on rank 0; None elsewhere."""

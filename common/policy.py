@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -56,22 +57,18 @@ class Policy:
 
     def sample(self, observations: np.ndarray, states: np.ndarray, noise: np.ndarray) -> Sampled:
         """Return actions drawn with noise [n, ...] for normalised observations [n, ...] and states [n, S]."""
-
-        def sample_rows(observations: np.ndarray, states: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, ...]:
-            outputs, after, values = self.network.act(np, self._parts, observations, states)
-            return self.distribution.sample(self.params(outputs), noise), outputs, after, values
-
-        return Sampled(*in_fixed_rows(sample_rows, observations, states, noise))
+        outputs, after, values = self._act(observations, states)
+        return Sampled(self.distribution.sample(self.params(outputs), noise), outputs, after, values)
 
     def mode(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the most likely actions [n, ...] and the next states for normalised observations and states."""
 
-        def mode_rows(observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
-            outputs, after, _ = self.network.act(np, self._parts, observations, states)
-            return self.distribution.mode(self.params(outputs)), after
+        outputs, after, _ = self._act(observations, states)
+        return self.distribution.mode(self.params(outputs)), after
 
-        actions, after = in_fixed_rows(mode_rows, observations, states)
-        return actions, after
+    def _act(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the policy network's outputs, the next states, and values if these come along."""
+        return in_fixed_rows(functools.partial(self.network.act, np, self._parts), observations, states)
 
     def params(self, outputs: np.ndarray) -> Any:
         """Return the action distribution's parameters from the policy network's outputs [..., network_size]."""

@@ -69,13 +69,12 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     What nobody learns from stays this rank's: raw observations, discounted returns, episodes and seconds.
     """
 
-    def together(x: np.ndarray, axis: int) -> np.ndarray:
-        return np.concatenate(list(comm.stack(x, "the rollouts")), axis=axis)
-
     parts = rollout._asdict()
     own = ("raw_observations", "discounted_returns")
     arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray) and name not in own}
-    return Rollout(**{**parts, **{name: together(x, 0 if name == "states" else 1) for name, x in arrays.items()}})
+    gathered = comm.stack_all(arrays, "the rollouts")
+    joined = {name: np.concatenate(list(x), axis=0 if name == "states" else 1) for name, x in gathered.items()}
+    return Rollout(**{**parts, **joined})
 
 
 class Moment(NamedTuple):
@@ -245,10 +244,10 @@ class Collector:
     def _finish(self, rewards: np.ndarray, ends: np.ndarray, dropped: np.ndarray, made: np.ndarray) -> list[Episode]:
         """Carry the episode sums on through [T, n] rewards; returns the episodes that ended and count."""
         finished = []
-        for t in range(len(rewards)):
+        for t, some_end in enumerate(np.logical_or.reduce(ends, axis=1)):
             self.episode_returns += rewards[t]
             self.episode_lengths += made[t]
-            for i in np.flatnonzero(ends[t]):
+            for i in np.flatnonzero(ends[t]) if some_end else ():
                 if not dropped[t, i]:
                     finished.append(
                         Episode(t, self.envs.indices[i], float(self.episode_returns[i]), int(self.episode_lengths[i]))

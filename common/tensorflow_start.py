@@ -16,7 +16,7 @@ def start_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     limit_threads()
-    with _quiet():
+    with _quiet(), _absent("keras"):  # which TensorFlow takes along if it is there: a second and 60 MB for each rank
         import tensorflow as tf
 
         tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
@@ -24,6 +24,19 @@ def start_tensorflow() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
         tf.get_logger().setLevel("ERROR")  # it warns of retracing while shapes are still becoming general
         tf.constant(0.0)  # starts the runtime, which greets too
+
+
+@contextmanager
+def _absent(package: str) -> Iterator[None]:
+    """Let a package that is not loaded yet seem not to be installed; afterwards it can be imported as ever."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # so that Python's import raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 @contextmanager

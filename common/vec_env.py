@@ -89,21 +89,18 @@ class VecEnv:
         actions = np.array(actions, self._actions.dtype)  # a copy: an environment may change what it is given
         self._count(actions, rows)
         outcome = self._outcome(actions, rows.tolist())
-        rewards, flags = np.zeros(len(self)), np.zeros((3, len(self)), dtype=bool)
-        rewards[rows], flags[0, rows], flags[1, rows] = outcome.rewards, outcome.terminated, outcome.truncated
-        if outcome.raised:
-            failed = list(outcome.raised)
-            rewards[failed], flags[:, failed] = 0.0, [[False], [True], [True]]  # cut before the step that failed
-            kept = ~np.isin(rows, failed)
-            self._raw[rows[kept]] = outcome.observations[kept]
-        else:
-            self._raw[rows] = outcome.observations
+        stepped, dropped = np.zeros((2, len(self)), dtype=bool)
+        stepped[rows] = True
+        for row in outcome.raised:  # cut before the step that failed
+            stepped[row], dropped[row] = False, True
+        rewards = np.where(stepped, outcome.rewards, 0.0)
+        terminated, truncated = outcome.terminated & stepped, outcome.truncated & stepped | dropped
+        self._raw[stepped] = outcome.observations[stepped]
         self._returns += rewards
         next_observations = self._usable(self._raw, actions)
         if not np.isfinite(rewards).all():
             row = _first_bad(rewards)
             raise DataError(f"{self._where(row)}: the reward is {rewards[row]}; last action {actions[row]}")
-        terminated, truncated, dropped = flags
         self.observations = next_observations
         ends = terminated | truncated
         if ends.any():
@@ -153,10 +150,10 @@ class VecEnv:
                 actions[i] = records[i].actions[t - longest]
             self._count(actions, np.array(begun, dtype=np.int64))
             outcome = self._outcome(actions.copy(), begun)
-            for k, i in enumerate(begun):
-                self._raw[i] = outcome.observations[k]
-                self._returns[i] += outcome.rewards[k]
-                if outcome.terminated[k] or outcome.truncated[k] or i in outcome.raised:
+            for i in begun:
+                self._raw[i] = outcome.observations[i]
+                self._returns[i] += outcome.rewards[i]
+                if outcome.terminated[i] or outcome.truncated[i] or i in outcome.raised:
                     ended.add(i)
         ended |= self._restore_states(records)
         failed = [

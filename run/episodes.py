@@ -84,10 +84,10 @@ class Episodes:
         step = self._backend.step(self._agent.act_with_noise(self._observations, noise), rows)
         for row, reason in step.raised.items():
             raise Unusable(row, reason)
-        self._observations[rows] = step.observations
+        self._observations[rows] = step.observations[rows]
         self._lengths[rows] += 1
-        self._returns[rows] += step.rewards
-        return [row for row, ended in zip(rows, step.terminated | step.truncated, strict=True) if ended]
+        self._returns[rows] += step.rewards[rows]
+        return [row for row in rows if step.terminated[row] or step.truncated[row]]
 
     def _outcomes(self, rows: list[int]) -> dict[int, Episode]:
         """Return what the episodes that ended in these rows came to, by their numbers."""

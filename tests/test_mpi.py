@@ -65,6 +65,18 @@ def polite_sum_equals_the_blocking_one(comm: Comm) -> None:
         np.testing.assert_array_equal(comm.sum(x), total)
 
 
+def arrays_of_all_kinds_travel_as_one(comm: Comm) -> None:
+    def of(rank: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(rank)
+        numbers = rng.standard_normal((3, 2), dtype=np.float32)
+        return {"flags": numbers > 0, "none": numbers[:, :0], "numbers": numbers.T, "steps": rng.integers(9, size=5)}
+
+    stacked = comm.stack_all(of(comm.rank))
+    for name, x in of(0).items():
+        assert stacked[name].dtype == x.dtype
+        np.testing.assert_array_equal(stacked[name], [of(rank)[name] for rank in range(comm.size)])
+
+
 def objects_travel(comm: Comm) -> None:
     gathered = comm.gather({"rank": comm.rank})
     assert gathered == ([{"rank": rank} for rank in range(comm.size)] if comm.is_root else None)
@@ -113,6 +125,7 @@ def check_all(comm: Comm) -> None:
         moments_equal_numpy_on_the_union,
         sums_are_the_same_bits_on_all_ranks_every_time,
         polite_sum_equals_the_blocking_one,
+        arrays_of_all_kinds_travel_as_one,
         objects_travel,
         a_failure_on_root_is_raised_everywhere,
         sums_of_small_numbers_are_refused,

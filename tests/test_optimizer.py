@@ -18,6 +18,7 @@ from baselines_ppo.common.optimizer import (
     adam_step,
     clip_by_norm,
     prefixed,
+    sum_of_squares,
     unprefixed,
 )
 from baselines_ppo.common.parameters import ParameterLayout
@@ -46,6 +47,14 @@ def test_epsilon_is_added_to_the_uncorrected_root() -> None:
     epsilon = float(np.sqrt(0.001))
     state = adam_step(start([0.0]), tf.constant([1.0]), tf.constant(0.1), epsilon)
     np.testing.assert_allclose(state.parameters, [-0.05], rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 1000])
+def test_sum_of_squares_counts_every_number_once(size: int) -> None:
+    x = np.random.default_rng(size).standard_normal(size).astype(np.float32)
+    assert float(sum_of_squares(tf.constant(x))) == pytest.approx(float(np.sum(x.astype(np.float64) ** 2)), rel=1e-6)
+    for bad in (np.nan, np.inf, 1e30):  # whose square is too large
+        assert not np.isfinite(sum_of_squares(tf.constant([*x[1:], np.float32(bad)])))
 
 
 def test_clipping_shortens_long_gradients_only() -> None:

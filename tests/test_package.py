@@ -96,6 +96,16 @@ def test_help_presets_and_environments_load_no_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
+def test_tensorflow_is_started_without_keras_which_can_be_used_all_the_same() -> None:
+    code = (
+        "import sys; from baselines_ppo.common.tensorflow_start import start_tensorflow; start_tensorflow()\n"
+        "assert not [name for name in sys.modules if name.startswith('keras.')]\n"
+        "import tensorflow as tf\n"
+        "assert tf.keras.layers.Dense(3)(tf.ones([2, 5])).shape == (2, 3)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_the_wheel_holds_one_package_with_everything_in_it(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     subprocess.run(build, check=True, timeout=120)
