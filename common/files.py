@@ -1,12 +1,19 @@
-"""Files of our own in folders that may come from a stranger: a link leads to anybody's file, a pipe waits for ever."""
+"""Files of our own: whole or not there, and in folders that may come from a stranger.
+
+There a link leads to anybody's file, and a pipe waits for ever.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
+
+from baselines_ppo.common.failures import WriteError, short
 
 
 def open_text(path: Path, mode: str) -> TextIO:
@@ -25,6 +32,37 @@ def open_bytes(path: Path, mode: str) -> BinaryIO:
       OSError: it is something else, or cannot be opened.
     """
     return cast(BinaryIO, open(path, mode, opener=_regular))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside a path; what is written there gets its own name when all went well.
+
+    Raises:
+      WriteError: it cannot get its own name.
+    """
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    with writing(path):
+        temporary.unlink(missing_ok=True)  # a link, perhaps, that somebody has put there
+    try:
+        yield temporary
+        with writing(path):
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be written.
+
+    Raises:
+      WriteError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{short(path)} not written: {error.strerror or error}") from error
 
 
 def _regular(path: str, flags: int) -> int:

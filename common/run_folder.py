@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import LoadError, UsageError, WriteError
-from baselines_ppo.common.files import open_text
+from baselines_ppo.common.files import open_text, whole_file
 
 CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
 
@@ -110,10 +110,8 @@ class RunFolder:
         with open_text(path, "r") as file:
             header, *rows = list(csv.reader(file)) or [["iteration"]]
         kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= iteration]
-        temporary = path.with_suffix(".tmp")
-        with open_text(temporary, "w") as file:
+        with whole_file(path) as temporary, open_text(temporary, "w") as file:
             csv.writer(file).writerows([header, *kept] if kept else [])
-        temporary.replace(path)
 
     def rank_log(self, rank: int) -> Path:
         """Return where a rank writes what only matters if something goes wrong."""
@@ -130,11 +128,8 @@ class RunFolder:
         Raises:
           WriteError: it could not be written.
         """
-        temporary = self.path / f".{CONFIG}"
-        with self._writing():
-            with open_text(temporary, "w") as file:
-                file.write(json.dumps(config, indent=1) + "\n")
-            temporary.replace(self.path / CONFIG)
+        with self._writing(), whole_file(self.path / CONFIG) as temporary, open_text(temporary, "w") as file:
+            file.write(json.dumps(config, indent=1) + "\n")
 
     def write_progress(self, row: dict[str, Any]) -> None:
         """Append one iteration's row; a full disk is reported once and does not stop the training."""

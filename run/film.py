@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.failures import UsageError, WriteError, nearest, short
+from baselines_ppo.common.failures import UsageError, nearest, short
+from baselines_ppo.common.files import whole_file, writing
 from baselines_ppo.run.pictures import BLOCK
 
 Add = Callable[[np.ndarray], None]  # of a picture, [height, width, 3] bytes
@@ -85,35 +86,6 @@ def film(path: Path, rate: float) -> AbstractContextManager[Add]:
 def written(path: Path, moments: int, rate: float) -> str:
     """Return a line on a file that is complete."""
     return f"wrote {short(path)}: {moments / rate:.1f} s, {moments} pictures, {path.stat().st_size / 1e6:.2f} MB"
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside a path; what is written there gets its own name when all went well.
-
-    Raises:
-      WriteError: it cannot get its own name.
-    """
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        with writing(path):
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say which file it is that cannot be written.
-
-    Raises:
-      WriteError: in place of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(f"{short(path)} not written: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import mujoco
 import numpy as np
 
-from baselines_ppo.run.film import whole_file, writing
+from baselines_ppo.common.files import whole_file, writing
 from baselines_ppo.run.local_server import local_server
 from baselines_ppo.run.stage import Stage
 

@@ -15,6 +15,7 @@ from baselines_ppo.common.agent import Agent, agent_of
 from baselines_ppo.common.checkpoint import ARRAYS, MANIFEST, Checkpoint
 from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
+from baselines_ppo.common.files import whole_file, writing
 from baselines_ppo.common.mpi import world
 from baselines_ppo.run.cards import figures
 from baselines_ppo.run.curve import CURVE, curve_of, written
@@ -180,10 +181,8 @@ def _picture(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> dict[str, 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     for name, data in files.items():
-        try:
-            (folder / name).write_bytes(data)
-        except OSError as error:
-            raise WriteError(f"{folder / name} not written: {error.strerror or error}") from None
+        with whole_file(folder / name) as temporary, writing(folder / name):
+            temporary.write_bytes(data)
 
 
 def _say_scores(name: str, scores: dict[str, Score], episodes: int, seed: int) -> None:

@@ -17,7 +17,7 @@ from baselines_ppo.common.files import open_text
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.run.cli import main
 
-NAMES = (".config.json", "lock", "progress.csv", "progress.tmp", "ranks/alive", "ranks/00.log")
+NAMES = (".config-PID.json", ".progress-PID.csv", "lock", "progress.csv", "ranks/alive", "ranks/00.log")
 
 
 def forged(folder: Path, name: str, target: Path) -> RunFolder:
@@ -25,8 +25,9 @@ def forged(folder: Path, name: str, target: Path) -> RunFolder:
     checkpoint.save(folder / "checkpoints", "ckpt-00000001", {"iteration": 1}, {"x": np.zeros(1)})
     (folder / "ranks").mkdir()
     (folder / "progress.csv").write_text("iteration,total_steps\n1,32\n")
-    (folder / name).unlink(missing_ok=True)
-    (folder / name).symlink_to(target)
+    link = folder / name.replace("PID", str(os.getpid()))
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
     return RunFolder(folder)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import types
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from baselines_ppo.common.checkpoint import read_json
-from baselines_ppo.common.failures import LoadError, WriteError, short
+from baselines_ppo.common.failures import LoadError, short
+from baselines_ppo.common.files import whole_file, writing
 
 CARD, PICTURE = "card.json", "picture.jpg"
 MODES = ("deterministic", "stochastic")
@@ -85,16 +85,13 @@ def write_card(folder: Path, card: Card) -> None:
       LoadError: it could not be read again, because the agent's own files say what makes no sense.
       WriteError: it could not be written.
     """
-    temporary = folder / f".{CARD}-{os.getpid()}"
     try:
         text = json.dumps(asdict(card), indent=1, allow_nan=False)
         _checked(Card, json.loads(text), "the card")
-        temporary.write_text(text + "\n")
-        temporary.replace(folder / CARD)
     except (ValueError, TypeError) as error:
         raise LoadError(f"{folder}: no card can be written of it: {short(error)}") from None
-    except OSError as error:
-        raise WriteError(f"{folder / CARD} not written: {error.strerror or error}") from error
+    with whole_file(folder / CARD) as temporary, writing(folder / CARD):
+        temporary.write_text(text + "\n")
 
 
 def _checked(kind: Any, value: Any, name: str) -> Any:
