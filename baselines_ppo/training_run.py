@@ -131,7 +131,7 @@ class TrainingRun:
         begun = time.perf_counter()
         metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         if not self.comm.alive.warm:
-            return_freed_memory()  # 140 MB that compiling took
+            return_freed_memory()  # that compiling took
         self._learning_seconds += time.perf_counter() - begun
         return metrics
 

@@ -14,9 +14,9 @@ from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
 
-# A gradient takes about 6 operations per transition and parameter. Below this many products of the two, adding up
-# the ranks' gradients takes longer than computing the whole of it on each.
-SMALL_MINIBATCH = 5_000_000
+# Sharing out a minibatch costs a millisecond, most of it in TensorFlow. Below this many products of transitions and
+# parameters, of about 6 operations each, computing all of its gradient on every rank is faster, however many there are.
+SMALL_MINIBATCH = 15_000_000
 
 # Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
 OWN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}

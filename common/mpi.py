@@ -26,6 +26,20 @@ LAST_WORDS = 0.3  # seconds
 LEAVE_TOGETHER = 3.0  # seconds that a failing rank waits for the others to fail alike
 
 
+class Buffer:
+    """Memory that messages pass through again and again: MPI takes up to eight times as long with new memory."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def of(self, size: int, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return room for so many numbers; it holds until the next call."""
+        needed = size * dtype.itemsize
+        if needed > len(self._bytes):
+            self._bytes = np.empty(needed, np.uint8)
+        return self._bytes[:needed].view(dtype)
+
+
 class Comm:
     """What the ranks say to each other. Every rank must make the same calls in the same order.
 
@@ -43,6 +57,7 @@ class Comm:
         self.is_root = self.rank == 0
         self.alive = Alive(self.rank, self.size)
         self._calls = 0
+        self._sent, self._received = Buffer(), Buffer()
 
     def sum(self, x: np.ndarray, of: str = "numbers") -> np.ndarray:
         """Return the elementwise sum over ranks, of the same shape and dtype; bit for bit the same on all.
@@ -59,12 +74,12 @@ class Comm:
         if self.size == 1:
             return x
         tag = self._tag(of)
-        packed = np.append(x.reshape(-1), x.dtype.type(tag))
-        total = np.empty_like(packed)
-        self._wait(lambda: self._comm.Iallreduce(packed, total), f"the sum of {of}")
+        sent, total = self._sent.of(x.size + 1, x.dtype), self._received.of(x.size + 1, x.dtype)
+        sent[:-1], sent[-1] = x.reshape(-1), tag
+        self._wait(lambda: self._comm.Iallreduce(sent, total), f"the sum of {of}")
         if total[-1] != self.size * tag:
             raise DataError(f"ranks out of step at the sum of {of}; go on from a checkpoint")
-        return total[:-1].reshape(x.shape)
+        return total[:-1].reshape(x.shape).copy()
 
     def moments(self, samples: Sequence[np.ndarray]) -> Moments:
         """Return the moments of all ranks' samples together, bit for bit the same on any number of ranks.
@@ -89,9 +104,10 @@ class Comm:
         if self.size == 1:
             return x[None]
         self.barrier(of)
-        rows = np.empty((self.size, *x.shape), x.dtype)
-        self._wait(lambda: self._comm.Iallgather(x, rows), of)
-        return rows
+        sent, rows = self._sent.of(x.size, x.dtype), self._received.of(self.size * x.size, x.dtype)
+        sent[:] = x.reshape(-1)
+        self._wait(lambda: self._comm.Iallgather(sent, rows), of)
+        return rows.reshape(self.size, *x.shape).copy()
 
     def stack_all(self, arrays: Mapping[str, np.ndarray], of: str = "arrays") -> dict[str, np.ndarray]:
         """Return several arrays of all ranks, each [R, *x.shape], on every rank, by one collective for all of them.

@@ -151,8 +151,7 @@ class MpiAdam:
         epochs, rate, sums, last, own_bad = (x.numpy() for x in taken)
         if sums[-1]:
             ranks = np.flatnonzero(self._comm.stack(own_bad, "bad gradients")).tolist()
-            several = f" of rank {', '.join(map(str, ranks))}" if ranks else " summed over the ranks"
-            where = several if self._comm.size > 1 else ""
+            where = f" of rank {', '.join(map(str, ranks))}" if self._comm.size > 1 else ""
             raise DataError(
                 f"update {self.step + 1}: the gradient{where} has NaN or Inf; nothing was applied from it. "
                 "Begin again with a smaller step size, or look at the environment's observations and rewards"
@@ -200,8 +199,7 @@ class MpiAdam:
         """Loop over the minibatches; returns the state, the sums of metrics, and how often this rank was bad."""
 
         def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor, own_bad: tf.Tensor) -> tuple[Any, ...]:
-            minibatch = tf.nest.map_structure(lambda x: tf.gather(x, indices[k]), batch)
-            own = self._run_gradient(state.parameters, minibatch, settings[k])
+            own = self._run_gradient(state.parameters, batch, indices[k], settings[k])
             state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
             return k + 1, state, sums + metrics, own_bad + own[-1]
 
@@ -213,8 +211,9 @@ class MpiAdam:
     def _named(self, values: np.ndarray) -> dict[str, float]:
         return dict(zip(self._metric_names, map(float, values[:-1]), strict=True))
 
-    def _gradient(self, parameters: tf.Tensor, minibatch: Any, settings: tf.Tensor) -> tf.Tensor:
-        """Return this rank's gradient, metrics and not-finite flag in one vector [P + k + 1]."""
+    def _gradient(self, parameters: tf.Tensor, batch: Any, rows: tf.Tensor, settings: tf.Tensor) -> tf.Tensor:
+        """Return this rank's gradient, metrics and not-finite flag of some rows in one vector [P + k + 1]."""
+        minibatch = tf.nest.map_structure(lambda x: tf.gather(x, rows), batch)
         parts = self._layout.split(parameters)
         with tf.GradientTape() as tape:
             tape.watch(parts)
@@ -222,7 +221,7 @@ class MpiAdam:
         gradients = tape.gradient(loss, parts)
         gradient = tf.concat([tf.reshape(gradients[name], [-1]) for name, _ in self._layout.shapes], axis=0)
         tail = [metrics[name] for name in self._metric_names]
-        finite = tf.math.is_finite(sum_of_squares(gradient)) & tf.math.is_finite(loss)
+        finite = tf.math.is_finite(sum_of_squares(gradient)) & tf.math.is_finite(loss)  # numbers, and not too large
         return tf.concat([gradient, tf.stack([*tail, 1.0 - tf.cast(finite, tf.float32)])], axis=0)
 
     def _average(self, vector: tf.Tensor) -> tf.Tensor:
@@ -247,11 +246,8 @@ class MpiAdam:
         gradient, metrics = average[: self._layout.size], average[self._layout.size :]
         rates = learning_rate * self._step_scales
         after = adam_step(state, clip_by_norm(gradient, self._settings.max_grad_norm), rates, self._settings.epsilon)
-        finite = tf.math.is_finite(sum_of_squares(gradient))  # sums and squares may overflow too
-        good = finite & (metrics[-1] == 0.0) & (bad_before == 0.0)
-        kept = [tf.where(good, new, old) for new, old in zip(after, state, strict=True)]
-        bad = tf.where(finite, metrics[-1], 1.0)
-        return AdamState(*kept), tf.concat([metrics[:-1], bad[None]], axis=0)
+        good = (metrics[-1] == 0.0) & (bad_before == 0.0)
+        return AdamState(*(tf.where(good, new, old) for new, old in zip(after, state, strict=True))), metrics
 
 
 def prefixed(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -62,7 +62,6 @@ class Policy:
 
     def mode(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the most likely actions [n, ...] and the next states for normalised observations and states."""
-
         outputs, after, _ = self._act(observations, states)
         return self.distribution.mode(self.params(outputs)), after
 

@@ -68,7 +68,6 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
 
     What nobody learns from stays this rank's: raw observations, discounted returns, episodes and seconds.
     """
-
     parts = rollout._asdict()
     own = ("raw_observations", "discounted_returns")
     arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray) and name not in own}

@@ -10,13 +10,17 @@ from contextlib import contextmanager
 
 from baselines_ppo.common.threads import limit_threads
 
+# What TensorFlow imports of Keras, if it can, and all of Keras with it: a second and 60 MB for each rank. The package
+# itself must stay to be seen, or TensorFlow notes that there is no `tensorflow.keras`.
+KERAS = "keras.src.optimizers"
+
 
 def start_tensorflow() -> None:
     """Import TensorFlow and fix its threads; does nothing if the user has imported it already."""
     if "tensorflow" in sys.modules:
         return
     limit_threads()
-    with _quiet(), _absent("keras"):  # which TensorFlow takes along if it is there: a second and 60 MB for each rank
+    with _quiet(), _absent(KERAS):
         import tensorflow as tf
 
         tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
@@ -27,16 +31,16 @@ def start_tensorflow() -> None:
 
 
 @contextmanager
-def _absent(package: str) -> Iterator[None]:
-    """Let a package that is not loaded yet seem not to be installed; afterwards it can be imported as ever."""
-    if package in sys.modules:
+def _absent(module: str) -> Iterator[None]:
+    """Let a module that is not loaded yet seem to be missing; afterwards it can be imported as ever."""
+    if module in sys.modules:
         yield
         return
-    sys.modules[package] = None  # type: ignore[assignment]  # so that Python's import raises ModuleNotFoundError
+    sys.modules[module] = None  # type: ignore[assignment]  # so that Python's import raises ModuleNotFoundError
     try:
         yield
     finally:
-        del sys.modules[package]
+        del sys.modules[module]
 
 
 @contextmanager

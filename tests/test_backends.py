@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure, train
-from baselines_ppo.common.backends import Backend, NativeBackend, SerialBackend, make_backend
+from baselines_ppo.common.backends import Backend, NativeBackend, Outcome, SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.vec_env import Step, VecEnv
@@ -192,3 +192,37 @@ def test_atari_goes_on_after_a_replay() -> None:
     again = envs_of("ALE/Pong-v5", range(2))
     assert again.restore(envs.capture()) == []
     assert_same_steps(driven(envs, actions[30:]), driven(again, actions[30:]))
+
+
+class Careless(SerialBackend):
+    """Gives nonsense in the rows that were not asked for, as a backend may."""
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        outcome = super().step(actions, rows)
+        others = [row for row in range(len(actions)) if row not in rows or row in outcome.raised]
+        outcome.observations[others], outcome.rewards[others] = 99, np.nan
+        outcome.terminated[others] = outcome.truncated[others] = True
+        return outcome
+
+
+def test_rows_that_were_not_asked_for_stay_as_they_are() -> None:
+    env_id, asked = walk("Walk"), np.array([0, 2])
+    envs = VecEnv(Careless(lambda: make_environment(env_id), 3, env_id), range(3), 1, env_id, rank=0)
+    before = envs.reset().copy()
+    step = envs.step(actions_of(range(3), 1)[0], asked)
+    expected = envs_of(env_id, serial=True).step(actions_of(range(3), 1)[0])
+    assert step.observations[1].tobytes() == before[1].tobytes()
+    assert (step.rewards[1], step.terminated[1], step.truncated[1], step.dropped[1]) == (0.0, False, False, False)
+    assert_same_steps([Step(*(x[asked] for x in step))], [Step(*(x[asked] for x in expected))])
+
+
+def test_a_step_that_raised_counts_for_nothing() -> None:
+    """Each raises at step 5 of its second episode, after 10 of the first."""
+    env_id = "tests.environments:Raising-always-v0"
+    envs = VecEnv(Careless(lambda: make_environment(env_id), 2, env_id), range(2), 1, env_id, rank=0, restarts=100)
+    envs.reset()
+    steps = driven(envs, [np.zeros((2, 1), np.float32)] * 15)
+    last, before = steps[14], steps[13]
+    assert last.dropped.all() and last.truncated.all() and not last.terminated.any() and not last.rewards.any()
+    assert last.next_observations.tobytes() == before.next_observations.tobytes()
+    assert not any(step.dropped.any() for step in steps[:14])

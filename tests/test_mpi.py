@@ -55,6 +55,14 @@ def sums_are_the_same_bits_on_all_ranks_every_time(comm: Comm) -> None:
         np.testing.assert_allclose(first, comm.stack(x.astype(np.float64)).sum(axis=0), rtol=1e-4, atol=1e-5)
 
 
+def what_was_received_stays_when_more_is_sent(comm: Comm) -> None:
+    x = np.arange(1000, dtype=np.float32)
+    total, rows = comm.sum(x), comm.stack(x)
+    comm.sum(np.ones(2000)), comm.stack(np.ones(2000))
+    np.testing.assert_array_equal(total, comm.size * x)
+    np.testing.assert_array_equal(rows, [x] * comm.size)
+
+
 def polite_sum_equals_the_blocking_one(comm: Comm) -> None:
     if comm.size > 1:
         from mpi4py import MPI
@@ -124,6 +132,7 @@ def check_all(comm: Comm) -> None:
     for check in (
         moments_equal_numpy_on_the_union,
         sums_are_the_same_bits_on_all_ranks_every_time,
+        what_was_received_stays_when_more_is_sent,
         polite_sum_equals_the_blocking_one,
         arrays_of_all_kinds_travel_as_one,
         objects_travel,

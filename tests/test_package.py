@@ -101,7 +101,8 @@ def test_tensorflow_is_started_without_keras_which_can_be_used_all_the_same() ->
         "import sys; from baselines_ppo.common.tensorflow_start import start_tensorflow; start_tensorflow()\n"
         "assert not [name for name in sys.modules if name.startswith('keras.')]\n"
         "import tensorflow as tf\n"
-        "assert tf.keras.layers.Dense(3)(tf.ones([2, 5])).shape == (2, 3)"
+        "from tensorflow.keras import layers\n"
+        "assert layers.Dense(3)(tf.ones([2, 5])).shape == tf.keras.layers.Dense(3)(tf.ones([2, 5])).shape == (2, 3)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
