@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import shutil
@@ -12,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from threadpoolctl import threadpool_info
 
 from baselines_ppo import __version__
 from baselines_ppo.common import shared_memory
@@ -34,7 +35,7 @@ class Facts(NamedTuple):
     host: str
     versions: dict[str, str]  # empty: not installed
     settings: dict[str, str]  # the environment variables above that are set
-    pools: str  # threads really used; empty where threadpoolctl is not there to tell
+    pools: str  # threads really used
     cores: frozenset[int]  # this rank may run on
     quota: float  # cores' worth of time; infinite without a limit
     shared: tuple[int, int] | None  # /dev/shm before MPI starts, size and free bytes
@@ -69,21 +70,18 @@ def doctor() -> int:
 
 def facts_of_this_rank() -> Facts:
     """Return what this rank sees before MPI starts; imports neither TensorFlow nor MPI."""
-    shared, pools, mpirun = None, "", ""
+    shared, mpirun = None, ""
     with suppress(UsageError):
         mpirun = find_mpirun()
     with suppress(OSError):
         shared = shutil.disk_usage("/dev/shm").total, shutil.disk_usage("/dev/shm").free
-    with suppress(ImportError):
-        found = importlib.import_module("threadpoolctl").threadpool_info()
-        pools = ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in found)
     installed = platform_facts()
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return Facts(
         host=platform.node(),
         versions={name: installed[name] or "" for name in (*NEEDED, "mpi4py", "mujoco")},
         settings={name: os.environ[name] for name in THREADS + shared_memory.WITHOUT + SCREEN if os.environ.get(name)},
-        pools=pools,
+        pools=", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()),
         cores=frozenset(affinity),
         quota=core_quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")),
         shared=shared,
