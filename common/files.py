@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -49,7 +49,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         with writing(path):
             temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be gone too
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import shutil
@@ -11,8 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-
-from threadpoolctl import threadpool_info
 
 from baselines_ppo import __version__
 from baselines_ppo.common import shared_memory
@@ -70,18 +69,21 @@ def doctor() -> int:
 
 def facts_of_this_rank() -> Facts:
     """Return what this rank sees before MPI starts; imports neither TensorFlow nor MPI."""
-    shared, mpirun = None, ""
+    shared, pools, mpirun = None, "", ""
     with suppress(UsageError):
         mpirun = find_mpirun()
     with suppress(OSError):
         shared = shutil.disk_usage("/dev/shm").total, shutil.disk_usage("/dev/shm").free
+    with suppress(ImportError):  # an old installation
+        found = importlib.import_module("threadpoolctl").threadpool_info()
+        pools = ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in found)
     installed = platform_facts()
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return Facts(
         host=platform.node(),
         versions={name: installed[name] or "" for name in (*NEEDED, "mpi4py", "mujoco")},
         settings={name: os.environ[name] for name in THREADS + shared_memory.WITHOUT + SCREEN if os.environ.get(name)},
-        pools=", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()),
+        pools=pools,
         cores=frozenset(affinity),
         quota=core_quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")),
         shared=shared,
