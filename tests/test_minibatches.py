@@ -177,10 +177,11 @@ if __name__ == "__main__":
     ("alg", "fields", "split"),
     [
         ("ppo2", {}, False),  # 64 x 11,085
-        ("ppo2", {"num_minibatches": 2}, True),  # 1,024 x 11,085
+        ("ppo2", {"num_minibatches": 2}, False),  # 1,024 x 11,085
+        ("ppo2", {"num_minibatches": 1}, True),  # 2,048 x 11,085
         ("ppo2", {"hidden_sizes": (512, 512)}, True),
         ("ppo2", {"split_minibatches": True}, True),
-        ("ppo2", {"num_minibatches": 2, "split_minibatches": False}, False),
+        ("ppo2", {"num_minibatches": 1, "split_minibatches": False}, False),
         ("trpo", {}, True),
         ("ppo_kl", {}, True),
     ],
