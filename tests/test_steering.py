@@ -134,13 +134,18 @@ def test_a_push_changes_the_velocity_sideways_or_in_the_plane(name: str) -> None
     assert abs(change @ ahead) == pytest.approx(PUSH if planar else 0.0, abs=1e-9)
 
 
+def fall(session: Session) -> None:
+    """Push the robot over, and let it fall."""
+    task_of(session).body.push(0, 0.0, 6.0)
+    while session.numbers.falls == 0:
+        session.step()
+
+
 def test_the_fallen_begin_anew_after_a_moment_and_the_flag_stays() -> None:
     session = session_of()
     session.set_target(30.0, 0.0)
     run(session, 1.0)
-    task_of(session).body.push(0, 0.0, 6.0)
-    while session.numbers.falls == 0:
-        session.step()
+    fall(session)
     fallen = session.numbers.episode_seconds
     run(session, MOMENT / 2)
     assert session.numbers.episode_seconds == pytest.approx(fallen + MOMENT / 2, abs=0.1)
@@ -164,9 +169,7 @@ def test_an_episode_does_not_end_by_time() -> None:
 def test_what_comes_after_the_end_of_an_episode_does_not_count() -> None:
     session = session_of()
     run(session, 1.0)
-    task_of(session).body.push(0, 0.0, 6.0)
-    while session.numbers.falls == 0:
-        session.step()
+    fall(session)
     before = session.numbers.episode_return
     run(session, MOMENT / 2)
     assert session.numbers.episode_return == before
