@@ -27,8 +27,12 @@ class Algorithm(Protocol):
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, the same on all ranks, besides the policy's statistics."""
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the arrays of `state()`."""
+    def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
+        """Take the arrays of `state()`, but no value that does not move by itself: that is the configuration's.
+
+        Args:
+          changed: fields whose values in the configuration are new: what moved away from the old ones begins there.
+        """
 
     def environment_state(self) -> list[dict[str, np.ndarray]]:
         """Return what else it depends on, of each environment it learns from: arrays of any length, or nothing."""

@@ -91,7 +91,7 @@ class PPO1(Algorithm):
         """Return all that the next update depends on, besides the policy's statistics."""
         return self.adam.state()
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the arrays of `state()`."""
+    def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
+        """Take the arrays of `state()`; no field of the configuration moves by itself here."""
         self.adam.restore(state)
         self.policy.parameters = self.adam.parameters

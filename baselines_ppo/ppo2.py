@@ -147,8 +147,10 @@ class PPO2(Algorithm):
         moving = {"learning_rate": np.array(self.learning_rate), "kl_coef": np.array(self.kl_coef)}
         return {**self.adam.state(), **moving}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the arrays of `state()`."""
+    def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
+        """Take the arrays of `state()`, but a step size that is constant, or changed, from the configuration."""
         self.adam.restore(state)
-        self.learning_rate, self.kl_coef = float(state["learning_rate"]), float(state["kl_coef"])
+        moved = self.config.learning_rate_schedule != "constant" and "learning_rate" not in changed
+        self.learning_rate = float(state["learning_rate"]) if moved else self.config.learning_rate
+        self.kl_coef = float(state["kl_coef"])
         self.policy.parameters = self.adam.parameters

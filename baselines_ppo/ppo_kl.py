@@ -199,12 +199,13 @@ class PPOKL(Algorithm):
             "learning_rate_factor": np.array(self.penalty.learning_rate_factor),
         }
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the arrays of `state()`."""
+    def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
+        """Take the arrays of `state()`; a changed step size begins where the configuration has it, without a factor."""
         policy, value = np.split(state["parameters"], [self.policy.network.policy_layout.size])
         self.policy_adam.restore({**unprefixed("policy", state), "parameters": policy})
         self.value_adam.restore({**unprefixed("value", state), "parameters": value})
-        self.penalty = Penalty(float(state["kl_coef"]), float(state["learning_rate_factor"]))
+        factor = 1.0 if "learning_rate" in changed else float(state["learning_rate_factor"])
+        self.penalty = Penalty(float(state["kl_coef"]), factor)
         self.policy.parameters = np.array(state["parameters"])
 
     def environment_state(self) -> list[dict[str, np.ndarray]]:

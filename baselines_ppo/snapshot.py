@@ -137,11 +137,11 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
     return manifest, arrays
 
 
-def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str:
+def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -> str:
     """Bring a new run to where a checkpoint was, on all ranks; returns how exactly, in words.
 
     Args:
-      changes: what the run's configuration changes for the steps to come.
+      changes: what the run's configuration changes for the steps to come, by field in words.
 
     Raises:
       LoadError: the checkpoint lacks something or does not fit the run.
@@ -155,7 +155,7 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
     for name in (f"{LEARNED}{key}" for kept in run.algorithm.environment_state()[:1] for key in kept):
         if name not in arrays or f"{name}_count" not in arrays:
             raise LoadError(f"{checkpoint.path}: {name} missing")
-    run.algorithm.restore({name: arrays[name] for name in run.algorithm.state()})
+    run.algorithm.restore({name: arrays[name] for name in run.algorithm.state()}, frozenset(changes))
     for name, normalizer in run.normalizers().items():
         normalizer.restore({key: arrays[f"{name}/{key}"] for key in normalizer.state()})
     counters = run.counters
@@ -169,7 +169,7 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: list[str]) -> str
 
     failed = _restore_environments(run, arrays)
     run.algorithm.restore_environments(_learned(arrays, run.learned_environments))
-    notes = [f"changed {change}" for change in changes]
+    notes = [f"changed {change}" for change in changes.values()]
     if before != run.comm.size:
         closely = "equal up to the rounding of sums" if run.split else "equal"
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, {closely}")

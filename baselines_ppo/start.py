@@ -13,6 +13,7 @@ from typing import Any
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
+from baselines_ppo.changes import changes_of
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.agent import agent_of
@@ -32,15 +33,7 @@ from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
 from baselines_ppo.common.vec_env import VecEnv
-from baselines_ppo.config import (
-    PPO2Config,
-    TrainConfig,
-    all_fields,
-    check_minibatches,
-    from_json,
-    resolve,
-    to_json,
-)
+from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
@@ -48,13 +41,6 @@ from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 
 # By algorithm, the module and class that learn; imported by name because they load TensorFlow.
 LEARNERS = {"ppo1": ("ppo1", "PPO1"), "ppo2": ("ppo2", "PPO2"), "ppo_kl": ("ppo_kl", "PPOKL"), "trpo": ("trpo", "TRPO")}
-
-# What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
-OVERRIDABLE = (
-    "learning_rate", "learning_rate_schedule", "value_learning_rate", "clip_range", "clip_range_schedule", "schedule",
-    "entropy_coef", "kl_target", "target_kl", "num_epochs", "max_grad_norm", "env_restarts",
-)  # fmt: skip
-CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval", "timeout", "grace")
 
 
 def start(
@@ -85,7 +71,7 @@ def start(
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         stored, warm = _read(resume, comm), _read(load_path, comm)
-        changes = [] if stored is None else _compare(config, stored, override)
+        changes = {} if stored is None else changes_of(config, stored, override)
         comm.alive.note("making environments")
         envs = comm.together(lambda: _environments(config, comm, environment), "the environments")
         on_failure.callback(envs.close)
@@ -124,28 +110,6 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
         for reason in skipped:
             sys.stderr.write(f"warning: skipping a checkpoint: {reason}\n")
     return found
-
-
-def _compare(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]) -> list[str]:
-    """Return what differs from the checkpoint's configuration; refuse what would not be the same run.
-
-    Args:
-      override: names of what may differ because the user says so.
-    """
-    if unsafe := [name for name in override if name not in OVERRIDABLE]:
-        raise UsageError(f"--override {', '.join(unsafe)}: what may be changed is {', '.join(OVERRIDABLE)}")
-    before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest.get("config", {})))}
-    now = {item.name: value for _, item, value in all_fields(config)}
-    changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
-    differing = [name for name in changes if name not in CHANGING + HARMLESS + override]
-    if differing:
-        words = "; ".join(changes[name] for name in differing)
-        safe = ",".join(name for name in differing if name in OVERRIDABLE)
-        raise UsageError(
-            f"cannot resume {stored.path} with another configuration: {words}; leave these flags out, "
-            f"{f'add --override {safe}, ' if safe else ''}or begin a new run with --load-path"
-        )
-    return [change for name, change in changes.items() if name not in HARMLESS]
 
 
 def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> VecEnv:
@@ -215,7 +179,7 @@ def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpo
     folder.write_config({**to_json(config), **facts})
 
 
-def _resume(run: TrainingRun, stored: Checkpoint, changes: list[str], continued: bool) -> None:
+def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], continued: bool) -> None:
     """Bring the run to the checkpoint, and say how exactly."""
     exactness = restore(run, stored, changes)
     if continued:

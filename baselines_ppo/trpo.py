@@ -172,8 +172,8 @@ class TRPO(Algorithm):
             **prefixed("value", self.value_adam.state()),
         }
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the arrays of `state()`."""
+    def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
+        """Take the arrays of `state()`; no field of the configuration moves by itself here."""
         value = state["parameters"][self.layout.size :]
         self.value_adam.restore({**unprefixed("value", state), "parameters": value})
         self.natural_steps = int(state["natural_steps"])

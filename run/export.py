@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
+from baselines_ppo.changes import HARMLESS
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
 from baselines_ppo.common.envs import (
@@ -23,7 +24,6 @@ from baselines_ppo.common.envs import (
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
-from baselines_ppo.start import HARMLESS
 from baselines_ppo.zoo.card import Card, Score
 
 STATISTICS = ("observations/", "value_targets/", "rewards/")

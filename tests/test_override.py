@@ -1,0 +1,169 @@
+"""Fields that a resumed run may change: each is in force from its first iteration on, in what is logged and learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from baselines_ppo.changes import OVERRIDABLE
+from baselines_ppo.common import checkpoint
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.config import TEXTBOOK, all_fields
+from baselines_ppo.run.cli import main
+from tests.runs import arrays, assert_same_bits, figures, flags
+
+ITERATIONS, MIDDLE = 4, 2
+PROGRESS = MIDDLE / ITERATIONS  # of a run's steps, when the iteration after the checkpoint learns
+FACTOR = 1.5  # by which an adaptive step size moves
+Logged = dict[str, str]
+
+# A run for each algorithm, and of ppo2 one for each schedule and use of the KL.
+BASES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ppo1": ("ppo1", ("--schedule", "constant")),
+    "ppo1-linear": ("ppo1", ()),
+    "ppo2": ("ppo2", ("--learning-rate-schedule", "constant")),
+    "ppo2-linear": ("ppo2", ("--learning-rate-schedule", "linear", "--clip-range-schedule", "linear")),
+    "ppo2-adaptive": ("ppo2", ("--learning-rate-schedule", "adaptive", "--kl-coef", "0.5", "--kl-target", "0.02")),
+    "ppo_kl": ("ppo_kl", ()),
+    "trpo": ("trpo", ()),
+}
+
+
+class Change(NamedTuple):
+    """A field's new value, and what the next iteration must log if it is one that is logged."""
+
+    base: str
+    field: str
+    value: object
+    logged: Callable[[Logged], bool] = lambda row: True
+
+
+def logs(name: str, value: float) -> Callable[[Logged], bool]:
+    """Return whether a figure is logged."""
+    return lambda row: math.isclose(float(row[name]), value, rel_tol=1e-5)
+
+
+def moved_from(value: float) -> Callable[[Logged], bool]:
+    """Return whether the step size is one to which an adaptive schedule comes from here within three epochs."""
+    return lambda row: any(logs("learning_rate", value * FACTOR**k)(row) for k in range(-3, 4))
+
+
+def below(name: str, value: float) -> Callable[[Logged], bool]:
+    return lambda row: 0 < float(row[name]) < value
+
+
+REST = 1 - PROGRESS
+CHANGES = [
+    Change("ppo1", "learning_rate", 2e-5, logs("learning_rate", 2e-5)),
+    Change("ppo1-linear", "learning_rate", 2e-5, logs("learning_rate", 2e-5 * REST)),
+    Change("ppo1", "clip_range", 0.003, logs("clip_range", 0.003)),
+    Change("ppo1", "schedule", "linear", logs("clip_range", 0.2 * REST)),
+    Change("ppo1-linear", "schedule", "constant", logs("learning_rate", 3e-4)),
+    Change("ppo1", "entropy_coef", 0.1),
+    Change("ppo1", "num_epochs", 1),
+    Change("ppo2", "learning_rate", 2e-5, logs("learning_rate", 2e-5)),
+    Change("ppo2-linear", "learning_rate", 2e-5, logs("learning_rate", 2e-5 * REST)),
+    Change("ppo2-adaptive", "learning_rate", 2e-5, moved_from(2e-5)),
+    Change("ppo2", "learning_rate_schedule", "linear", logs("learning_rate", 1e-3 * REST)),
+    Change("ppo2", "learning_rate_schedule", "adaptive", moved_from(1e-3)),
+    Change("ppo2-linear", "learning_rate_schedule", "constant", logs("learning_rate", 1e-3)),
+    Change("ppo2-linear", "learning_rate_schedule", "adaptive", moved_from(1e-3 * (1 - (MIDDLE - 1) / ITERATIONS))),
+    Change("ppo2-adaptive", "learning_rate_schedule", "constant", logs("learning_rate", 1e-3)),
+    Change("ppo2", "clip_range", 0.003, logs("clip_range", 0.003)),
+    Change("ppo2-linear", "clip_range", 0.003, logs("clip_range", 0.003 * REST)),
+    Change("ppo2", "clip_range_schedule", "linear", logs("clip_range", 0.2 * REST)),
+    Change("ppo2", "entropy_coef", 0.1),
+    Change("ppo2-adaptive", "kl_target", 1e-7, below("learning_rate", 1e-3)),
+    Change("ppo2", "target_kl", 1e-9, logs("epochs", 1)),
+    Change("ppo2", "num_epochs", 1, logs("epochs", 1)),
+    Change("ppo2", "max_grad_norm", 1e-4),
+    Change("ppo_kl", "learning_rate", 2e-5, logs("learning_rate", 2e-5 / 2)),  # the root of four units divides it
+    Change("ppo_kl", "value_learning_rate", 1e-5),
+    Change("ppo_kl", "kl_target", 1e-9, logs("epochs", 1)),
+    Change("ppo_kl", "num_epochs", 1, logs("epochs", 1)),
+    Change("trpo", "kl_target", 1e-6, below("kl", 1e-6)),
+    Change("trpo", "value_learning_rate", 1e-5),
+    Change("trpo", "num_epochs", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the folder of an undisturbed run, made once."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp(name) / "run"
+            alg, more = BASES[name]
+            size = ("--hidden-sizes", "4", "--learning-rate", "1e-3") if alg == "ppo2" else ("--hidden-sizes", "4")
+            line = (*flags("Pendulum-v1", alg, ITERATIONS, num_envs=2), *size, *more, "--logdir", made[name])
+            assert main([*map(str, line)]) == 0
+        return made[name]
+
+    return folder
+
+
+def resumed(run: Path, to: Path, *words: object) -> Path:
+    """Return the folder of a run that goes on from the middle of another."""
+    middle = run / "checkpoints" / f"ckpt-{MIDDLE:08d}"
+    assert main([*map(str, ("--resume", middle, "--logdir", to, *words))]) == 0
+    return to
+
+
+def test_every_field_that_may_be_overridden_is_tried_for_every_algorithm_that_has_it() -> None:
+    for alg, config in TEXTBOOK.items():
+        fields = {item.name for _, item, _ in all_fields(config)} & {*OVERRIDABLE}
+        assert fields - {"env_restarts"} == {change.field for change in CHANGES if BASES[change.base][0] == alg}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: "-".join(map(str, change[:3])))
+def test_an_override_is_in_force(change: Change, base: Callable[[str], Path], tmp_path: Path) -> None:
+    run, flag = base(change.base), "--" + change.field.replace("_", "-")
+    other = resumed(run, tmp_path / "other", flag, change.value, "--override", change.field)
+    row, before = figures(other)[0], figures(run)[MIDDLE]
+    assert row["iteration"] == before["iteration"]
+    assert change.logged(row), row
+    assert not np.array_equal(arrays(other, MIDDLE + 1)["parameters"], arrays(run, MIDDLE + 1)["parameters"])
+    stored: dict[str, Any] = checkpoint.find(other)[0].manifest["config"]
+    assert {**stored, **stored["algorithm"]}[change.field] == change.value  # which the next resume takes as given
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_without_another_value_an_override_changes_no_bit(
+    name: str, base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    run = base(name)
+    fields = {item.name for _, item, _ in all_fields(TEXTBOOK[BASES[name][0]])} & {*OVERRIDABLE}
+    again = resumed(run, tmp_path / "again", "--override", ",".join(fields))
+    assert_same_bits(arrays(run), arrays(again))
+    assert figures(run)[MIDDLE:] == figures(again)
+    assert checkpoint.find(again)[0].manifest["lineage"][-1]["exact"]
+
+
+@pytest.mark.parametrize("alg", TEXTBOOK)
+def test_restarts_may_be_allowed_when_a_run_goes_on(alg: str, tmp_path: Path) -> None:
+    """Its environments raise at step 5 of their second episode, in the second iteration."""
+    line = (*flags("tests.environments:Raising-always-v0", alg, 1, num_envs=2), "--hidden-sizes", "4", "--num-steps", 8)
+    assert main([*map(str, (*line, "--num-timesteps", 16, "--logdir", tmp_path / "run"))]) == 0
+    more = ("--env", line[1], "--resume", tmp_path / "run", "--num-timesteps", 48)
+    assert main([*map(str, (*more, "--env-restarts", 1, "--override", "env_restarts"))]) == 0
+    assert arrays(tmp_path / "run")["environments/restarts"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("base_name", "field"), [("ppo1", "kl_target"), ("trpo", "clip_range"), ("ppo_kl", "gamma")])
+def test_a_field_that_the_algorithm_does_not_have_is_refused(
+    base_name: str, field: str, base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"--override {field}: what may be changed of {base_name} is "):
+        resumed(base(base_name), tmp_path / "other", "--override", field)
+
+
+def test_a_target_that_nothing_uses_is_refused(base: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--override kl_target would change nothing"):
+        resumed(base("ppo2"), tmp_path / "other", "--kl-target", "0.1", "--override", "kl_target")
