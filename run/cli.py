@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-from typing import Any, NoReturn
+import shlex
+from typing import Any
 
+from baselines_ppo import __version__
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError, nearest
 from baselines_ppo.common.launcher import launched_rank, launched_size
 from baselines_ppo.common.opengl import check_chosen
-from baselines_ppo.config import TEXTBOOK, all_fields, field_type
-from baselines_ppo.fields import element_type, is_optional, plain_type
+from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type
+from baselines_ppo.fields import plain_type
+from baselines_ppo.presets import configure
+from baselines_ppo.run.parser import Parser, converter, dashed, metavar, value_of, written
 
 COMMANDS = {
     "train": "train an agent (the default command)",
@@ -28,22 +31,6 @@ USAGE = {
     "train": "--env ID", "bench": "", "doctor": "", "launch": "-n RANKS [--restarts N] -- --env ID",
     "record": "AGENT --out FILE", "race": "AGENT AGENT ...", "steer": "[AGENT]",
 }  # fmt: skip
-TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises a UsageError of one line, with the nearest flag."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage once per rank."""
-        prefix = "unrecognized arguments: "
-        if message.startswith(prefix):
-            flag = message.removeprefix(prefix).split()[0]
-            known = [name for action in self._actions for name in action.option_strings]
-            message = f"unknown flag {flag}{nearest(flag.split('=')[0], known)}"
-        raise UsageError(f"{message}; see python -m baselines_ppo.run --help")
-
-
 def main(arguments: list[str]) -> int:
     """Run one command; returns its exit code, the same on all ranks.
 
@@ -51,9 +38,13 @@ def main(arguments: list[str]) -> int:
       Failure: anything a user can act on.
     """
     check_chosen()
-    arguments = [_dashed(argument) for argument in arguments]
+    arguments = [dashed(argument) for argument in arguments]
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "train"
     rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
+    if "--version" in arguments[:1]:
+        if launched_rank() == 0:
+            print(f"baselines_ppo {__version__}")
+        return 0
     if rest and not rest[0].startswith("-") and command == "train":
         raise UsageError(f"unknown command {rest[0]}{nearest(rest[0], COMMANDS)}; known: {', '.join(COMMANDS)}")
     if command == "zoo":
@@ -61,11 +52,15 @@ def main(arguments: list[str]) -> int:
 
         return zoo_command(rest)
     rest, inner = _divided(rest) if command == "launch" else (rest, [])
+    alg = _algorithm(rest) if command == "train" else "ppo2"
     if "-h" in rest or "--help" in rest:
+        shown = parser(command, alg, _preset(rest, alg) if command == "train" else None)
         if launched_rank() == 0:
-            parser(command, _algorithm(rest)).print_help()
+            shown.print_help()
         return 0
-    options = vars(parser(command, _algorithm(rest)).parse_args(rest))
+    if command == "launch" and not inner:
+        _divide_here(rest)
+    options = vars(parser(command, alg).parse_args(rest))
     if command == "train":
         from baselines_ppo.run.train import train_command
 
@@ -116,8 +111,12 @@ def _shown(command: str, options: dict[str, Any]) -> int:
     return play(Playing(**options))
 
 
-def parser(command: str, alg: str) -> Parser:
-    """Return the parser of one command; that of `train` has the fields of one algorithm."""
+def parser(command: str, alg: str, preset: TrainConfig | None = None) -> Parser:
+    """Return the parser of one command; that of `train` has the fields of one algorithm.
+
+    Args:
+      preset: whose values the help gives; None: the textbook's.
+    """
     result = Parser(
         prog="python -m baselines_ppo.run" + ("" if command == "train" else f" {command}"),
         description=COMMANDS[command],
@@ -135,7 +134,7 @@ def parser(command: str, alg: str) -> Parser:
         _add_agent_options(result, command)
     if command != "train":
         return result
-    result.epilog = "Other commands: " + "; ".join(f"{name}: {text}" for name, text in COMMANDS.items())
+    result.epilog = "With --env ID the help gives that environment's own defaults. Other commands: " + "; ".join(f"{name}: {text}" for name, text in COMMANDS.items())
     add = result.add_argument
     add(
         "--preset",
@@ -149,7 +148,7 @@ def parser(command: str, alg: str) -> Parser:
     )
     add(
         "--override",
-        type=_converter(tuple[str, ...]),
+        type=converter(tuple[str, ...]),
         default=(),
         metavar="A,B,...",
         help="fields that may differ from those of the resumed run, such as learning_rate",
@@ -157,17 +156,17 @@ def parser(command: str, alg: str) -> Parser:
     add("--load-path", metavar="PATH", help="begin with the policy of this agent, checkpoint or run folder")
     add("--play", action="store_true", help="watch the agent in a window when training has ended")
     groups: dict[str | None, Any] = {None: result.add_argument_group("run")}
-    config = TEXTBOOK[alg]
+    config, source = (TEXTBOOK[alg], "textbook") if preset is None else (preset, "default")
     for section, item, value in all_fields(config):
         group = groups.setdefault(section, result.add_argument_group(alg if section == "algorithm" else section))
         kind = field_type(config, section, item)
         group.add_argument(
             "--" + item.name.replace("_", "-"),
-            type=_converter(kind),
-            metavar=_metavar(item.metadata["choices"], kind),
+            type=converter(kind),
+            metavar=metavar(item.metadata["choices"], kind),
             **({"nargs": "?", "const": True} if plain_type(kind) is bool else {}),
             default=argparse.SUPPRESS,
-            help=f"{item.metadata['help']} (textbook: {_written(value)})".replace("%", "%%"),
+            help=f"{item.metadata['help']} ({source}: {written(value)})".replace("%", "%%"),
         )
     return result
 
@@ -176,14 +175,14 @@ def _add_agent_options(result: Parser, command: str) -> None:
     optional: dict[str, Any] = {"nargs": "?", "default": "RoboHumanoidFlagrun-v1"} if command == "steer" else {}
     result.add_argument("agent", **optional, help="run folder, checkpoint, agent folder or zoo:NAME")
     result.add_argument("--env", metavar="ID", help="environment; default: the one it was trained on")
-    result.add_argument("--wrapper", type=_converter(tuple[str, ...]), help="module:Class; default: the agent's own")
+    result.add_argument("--wrapper", type=converter(tuple[str, ...]), help="module:Class; default: the agent's own")
     result.add_argument("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
-    result.add_argument("--seed", type=_converter(int), default=0, help="of the episodes; default 0")
+    result.add_argument("--seed", type=converter(int), default=0, help="of the episodes; default 0")
     if command == "steer":
         _add_page_options(result)
         return
     episodes = 20 if command == "evaluate" else 1
-    result.add_argument("--episodes", type=_converter(int), default=episodes, help=f"default {episodes}")
+    result.add_argument("--episodes", type=converter(int), default=episodes, help=f"default {episodes}")
     if command != "evaluate":
         result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
     if command == "play":
@@ -192,44 +191,44 @@ def _add_agent_options(result: Parser, command: str) -> None:
             add(f"--{name}", dest="where", action="store_const", const=name, default="window", help=text)
         _add_page_options(result)
     if command == "record":
-        result.add_argument("--seconds", type=_converter(float), help="at most; default: whole episodes")
+        result.add_argument("--seconds", type=converter(float), help="at most; default: whole episodes")
         _add_picture_options(result, required=True)
 
 
 def _add_page_options(result: Parser) -> None:
     result.add_argument("--host", default="127.0.0.1", help="to listen at; default 127.0.0.1: this machine alone")
-    result.add_argument("--port", type=_converter(int), default=8080, help="of the page; default 8080, 0: any free one")
+    result.add_argument("--port", type=converter(int), default=8080, help="of the page; default 8080, 0: any free one")
 
 
 def _add_picture_options(result: Parser, required: bool) -> None:
     add = result.add_argument
     add("--out", metavar="FILE", required=required, help="mp4, gif or webp, or html: a replay that opens in a browser")
-    add("--width", type=_converter(int), help="of pictures, in pixels; default 640, of a gif 480")
-    add("--height", type=_converter(int), help="default 480, of a gif 352")
-    add("--fps", type=_converter(float), help="pictures per second, about; default 30, of a gif 20")
+    add("--width", type=converter(int), help="of pictures, in pixels; default 640, of a gif 480")
+    add("--height", type=converter(int), help="default 480, of a gif 352")
+    add("--fps", type=converter(float), help="pictures per second, about; default 30, of a gif 20")
 
 
 def _add_race_options(result: Parser) -> None:
     result.add_argument("agents", nargs="+", metavar="AGENT", help="run folder, checkpoint, agent folder or zoo:NAME")
-    result.add_argument("--seconds", type=_converter(float), default=15.0, help="default 15")
-    result.add_argument("--seed", type=_converter(int), default=0, help="of the start; default 0")
+    result.add_argument("--seconds", type=converter(float), default=15.0, help="default 15")
+    result.add_argument("--seed", type=converter(int), default=0, help="of the start; default 0")
     _add_picture_options(result, required=False)
 
 
 def _add_launch_options(result: Parser) -> None:
-    result.add_argument("-n", "--ranks", type=_converter(int), default=1, help="that mpirun starts; default 1")
+    result.add_argument("-n", "--ranks", type=converter(int), default=1, help="that mpirun starts; default 1")
     result.add_argument("--hosts", metavar="FILE", help="lines such as node01:16; default: all ranks on this host")
-    result.add_argument("--restarts", type=_converter(int), default=5, help="at most, with --resume; default 5")
+    result.add_argument("--restarts", type=converter(int), default=5, help="at most, with --resume; default 5")
 
 
 def _add_bench_options(result: Parser) -> None:
     envs = ("CartPole-v1", "HalfCheetah-v4", "Humanoid-v4")
     add = result.add_argument
-    add("--env", type=_converter(tuple[str, ...]), default=envs, help=f"ids; default {','.join(envs)}")
-    add("--ranks", type=_converter(tuple[int, ...]), default=(1, 2), help="numbers of ranks; default 1,2")
+    add("--env", type=converter(tuple[str, ...]), default=envs, help=f"ids; default {','.join(envs)}")
+    add("--ranks", type=converter(tuple[int, ...]), default=(1, 2), help="numbers of ranks; default 1,2")
     add("--peer-python", metavar="PATH", help="compare with Stable-Baselines3 as this Python has it")
-    add("--num-envs", type=_converter(int), default=8, help="environments in all; default 8")
-    add("--pairs", type=_converter(int), default=5, help="runs of both that take turns; default 5")
+    add("--num-envs", type=converter(int), default=8, help="environments in all; default 8")
+    add("--pairs", type=converter(int), default=5, help="runs of both that take turns; default 5")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
 
 
@@ -241,65 +240,34 @@ def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
+def _divide_here(arguments: list[str]) -> None:
+    """Refuse to launch with a training's flags that have no -- before them.
+
+    Raises:
+      UsageError: says what to type.
+    """
+    known, unknown = parser("launch", "ppo2").parse_known_args(arguments)
+    if unknown:
+        hosts = [] if known.hosts is None else ["--hosts", known.hosts]
+        own = ["-n", str(known.ranks), *hosts, "--restarts", str(known.restarts)]
+        typed = shlex.join([*own, "--", *unknown])
+        raise UsageError(f"the training's own flags come after --: python -m baselines_ppo.run launch {typed}")
+
+
+def _preset(arguments: list[str], alg: str) -> TrainConfig | None:
+    """Return the settings of the environment that is named, or of another's preset; None where none is."""
+    env, preset = value_of(arguments, "--env"), value_of(arguments, "--preset")
+    return None if env is None and preset is None else configure(env or "", alg, preset)
+
+
 def _algorithm(arguments: list[str]) -> str:
-    """Return the algorithm whose flags are meant; an unknown one is reported after parsing."""
-    for flag, value in itertools.pairwise([*arguments, ""]):
-        name = value if flag == "--alg" else flag.removeprefix("--alg=")
-        if name in TEXTBOOK and (flag == "--alg" or flag.startswith("--alg=")):
-            return name
-    return "ppo2"
+    """Return the algorithm whose flags are meant: the named one, or that of the run to resume.
 
+    An unknown one is reported after parsing.
+    """
+    named, resume = value_of(arguments, "--alg"), value_of(arguments, "--resume")
+    if named is None and resume is not None:
+        from baselines_ppo.run.train import stored_algorithm  # which asks rank 0, as what it reads may be there alone
 
-def _dashed(argument: str) -> str:
-    """Return --num_envs=8 as --num-envs=8."""
-    if not argument.startswith("--"):
-        return argument
-    flag, equals, value = argument.partition("=")
-    return flag.replace("_", "-") + equals + value
-
-
-def _converter(kind: Any) -> Any:
-    """Return what turns a flag's text into its type; argparse names the flag if it raises ValueError."""
-    plain, optional = plain_type(kind), is_optional(kind)
-
-    def convert(text: str) -> Any:
-        if optional and text.lower() == "none":
-            return None
-        if plain is bool:
-            if text.lower() not in TRUE + FALSE:
-                raise ValueError(text)
-            return text.lower() in TRUE
-        if plain is int:
-            return _whole(text)
-        if plain is tuple:
-            parts = [] if text.lower() == "none" else [part for part in text.split(",") if part]
-            return tuple(parts if element_type(kind) is str else map(_whole, parts))
-        return plain(text)
-
-    convert.__name__ = {tuple: "list"}.get(plain, plain.__name__)
-    return convert
-
-
-def _whole(text: str) -> int:
-    """Return 2500000 for 2.5e6 too."""
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-        if not number.is_integer():
-            raise
-        return int(number)
-
-
-def _metavar(choices: tuple[str, ...], kind: Any) -> str:
-    return (
-        "|".join(choices)
-        if choices
-        else {tuple: "A,B,...", bool: "true|false"}.get(plain_type(kind), plain_type(kind).__name__.upper())
-    )
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    return str(value).lower() if value != "" else "-"
+        named = stored_algorithm(resume, value_of(arguments, "--logdir"))
+    return named if named in TEXTBOOK else "ppo2"

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.envs import PLAIN_ID, SAFE_WRAPPER, check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import LoadError, UsageError
-from baselines_ppo.common.launcher import environment_of_one
+from baselines_ppo.common.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import NETWORKS
 from baselines_ppo.common.run_folder import CONFIG, runs_of
@@ -28,6 +29,7 @@ def train_command(options: dict[str, Any]) -> int:
     options = world().on_root(lambda: resolve_auto(options), "the newest run")
     paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
     preset, watch, override = options.pop("preset"), options.pop("play"), options.pop("override")
+    override = tuple(name.replace("-", "_") for name in override)
     if watch:
         require_display()
     if paths["resume"] is None and "env" not in options:
@@ -71,6 +73,24 @@ def _stored(path: str) -> TrainConfig:
     if not isinstance(found.manifest.get("config"), dict):
         raise LoadError(f"{found.path} is an agent, not a checkpoint; begin a new run from it with --load-path")
     return from_json(found.manifest["config"])
+
+
+def stored_algorithm(resume: str, logdir: str | None) -> str | None:
+    """Return which algorithm a run folder or checkpoint is of, read by rank 0; None where nothing says it.
+
+    Whether the rest of it is whole is seen later.
+    """
+    place = Path(logdir or ".") if resume == "auto" else Path(resume)
+
+    def read() -> str | None:
+        for name in (CONFIG, checkpoint.MANIFEST):
+            with suppress(OSError, ValueError, AttributeError, RecursionError):
+                found = json.loads(checkpoint.read_regular(place.expanduser() / name, checkpoint.LARGEST_MANIFEST))
+                return str(found.get("config", found)["alg"])
+        return None
+
+    # A lone process asks nobody: `launch`, which starts ranks, must not be one.
+    return read() if launched_size() == 1 else world().on_root(read, "the algorithm")
 
 
 def resolve_auto(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.launcher import launched_rank
 from baselines_ppo.common.mpi import world
-from baselines_ppo.run.cli import Parser
+from baselines_ppo.run.parser import Parser
 
 ACTIONS = {
     "list": "all pretrained agents in a table",

@@ -16,6 +16,7 @@ from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
 from baselines_ppo.run import cli
+from baselines_ppo.run.parser import dashed
 from tests.conftest import Finished
 
 
@@ -165,7 +166,7 @@ def test_flags_have_the_types_of_their_fields() -> None:
     ],
 )
 def test_what_is_true_or_false_needs_no_value(arguments: list[str], value: bool | None) -> None:
-    assert parsed(*map(cli._dashed, arguments))["shared_trunk"] is value
+    assert parsed(*map(dashed, arguments))["shared_trunk"] is value
 
 
 def test_a_value_that_is_neither_true_nor_false_is_refused() -> None:

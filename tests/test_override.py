@@ -26,7 +26,7 @@ Logged = dict[str, str]
 BASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ppo1": ("ppo1", ("--schedule", "constant")),
     "ppo1-linear": ("ppo1", ()),
-    "ppo2": ("ppo2", ("--learning-rate-schedule", "constant")),
+    "ppo2": ("ppo2", ("--learning-rate-schedule", "constant", "--clip-range", "0.01")),
     "ppo2-linear": ("ppo2", ("--learning-rate-schedule", "linear", "--clip-range-schedule", "linear")),
     "ppo2-adaptive": ("ppo2", ("--learning-rate-schedule", "adaptive", "--kl-coef", "0.5", "--kl-target", "0.02")),
     "ppo_kl": ("ppo_kl", ()),
@@ -40,21 +40,22 @@ class Change(NamedTuple):
     base: str
     field: str
     value: object
-    logged: Callable[[Logged], bool] = lambda row: True
+    logged: Callable[[Logged, Logged], bool] = lambda row, before: True
 
 
-def logs(name: str, value: float) -> Callable[[Logged], bool]:
+def logs(name: str, value: float) -> Callable[[Logged, Logged], bool]:
     """Return whether a figure is logged."""
-    return lambda row: math.isclose(float(row[name]), value, rel_tol=1e-5)
+    return lambda row, _: math.isclose(float(row[name]), value, rel_tol=1e-5)
 
 
-def moved_from(value: float) -> Callable[[Logged], bool]:
+def moved_from(value: float) -> Callable[[Logged, Logged], bool]:
     """Return whether the step size is one to which an adaptive schedule comes from here within three epochs."""
-    return lambda row: any(logs("learning_rate", value * FACTOR**k)(row) for k in range(-3, 4))
+    return lambda row, before: any(logs("learning_rate", value * FACTOR**k)(row, before) for k in range(-3, 4))
 
 
-def below(name: str, value: float) -> Callable[[Logged], bool]:
-    return lambda row: 0 < float(row[name]) < value
+def fell(name: str) -> Callable[[Logged, Logged], bool]:
+    """Return whether a figure is smaller than where the run went on."""
+    return lambda row, before: 0 < float(row[name]) < float(before[name])
 
 
 REST = 1 - PROGRESS
@@ -76,9 +77,9 @@ CHANGES = [
     Change("ppo2-adaptive", "learning_rate_schedule", "constant", logs("learning_rate", 1e-3)),
     Change("ppo2", "clip_range", 0.003, logs("clip_range", 0.003)),
     Change("ppo2-linear", "clip_range", 0.003, logs("clip_range", 0.003 * REST)),
-    Change("ppo2", "clip_range_schedule", "linear", logs("clip_range", 0.2 * REST)),
+    Change("ppo2", "clip_range_schedule", "linear", logs("clip_range", 0.01 * REST)),
     Change("ppo2", "entropy_coef", 0.1),
-    Change("ppo2-adaptive", "kl_target", 1e-7, below("learning_rate", 1e-3)),
+    Change("ppo2-adaptive", "kl_target", 1e-7, fell("learning_rate")),
     Change("ppo2", "target_kl", 1e-9, logs("epochs", 1)),
     Change("ppo2", "num_epochs", 1, logs("epochs", 1)),
     Change("ppo2", "max_grad_norm", 1e-4),
@@ -86,7 +87,7 @@ CHANGES = [
     Change("ppo_kl", "value_learning_rate", 1e-5),
     Change("ppo_kl", "kl_target", 1e-9, logs("epochs", 1)),
     Change("ppo_kl", "num_epochs", 1, logs("epochs", 1)),
-    Change("trpo", "kl_target", 1e-6, below("kl", 1e-6)),
+    Change("trpo", "kl_target", 1e-6, fell("kl")),
     Change("trpo", "value_learning_rate", 1e-5),
     Change("trpo", "num_epochs", 1),
 ]
@@ -126,9 +127,9 @@ def test_every_field_that_may_be_overridden_is_tried_for_every_algorithm_that_ha
 def test_an_override_is_in_force(change: Change, base: Callable[[str], Path], tmp_path: Path) -> None:
     run, flag = base(change.base), "--" + change.field.replace("_", "-")
     other = resumed(run, tmp_path / "other", flag, change.value, "--override", change.field)
-    row, before = figures(other)[0], figures(run)[MIDDLE]
-    assert row["iteration"] == before["iteration"]
-    assert change.logged(row), row
+    row, before = figures(other)[0], figures(run)[MIDDLE - 1]
+    assert int(row["iteration"]) == int(before["iteration"]) + 1
+    assert change.logged(row, before), row
     assert not np.array_equal(arrays(other, MIDDLE + 1)["parameters"], arrays(run, MIDDLE + 1)["parameters"])
     stored: dict[str, Any] = checkpoint.find(other)[0].manifest["config"]
     assert {**stored, **stored["algorithm"]}[change.field] == change.value  # which the next resume takes as given
@@ -148,12 +149,12 @@ def test_without_another_value_an_override_changes_no_bit(
 
 @pytest.mark.parametrize("alg", TEXTBOOK)
 def test_restarts_may_be_allowed_when_a_run_goes_on(alg: str, tmp_path: Path) -> None:
-    """Its environments raise at step 5 of their second episode, in the second iteration."""
+    """Each of its environments raises at step 5 of its second episode, after the first iteration."""
     line = (*flags("tests.environments:Raising-always-v0", alg, 1, num_envs=2), "--hidden-sizes", "4", "--num-steps", 8)
     assert main([*map(str, (*line, "--num-timesteps", 16, "--logdir", tmp_path / "run"))]) == 0
     more = ("--env", line[1], "--resume", tmp_path / "run", "--num-timesteps", 48)
-    assert main([*map(str, (*more, "--env-restarts", 1, "--override", "env_restarts"))]) == 0
-    assert arrays(tmp_path / "run")["environments/restarts"].tolist() == [1, 1]
+    assert main([*map(str, (*more, "--env-restarts", 9, "--override", "env_restarts"))]) == 0
+    assert (arrays(tmp_path / "run")["environments/restarts"] > 0).all()
 
 
 @pytest.mark.parametrize(("base_name", "field"), [("ppo1", "kl_target"), ("trpo", "clip_range"), ("ppo_kl", "gamma")])
