@@ -26,7 +26,7 @@ def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...
     now = {item.name: value for _, item, value in all_fields(config)}
     allowed = [name for name in OVERRIDABLE if name in now]
     if unsafe := [name for name in override if name not in allowed]:
-        raise UsageError(f"--override {', '.join(unsafe)}: what may be changed of {config.alg} is {', '.join(allowed)}")
+        raise UsageError(f"--override {', '.join(unsafe)}: what may be changed is {', '.join(allowed)} of {config.alg}")
     before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest.get("config", {})))}
     changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
     differing = [name for name in changes if name not in CHANGING + HARMLESS + override]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -91,7 +92,8 @@ class TrainingRun:
         self._saved_iteration = -1
         self._writing = threading.Lock()  # of checkpoints, by the training or by the watch
         self._checked_updates = 0
-        self._saved_at = self._clock = self._agreed_at = time.monotonic()
+        self._saved_at = -math.inf  # so that the first iteration is saved: a kill then costs no more than that
+        self._clock = self._agreed_at = time.monotonic()
         self._learning_seconds = 0.0
 
     @property

@@ -88,7 +88,9 @@ def wrapper_of(text: str) -> tuple[str, dict[str, Any]]:
             raise ValueError("values are not plain")
         return call["name"], values
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        raise UsageError(f"--wrapper is {short(text)}, expected module:Class(key=value, ...) with plain values") from None
+        raise UsageError(
+            f"--wrapper is {short(text)}, expected module:Class(key=value, ...) with plain values"
+        ) from None
 
 
 def names_a_file(keywords: Mapping[str, Any]) -> bool:

@@ -1,12 +1,11 @@
-"""The folder of one training run: never overwritten, locked while in use, its log of record a CSV."""
+"""The folder of one training run: never overwritten, locked while in use."""
 
 from __future__ import annotations
 
-import csv
 import fcntl
+import itertools
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any, TextIO
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import LoadError, UsageError, WriteError
 from baselines_ppo.common.files import open_text, whole_file
+from baselines_ppo.common.progress import Progress
 
 CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
 
@@ -26,10 +26,22 @@ def runs_of(env_id: str) -> Path:
 
 
 def new_run(env_id: str, alg: str, seed: int) -> Path:
-    """Return a folder that does not exist yet, for a run that begins now."""
+    """Return a new, empty folder for a run that begins now; of two that begin in one second, each has its own.
+
+    Raises:
+      WriteError: it cannot be made.
+    """
     base = runs_of(env_id) / f"{alg}-{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
-    candidates = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 1000)))
-    return next(path for path in candidates if not path.exists())
+    try:
+        base.parent.mkdir(parents=True, exist_ok=True)
+        for k in itertools.count(1):
+            path = base if k == 1 else base.with_name(f"{base.name}-{k}")
+            with suppress(FileExistsError):
+                path.mkdir()
+                return path
+    except OSError as error:
+        raise WriteError(f"run folder {base} cannot be written: {error.strerror or error}") from None
+    raise AssertionError("counting ends")
 
 
 class RunFolder:
@@ -38,9 +50,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path, self.checkpoints = path, path / CHECKPOINTS
         self._lock: TextIO | None = None
-        self._progress: TextIO | None = None
-        self._columns: list[str] = []
-        self._warned = False
+        self._progress = Progress(path / PROGRESS)
 
     def create(self) -> None:
         """Make the folder and take its lock; one without a checkpoint is begun anew, its progress kept by another name.
@@ -59,8 +69,7 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self._acquire()
             checkpoint.sweep(self.checkpoints)
-            if (self.path / PROGRESS).exists():
-                (self.path / PROGRESS).rename(self.path / f"{time.strftime('%Y%m%d-%H%M%S')}-{PROGRESS}")
+            self._progress.set_aside()
 
     def open(self, iteration: int) -> None:
         """Take the lock of the existing folder, to go on from the checkpoint of an iteration.
@@ -78,7 +87,7 @@ class RunFolder:
             self._acquire()
             checkpoint.sweep(self.checkpoints)
             checkpoint.set_aside(self.checkpoints, iteration)
-            self._keep_progress(iteration)
+            self._progress.keep(iteration)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -102,17 +111,6 @@ class RunFolder:
         self._lock.write(f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%F %T')}\n")
         self._lock.flush()
 
-    def _keep_progress(self, iteration: int) -> None:
-        """Drop the rows after an iteration."""
-        path = self.path / PROGRESS
-        if not path.exists():
-            return
-        with open_text(path, "r") as file:
-            header, *rows = list(csv.reader(file)) or [["iteration"]]
-        kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= iteration]
-        with whole_file(path) as temporary, open_text(temporary, "w") as file:
-            csv.writer(file).writerows([header, *kept] if kept else [])
-
     def rank_log(self, rank: int) -> Path:
         """Return where a rank writes what only matters if something goes wrong."""
         return self.path / RANKS / f"{rank:02d}.log"
@@ -133,24 +131,12 @@ class RunFolder:
 
     def write_progress(self, row: dict[str, Any]) -> None:
         """Append one iteration's row; a full disk is reported once and does not stop the training."""
-        try:
-            if self._progress is None:
-                path = self.path / PROGRESS
-                begun = path.exists() and path.stat().st_size > 0
-                self._progress, self._columns = open_text(path, "a"), list(row)
-                if not begun:
-                    csv.writer(self._progress).writerow(self._columns)
-            csv.writer(self._progress).writerow([row.get(name) for name in self._columns])
-            self._progress.flush()
-        except OSError as error:
-            if not self._warned:
-                sys.stderr.write(f"warning: {PROGRESS} not written: {error.strerror}; training goes on\n")
-                self._warned = True
+        self._progress.write(row)
 
     def close(self) -> None:
         """Close the files and give the lock back."""
-        for file in (self._progress, self._lock):
-            if file is not None:
-                with suppress(OSError):  # rows that a full disk did not take were reported when written
-                    file.close()
-        self._progress = self._lock = None
+        self._progress.close()
+        if self._lock is not None:
+            with suppress(OSError):  # a full disk was reported when it was written
+                self._lock.close()
+        self._lock = None

@@ -31,6 +31,8 @@ USAGE = {
     "train": "--env ID", "bench": "", "doctor": "", "launch": "-n RANKS [--restarts N] -- --env ID",
     "record": "AGENT --out FILE", "race": "AGENT AGENT ...", "steer": "[AGENT]",
 }  # fmt: skip
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; returns its exit code, the same on all ranks.
 
@@ -134,7 +136,9 @@ def parser(command: str, alg: str, preset: TrainConfig | None = None) -> Parser:
         _add_agent_options(result, command)
     if command != "train":
         return result
-    result.epilog = "With --env ID the help gives that environment's own defaults. Other commands: " + "; ".join(f"{name}: {text}" for name, text in COMMANDS.items())
+    result.epilog = "With --env ID the help gives that environment's own defaults. Other commands: " + "; ".join(
+        f"{name}: {text}" for name, text in COMMANDS.items()
+    )
     add = result.add_argument
     add(
         "--preset",

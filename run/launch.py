@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -75,6 +76,8 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
             return EXIT_CODES[supervisor.asked]
         pause = min(2 * pause, LONGEST_PAUSE) if fruitless else FIRST_PAUSE
         code = supervisor.run(plan.next())
+    with suppress(OSError):  # nothing was begun in it, as after a wrong flag
+        plan.folder.rmdir()
     return code if code >= 0 else 128 - code
 
 

@@ -49,7 +49,7 @@ class Stub:
     def state(self) -> dict[str, np.ndarray]:
         return {"parameters": self.policy.parameters, "adam/step": np.int64(self.updates)}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
         self.policy.parameters, self.updates = state["parameters"], int(state["adam/step"])
 
     def environment_state(self) -> list[dict[str, np.ndarray]]:

@@ -190,14 +190,16 @@ def test_auto_finds_the_newest_run_of_this_environment_algorithm_and_seed(faulty
     assert len(list((tmp_path / "runs" / "Pendulum-v1").iterdir())) == 2
 
 
-def test_a_run_that_died_before_its_first_checkpoint_begins_anew(faulty: Run, tmp_path: Path) -> None:
-    line = (*flags("Pendulum-v1", "ppo2", 4)[:-2], "--logdir", "run", "--resume", "auto")
-    assert faulty(1, "stub+kill-0", *line).returncode != 0
-    assert len(figures(tmp_path / "run")) == 2
-    finished = faulty(1, "stub+none", *line)
-    assert finished.returncode == 0, finished.stderr
-    assert [row["iteration"] for row in figures(tmp_path / "run")] == ["1", "2", "3", "4"]
-    assert len(list((tmp_path / "run").glob("*-progress.csv"))) == 1  # the rows of the run that died
+def test_a_run_that_dies_early_loses_no_more_than_its_first_iteration(faulty: Run, tmp_path: Path) -> None:
+    """The first checkpoint does not wait for --save-interval."""
+    line = flags("Pendulum-v1", "ppo2", 4)[:-2]
+    assert faulty(1, "stub+none", *line, "--logdir", "whole").returncode == 0
+    assert faulty(1, "stub+kill-0", *line, "--logdir", "run").returncode != 0
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["ckpt-00000001"]
+    finished = faulty(1, "stub+none", *line, "--logdir", "run", "--resume", "auto")
+    assert "resumed ckpt-00000001 at 192 steps: exact" in finished.stdout, finished.stderr
+    assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "run"))
+    assert figures(tmp_path / "whole") == figures(tmp_path / "run")
 
 
 def test_resuming_past_damaged_checkpoints_keeps_what_it_writes(faulty: Run, tmp_path: Path) -> None:
