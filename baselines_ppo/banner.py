@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from baselines_ppo.common.actor_critic import ActorCritic
+from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
+from baselines_ppo.wiring import OWN
 
 
 def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) -> str:
     """Return what is about to happen, in a few lines."""
-    around = f" in {', '.join(name.split(':')[-1] for name in config.wrapper)}" if config.wrapper else ""
+    given = "".join(f" {name}={value}" for name, value in keywords_of(config.env_kwargs).items())
+    around = f" in {', '.join(name.partition(':')[2] for name in config.wrapper)}" if config.wrapper else ""
     return (
-        f"{config.alg} on {config.env}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
+        f"{config.alg} on {config.env}{given}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
         f"{config.num_envs} environments, seed {config.seed}\n"
         f"each iteration: {_experience(config)}, {_updates(config)}, all over all ranks\n"
         f"{_networks(network)}, {network.layout.size:,} parameters\n"
@@ -50,7 +53,9 @@ def _networks(network: ActorCritic) -> str:
 
 
 def _layers(settings: NetworkSettings) -> str:
-    """Return a network in words, such as mlp 64-64 tanh."""
+    """Return a network in words, such as mlp 64-64 tanh; of a user's own no more than is known: its name."""
+    if settings.name not in OWN:
+        return settings.name
     cell = [f"LSTM {settings.lstm_size}"] if "lstm" in settings.name else []
     hidden = ["-".join(map(str, settings.hidden_sizes)), settings.activation] if settings.hidden_sizes else []
     return " ".join([settings.name, *hidden, *cell])

@@ -121,6 +121,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
     manifest = {
         "kind": "checkpoint",
         "env": run.config.env,
+        "env_kwargs": run.config.env_kwargs,
         "wrapper": list(run.config.wrapper),
         "config": to_json(run.config),
         "policy": policy.network.to_json(),

@@ -23,6 +23,7 @@ from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs import wrapped
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
@@ -62,6 +63,8 @@ def start(
     """
     if resume is not None and load_path is not None:
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
+    if environment is not None and config.env_kwargs:
+        raise UsageError("env_kwargs are for an environment id; give them to the environment in your own function")
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
     comm = world()
@@ -117,7 +120,7 @@ def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any
     share = config.num_envs // comm.size
     backend: Backend
     if environment is None:
-        backend = make_backend(config.env, config.wrapper, share)
+        backend = make_backend(config.env, config.wrapper, share, **keywords_of(config.env_kwargs))
     else:
         make = functools.partial(wrapped, environment, config.wrapper)
         backend = SerialBackend(make, share, config.env)

@@ -20,6 +20,7 @@ class Agent:
     def __init__(self, policy: Policy, env_id: str, path: Path, manifest: dict[str, Any]) -> None:
         self.policy, self.env_id, self.path, self.manifest = policy, env_id, path, manifest
         self.wrappers = tuple(map(str, manifest.get("wrapper", ())))
+        self.env_kwargs = str(manifest.get("env_kwargs", ""))  # JSON
         self._states = policy.initial_states(0)
 
     def act(self, observation: Any, deterministic: bool = True, rng: np.random.Generator | None = None) -> np.ndarray:

@@ -224,14 +224,16 @@ class NativeBackend:
             raise Unusable(None, f"the observations are {error}") from None
 
 
-def make_backend(env_id: str, wrappers: Sequence[str], count: int) -> Backend:
+def make_backend(env_id: str, wrappers: Sequence[str], count: int, **keywords: Any) -> Backend:
     """Return environments of an id: in its own vector form if it has one that keeps our promises, else one by one.
+
+    In wrappers or with keywords of their own they are always one by one.
 
     Raises:
       UsageError: the environment, a wrapper or a space is not supported.
     """
-    if wrappers:
-        return SerialBackend(functools.partial(make_environment, env_id, wrappers), count, env_id)
+    if wrappers or keywords:
+        return SerialBackend(functools.partial(make_environment, env_id, wrappers, **keywords), count, env_id)
     return native_backend(env_id, count) or SerialBackend(lambda: lean(make_environment(env_id)), count, env_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import gymnasium
 
 from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
+from baselines_ppo.common.keywords import keywords_of, names_a_file, wrapper_of
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
@@ -26,19 +28,19 @@ FRAMES = 4  # of Atari, that an action is repeated for, and as many of these tha
 
 # What to install when one of these words is in an environment's id or in Gymnasium's complaint.
 PACKAGES = {
-    "opencv": "opencv-python-headless",
-    "box2d": "'gymnasium[box2d]'",
-    "mujoco": "'gymnasium[mujoco]'",
-    "pygame": "'gymnasium[classic-control]'",
-    "ale": "ale-py",
-    "bulletenv": "pybullet pybullet_envs_gymnasium",
+    "opencv": "'opencv-python-headless>=4.8'",
+    "box2d": "'gymnasium[box2d]>=1.1'",
+    "mujoco": "'gymnasium[mujoco]>=1.1' 'mujoco>=3.17'",
+    "pygame": "'gymnasium[classic-control]>=1.1'",
+    "ale": "'ale-py>=0.11' 'opencv-python-headless>=4.8'",
+    "bulletenv": "'pybullet>=3.2' 'pybullet_envs_gymnasium>=0.5'",
 }
 
 
 def make_environment(
-    env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None
+    env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None, **keywords: Any
 ) -> gymnasium.Env[Any, Any]:
-    """Return a new Gymnasium environment with its own time limit, in its wrappers.
+    """Return a new Gymnasium environment with its own time limit, in its wrappers; it takes the keywords.
 
     Atari comes with the standard preprocessing (Machado et al. 2018, arXiv:1709.06009); its sticky actions are
     those of its id.
@@ -46,30 +48,31 @@ def make_environment(
     Raises:
       UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
-    render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
+    given: dict[str, Any] = keywords if render_mode is None else {**keywords, "render_mode": render_mode}
     with explained(env_id):
         name = registered(env_id)
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
         if is_atari(name):
-            environment = gymnasium.make(name, disable_env_checker=True, frameskip=1, **render)
+            environment = gymnasium.make(name, disable_env_checker=True, frameskip=1, **given)
             environment = gymnasium.wrappers.AtariPreprocessing(environment, frame_skip=FRAMES)
             environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
         else:
-            environment = gymnasium.make(name, disable_env_checker=True, **render)
+            environment = gymnasium.make(name, disable_env_checker=True, **given)
     return wrapped(lambda: environment, wrappers)
 
 
 def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any, Any]:
-    """Return a new environment in its wrappers, each `module:Class`, the first of them innermost.
+    """Return a new environment in its wrappers, `module:Class` or `module:Class(key=value)`, the innermost first.
 
     Raises:
       UsageError: there is no such wrapper, or it does not take this environment.
     """
     environment = make()
     for name in wrappers:
-        wrapper = find_wrapper(name)
+        path, keywords = wrapper_of(name)
+        wrapper = find_wrapper(path)
         try:
-            environment = wrapper(environment)
+            environment = wrapper(environment, **keywords)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".rstrip(".")
             cure = "--wrapper none leaves it out"
@@ -147,8 +150,11 @@ def explained(env_id: str) -> Iterator[None]:
         cure = f"; pip install {PACKAGES['bulletenv']}" if "BulletEnv" in env_id else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
     except TypeError as error:
-        if "'render_mode'" not in str(error):
+        refused = re.search(r"(?:unexpected|multiple values for) (?:keyword )?argument '(\w+)'", str(error))
+        if refused is None:
             raise
+        if refused[1] != "render_mode":
+            raise UsageError(f"environment {env_id} takes no {refused[1]} by --env-kwargs") from None
         raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
     except ImportError as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
@@ -180,10 +186,35 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
       LoadError: one names another module, and importing a module runs code.
     """
     for name in wrappers:
-        if SAFE_WRAPPER.fullmatch(name) is None:
-            trust = f"if you trust it, add --wrapper {short(','.join(wrappers))}"
-            raise LoadError(f"its wrapper {short(name)} is not Gymnasium's; {trust}")
+        if not is_safe_wrapper(name):
+            trust = f"if you trust it, add --wrapper {shlex.quote(short(','.join(wrappers)))}"
+            raise LoadError(f"its wrapper {short(name)} is not Gymnasium's, or may lead to a file; {trust}")
     return tuple(wrappers)
+
+
+def is_safe_wrapper(text: str) -> bool:
+    """Return whether a file may name a wrapper: Gymnasium's own, with nothing that may lead to another file."""
+    try:
+        name, keywords = wrapper_of(text)
+    except UsageError:
+        return False
+    return SAFE_WRAPPER.fullmatch(name) is not None and not names_a_file(keywords)
+
+
+def check_stored_keywords(text: str) -> dict[str, Any]:
+    """Return keyword arguments of an environment that were read from a file, if none may lead to another file.
+
+    Raises:
+      LoadError: one may, or it is no JSON.
+    """
+    try:
+        keywords = keywords_of(text)
+    except UsageError as error:
+        raise LoadError(f"its arguments cannot be read: {error}") from None
+    if names_a_file(keywords):
+        trust = f"if you trust it, add --env-kwargs {shlex.quote(short(text))}"
+        raise LoadError(f"its environment's arguments may lead to a file; {trust}")
+    return keywords
 
 
 @functools.cache

@@ -179,7 +179,10 @@ def _add_agent_options(result: Parser, command: str) -> None:
     optional: dict[str, Any] = {"nargs": "?", "default": "RoboHumanoidFlagrun-v1"} if command == "steer" else {}
     result.add_argument("agent", **optional, help="run folder, checkpoint, agent folder or zoo:NAME")
     result.add_argument("--env", metavar="ID", help="environment; default: the one it was trained on")
-    result.add_argument("--wrapper", type=converter(tuple[str, ...]), help="module:Class; default: the agent's own")
+    result.add_argument("--env-kwargs", metavar="JSON", help="of the environment; default: the agent's own")
+    result.add_argument(
+        "--wrapper", type=converter(tuple[str, ...]), help="module:Class or module:Class(key=value); default: its own"
+    )
     result.add_argument("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
     result.add_argument("--seed", type=converter(int), default=0, help="of the episodes; default 0")
     if command == "steer":

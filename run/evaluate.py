@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
 from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs import check_stored_id, check_stored_keywords, check_stored_wrappers
+from baselines_ppo.common.keywords import canonical_keywords, keywords_of
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
 from baselines_ppo.run.episodes import Episode, Episodes
@@ -16,12 +21,18 @@ ROWS = 64  # episodes at once, at most
 
 
 def evaluate(
-    agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None, episodes: int, seed: int
+    agent: str,
+    env: str | None,
+    wrapper: tuple[str, ...] | None,
+    network: str | None,
+    episodes: int,
+    seed: int,
+    env_kwargs: str | None = None,
 ) -> int:
     """Print returns of both action modes over the same episodes; returns the exit code."""
     comm = world()
-    loaded, env_id, wrappers = comm.together(lambda: trusted(agent, env, wrapper, network))
-    played = measure(loaded, env_id, wrappers, episodes, seed)
+    loaded, env_id, wrappers, keywords = comm.together(lambda: trusted(agent, env, wrapper, network, env_kwargs))
+    played = measure(loaded, env_id, wrappers, episodes, seed, keywords)
     if comm.is_root:
         print(f"{loaded.path} on {env_id}: {episodes} episodes of seed {seed}, statistics frozen")
         print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
@@ -33,11 +44,18 @@ def evaluate(
 
 
 def measure(
-    agent: Agent, env_id: str, wrappers: tuple[str, ...], episodes: int, seed: int, rows: int = ROWS
+    agent: Agent,
+    env_id: str,
+    wrappers: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    keywords: Mapping[str, Any] = MappingProxyType({}),
+    rows: int = ROWS,
 ) -> dict[str, list[Episode]]:
     """Return, by action mode, what the same episodes come to; the ranks share them, and all have the result.
 
     Args:
+      keywords: of the environment.
       rows: how many are played at once, which changes nothing but the time it takes.
 
     Raises:
@@ -50,7 +68,7 @@ def measure(
     rows = max(1, min(rows, len(own)))
 
     def play() -> dict[str, list[Episode]]:
-        backend = make_backend(env_id, wrappers, rows)
+        backend = make_backend(env_id, wrappers, rows, **keywords)
         try:
             player = Episodes(agent, backend, rows, env_id, seed)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}
@@ -77,15 +95,22 @@ def score_of(episodes: list[Episode]) -> Score:
 
 
 def trusted(
-    agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None
-) -> tuple[Agent, str, tuple[str, ...]]:
-    """Return an agent, its environment and wrappers; modules are imported only if the command line names them.
+    agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None, env_kwargs: str | None = None
+) -> tuple[Agent, str, tuple[str, ...], dict[str, Any]]:
+    """Return an agent, its environment, wrappers and the environment's keywords, each its own unless it is named.
+
+    Modules are imported, and files used, only if the command line names them.
 
     Raises:
-      LoadError: there is no agent, or it asks for a module that the command line does not name.
+      LoadError: there is no agent, or it asks for a module or a file that the command line does not name.
+      UsageError: the keywords are no JSON object.
     """
     if network is not None:
         find_network(network)
     loaded = load_agent(agent)
     wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
-    return loaded, env or check_stored_id(loaded.env_id), wrappers
+    if env_kwargs is not None:
+        keywords = keywords_of(str(canonical_keywords(env_kwargs)))
+    else:  # those of another environment are of no use
+        keywords = check_stored_keywords(loaded.env_kwargs) if env in (None, loaded.env_id) else {}
+    return loaded, env or check_stored_id(loaded.env_id), wrappers, keywords

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
 from baselines_ppo.common.envs import (
     check_stored_id,
+    check_stored_keywords,
     check_stored_wrappers,
     explained,
     make_environment,
@@ -56,7 +58,8 @@ def agent_files(found: Checkpoint) -> tuple[dict[str, Any], dict[str, np.ndarray
         raise LoadError(f"{found.path} is not a checkpoint of a training: no {', '.join(missing)}")
     kept = {name: x for name, x in arrays.items() if name == "parameters" or name.startswith(STATISTICS)}
     training = {name: manifest[name] for name in TRAINING}
-    return {"kind": "agent", **{name: manifest[name] for name in ACTED_ON}, "training": training}, kept
+    acted_on = {name: manifest[name] for name in ("env_kwargs", *ACTED_ON) if name in manifest}
+    return {"kind": "agent", **acted_on, "training": training}, kept
 
 
 def training_of(agent: Checkpoint) -> Training:
@@ -70,6 +73,9 @@ def training_of(agent: Checkpoint) -> Training:
         config = from_json(facts["config"])
         if (config.env, config.wrapper) != (manifest["env"], tuple(manifest["wrapper"])):
             raise ValueError(f"it is for {manifest['env']}, but was trained on {config.env}")
+        if config.env_kwargs != manifest.get("env_kwargs", ""):
+            raise ValueError(f"it was trained with other arguments of its environment: {config.env_kwargs}")
+        check_stored_keywords(config.env_kwargs)
         check_stored_id(config.env)
         check_stored_wrappers(config.wrapper)
         ranks = tuple(int(stretch["ranks"]) for stretch in facts["lineage"])
@@ -136,7 +142,7 @@ def command_of(config: TrainConfig, ranks: int) -> str:
     return shlex.join([*launcher, "python", "-m", "baselines_ppo.run", *flags])
 
 
-def picture_of(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> bytes:
+def picture_of(agent: Agent, env_id: str, wrappers: tuple[str, ...], keywords: Mapping[str, Any]) -> bytes:
     """Return a picture of an agent at its task, as JPEG.
 
     Raises:
@@ -146,7 +152,7 @@ def picture_of(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> bytes:
 
     from baselines_ppo.run.pictures import pictures_of  # MuJoCo, which nothing else here needs
 
-    environment = make_environment(env_id, wrappers, render_mode="rgb_array")
+    environment = make_environment(env_id, wrappers, render_mode="rgb_array", **keywords)
     try:
         pictures = pictures_of(environment, env_id, WIDTH, HEIGHT)
         agent.reset()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
@@ -23,6 +24,7 @@ class Playing:
 
     agent: str
     env: str | None
+    env_kwargs: str | None  # JSON
     wrapper: tuple[str, ...] | None
     network: str | None
     episodes: int  # but in a browser, where it goes on until Ctrl-C
@@ -39,7 +41,9 @@ def play(playing: Playing) -> int:
     Raises:
       UsageError: it is to be shown in a browser, and cannot be.
     """
-    agent, env_id, wrappers = trusted(playing.agent, playing.env, playing.wrapper, playing.network)
+    agent, env_id, wrappers, keywords = trusted(
+        playing.agent, playing.env, playing.wrapper, playing.network, playing.env_kwargs
+    )
     where, deterministic = playing.where, not playing.stochastic
     if where == WINDOW and not has_display():
         print(f"{NO_DISPLAY}, so a browser shows it; or make a film with record", file=sys.stderr, flush=True)
@@ -47,8 +51,9 @@ def play(playing: Playing) -> int:
     if where == BROWSER:
         from baselines_ppo.run.steer import watch
 
-        return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port)
-    backend = window(env_id, wrappers) if where == WINDOW else make_backend(env_id, wrappers, 1)
+        return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port, keywords)
+    in_window = where == WINDOW
+    backend = window(env_id, wrappers, keywords) if in_window else make_backend(env_id, wrappers, 1, **keywords)
     player = Episodes(agent, backend, 1, env_id, playing.seed)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
@@ -56,13 +61,13 @@ def play(playing: Playing) -> int:
     return 0
 
 
-def window(env_id: str, wrappers: Sequence[str]) -> SerialBackend:
+def window(env_id: str, wrappers: Sequence[str], keywords: Mapping[str, Any]) -> SerialBackend:
     """Return an environment that shows itself in a window.
 
     Raises:
       UsageError: the environment or a wrapper is not supported.
     """
-    environment = make_environment(env_id, wrappers, render_mode="human")
+    environment = make_environment(env_id, wrappers, render_mode="human", **keywords)
     follow(environment, env_id)
     return SerialBackend(lambda: environment, 1, env_id)
 

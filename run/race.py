@@ -87,8 +87,8 @@ def racer(typed: str) -> Racer:
     """
     agent, name = load_agent(typed), short(Path(typed.removeprefix(PREFIX)).name)
     env_id = agent.env_id.removeprefix("baselines_ppo.zoo:")
-    if env_id not in RACES or agent.wrappers:
-        seen = f"{env_id} through {', '.join(agent.wrappers)}" if agent.wrappers else env_id
+    if env_id not in RACES or agent.wrappers or agent.env_kwargs:
+        seen = f"{env_id} {agent.env_kwargs}".rstrip() + f" through {', '.join(agent.wrappers)}" * bool(agent.wrappers)
         raise UsageError(
             f"{name} cannot race: it was trained on {short(seen)}, and a race is between {', '.join(RACES)}"
         )

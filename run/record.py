@@ -29,6 +29,7 @@ class Recording:
 
     agent: str
     env: str | None
+    env_kwargs: str | None  # JSON
     wrapper: tuple[str, ...] | None
     network: str | None
     episodes: int
@@ -52,8 +53,10 @@ def record(recording: Recording) -> int:
     size = picture_size(path.suffix, recording.width, recording.height)
     if recording.seconds is not None:
         check_seconds(recording.seconds)
-    agent, env_id, wrappers = trusted(recording.agent, recording.env, recording.wrapper, recording.network)
-    environment = make_environment(env_id, wrappers, render_mode="rgb_array")
+    agent, env_id, wrappers, keywords = trusted(
+        recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs
+    )
+    environment = make_environment(env_id, wrappers, render_mode="rgb_array", **keywords)
     stride, rate = pace(steps_per_second(environment, env_id), path.suffix, recording.fps)
     most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
     if recording.seconds is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.envs import OWN_ID, make_environment
@@ -28,6 +30,7 @@ def steer(
     seed: int,
     host: str,
     port: int,
+    env_kwargs: str | None = None,
 ) -> int:
     """Serve a page on which an agent is told where to run, until Ctrl-C; returns the exit code.
 
@@ -38,9 +41,9 @@ def steer(
     require_viser()
 
     def load(name: str) -> Session:
-        chosen = (env, wrapper, network) if name == agent else (None, None, None)
-        loaded, env_id, wrappers = trusted(name, *chosen)
-        return Session(loaded, make_steered(env_id, wrappers), env_id, seed)
+        chosen = (env, wrapper, network, env_kwargs) if name == agent else (None, None, None, None)
+        loaded, env_id, wrappers, keywords = trusted(name, *chosen)
+        return Session(loaded, make_steered(env_id, wrappers, **keywords), env_id, seed)
 
     session = load(agent)
     own = [f"{PREFIX}{name}" for name in names() if OWN_ID.fullmatch(name)]
@@ -56,6 +59,7 @@ def watch(
     deterministic: bool = True,
     host: str = HOST,
     port: int = PORT,
+    keywords: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Serve a page on which an agent acts by itself in any environment of MuJoCo's, until Ctrl-C.
 
@@ -64,7 +68,8 @@ def watch(
       LoadError: the environment has other spaces than the agent.
     """
     require_viser()
-    return serve(Session(loaded, make_environment(env_id, wrappers), env_id, seed, deterministic), host, port)
+    environment = make_environment(env_id, wrappers, **keywords)
+    return serve(Session(loaded, environment, env_id, seed, deterministic), host, port)
 
 
 def serve(session: Session, host: str, port: int, agents: Sequence[str] = (), load: Load | None = None) -> int:

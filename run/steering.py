@@ -215,7 +215,7 @@ class Score(NamedTuple):
     falls: int
 
 
-def make_steered(env_id: str, wrappers: Sequence[str] = ()) -> gymnasium.Env[Any, Any]:
+def make_steered(env_id: str, wrappers: Sequence[str] = (), **keywords: Any) -> gymnasium.Env[Any, Any]:
     """Return one of our environments without a time limit, with a cube to throw where there is a robot that walks.
 
     Raises:
@@ -225,9 +225,9 @@ def make_steered(env_id: str, wrappers: Sequence[str] = ()) -> gymnasium.Env[Any
     if OWN_ID.fullmatch(name) is None:
         raise UsageError(f"{env_id} has nothing to steer; see it with the command play")
     with explained(env_id):
-        task = gymnasium.spec(name).kwargs["task"]
+        task = keywords.pop("task", gymnasium.spec(name).kwargs["task"])
         task += WITH_CUBE if task in WALKERS else ""
-        env = gymnasium.make(name, disable_env_checker=True, max_episode_steps=-1, task=task)
+        env = gymnasium.make(name, disable_env_checker=True, task=task, **{**keywords, "max_episode_steps": -1})
     return wrapped(lambda: env, wrappers)
 
 

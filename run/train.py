@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.envs import PLAIN_ID, SAFE_WRAPPER, check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs import (
+    PLAIN_ID,
+    check_stored_id,
+    check_stored_keywords,
+    check_stored_wrappers,
+    is_safe_wrapper,
+)
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.keywords import keywords_of, names_a_file
 from baselines_ppo.common.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import NETWORKS
@@ -55,6 +63,8 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
     config = world().on_root(lambda: _stored(resume), "a checkpoint")
     if "env" not in options:
         check_stored_id(config.env)
+    if "env_kwargs" not in options:
+        check_stored_keywords(config.env_kwargs)
     if "wrapper" not in options:
         check_stored_wrappers(config.wrapper)
     if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
@@ -128,7 +138,7 @@ def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
 def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
     """Return the last lines: how it went, and what to type next."""
     command = f"{_program('python')} -m baselines_ppo.run"
-    named = "".join(f" --{flag} {module}" for flag, module in _modules(config))
+    named = "".join(f" --{flag} {shlex.quote(value)}" for flag, value in _modules(config))
     if result.exit_code:
         launcher = f"{_program('mpirun')} -np {ranks} " if ranks > 1 else ""
         return (
@@ -145,10 +155,12 @@ def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
 
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
-    """Yield what must be named again for each command, because no file may name a module."""
+    """Yield what must be named again for each command, because no file may name a module or another file."""
     if PLAIN_ID.fullmatch(config.env) is None:
         yield "env", config.env
-    if any(SAFE_WRAPPER.fullmatch(name) is None for name in config.wrapper):
+    if names_a_file(keywords_of(config.env_kwargs)):
+        yield "env-kwargs", config.env_kwargs
+    if not all(map(is_safe_wrapper, config.wrapper)):
         yield "wrapper", ",".join(config.wrapper)
     if ":" in config.policy.network:
         yield "network", config.policy.network

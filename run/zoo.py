@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from baselines_ppo.common import checkpoint, pretrained
 from baselines_ppo.common.agent import Agent, agent_of
 from baselines_ppo.common.checkpoint import ARRAYS, MANIFEST, Checkpoint
-from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs import check_stored_id, check_stored_keywords, check_stored_wrappers
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import whole_file, writing
 from baselines_ppo.common.mpi import world
@@ -38,7 +39,7 @@ def add(run: str, name: str | None, replace: bool, episodes: int, seed: int) -> 
     comm = world()
     found = comm.on_root(lambda: checkpoint.find(run)[0])
     agent = agent_of(found)
-    env_id, wrappers = _own(agent)
+    env_id, wrappers, keywords = _own(agent)
     name = env_id.rpartition(":")[2].replace("/", "-") if name is None else name
     if NAME.fullmatch(name) is None:
         raise UsageError(f"--name is {short(name)}, expected letters, digits, dots and dashes")
@@ -50,7 +51,7 @@ def add(run: str, name: str | None, replace: bool, episodes: int, seed: int) -> 
     scores = _measured(agent, episodes, seed)
 
     def write() -> None:
-        beside = {CURVE: written(curve).encode(), **_picture(agent, env_id, wrappers)}
+        beside = {CURVE: written(curve).encode(), **_picture(agent, env_id, wrappers, keywords)}
         path = checkpoint.save(pretrained.AGENTS, f".new-{name}", manifest, arrays)
         try:
             write_card(path, card_of(checkpoint.load(path), episodes, seed, **scores))
@@ -151,14 +152,15 @@ def least(card: Score, card_episodes: int, now: Score, episodes: int) -> float:
     return card.mean - STANDARD_ERRORS * error - TOLERANCE * abs(card.mean)
 
 
-def _own(agent: Agent) -> tuple[str, tuple[str, ...]]:
-    """Return the environment and wrappers of an agent.
+def _own(agent: Agent) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """Return the environment of an agent, its wrappers and its keywords.
 
     Raises:
       LoadError: they are in a module, which a file may not name.
     """
     try:
-        return check_stored_id(agent.env_id), check_stored_wrappers(agent.wrappers)
+        keywords = check_stored_keywords(agent.env_kwargs)
+        return check_stored_id(agent.env_id), check_stored_wrappers(agent.wrappers), keywords
     except LoadError:
         raise LoadError(
             f"{short(agent.path)} is for {short(agent.env_id)}; the zoo is for Gymnasium's environments and ours"
@@ -166,14 +168,15 @@ def _own(agent: Agent) -> tuple[str, tuple[str, ...]]:
 
 
 def _measured(agent: Agent, episodes: int, seed: int) -> dict[str, Score]:
-    played = measure(agent, *_own(agent), episodes, seed)
+    env_id, wrappers, keywords = _own(agent)
+    played = measure(agent, env_id, wrappers, episodes, seed, keywords)
     return {mode: score_of(played[mode]) for mode in MODES}
 
 
-def _picture(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> dict[str, bytes]:
+def _picture(agent: Agent, env_id: str, wrappers: tuple[str, ...], keywords: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the file that holds a picture; none, with a warning, where nothing can be drawn."""
     try:
-        return {PICTURE: picture_of(agent, env_id, wrappers)}
+        return {PICTURE: picture_of(agent, env_id, wrappers, keywords)}
     except Exception as error:  # of whatever draws here
         sys.stderr.write(f"warning: no picture of {env_id}: {short(error)}\n")
         return {}

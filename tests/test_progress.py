@@ -1,4 +1,4 @@
-"""The log of record: whatever version or accident left what is there, rows stay with their columns and nothing is lost."""
+"""The log of record: whatever version or accident left it, rows stay with their columns and nothing is lost."""
 
 from __future__ import annotations
 
