@@ -58,5 +58,5 @@ def find_mpirun() -> str:
     own = Path(sys.executable).with_name("mpirun")
     found = str(own) if own.exists() else shutil.which("mpirun")
     if found is None:
-        raise UsageError("no mpirun found; pip install mpich, or train on one rank")
+        raise UsageError("no mpirun found; pip install 'mpich>=4.2', or train on one rank")
     return found

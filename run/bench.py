@@ -100,14 +100,22 @@ def ask(ranks: int, request: dict[str, Any]) -> dict[str, Any]:
       Failure: it ended without one; its message is on standard error.
     """
     launcher = [find_mpirun(), "-np", str(ranks)] if ranks > 1 else []
+    measured = request.get("arguments", {}).get("env", "sums over ranks")
+    _say(f"{measured}, {ranks} {'rank' if ranks == 1 else 'ranks'}")
     return _answer([*launcher, sys.executable, "-m", "baselines_ppo.run.bench_job", json.dumps(request)])
 
 
 def peer(python: str, env: str, kind: str, threads: int, num_envs: int, iterations: int) -> dict[str, Any]:
     """Return Stable-Baselines3's steps per second, with as many threads as there are ranks here, and its versions."""
     shape = {"num_envs": num_envs, "num_steps": STEPS // num_envs, "minibatch_size": 64, "num_epochs": 10}
+    _say(f"{env}, Stable-Baselines3 with {kind} environments")
     request = {"env": env, "kind": kind, "threads": threads if kind == "dummy" else 1, "iterations": iterations}
     return _answer([python, str(Path(__file__).with_name("bench_peer.py")), json.dumps({**request, **shape})])
+
+
+def _say(measured: str) -> None:
+    """Say beside the table what is measured, because each of them takes up to minutes."""
+    print(f"measuring {measured} ...", file=sys.stderr, flush=True)
 
 
 def _answer(command: list[str]) -> dict[str, Any]:

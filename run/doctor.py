@@ -21,7 +21,7 @@ from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.threads import VARIABLES
 from baselines_ppo.snapshot import platform_facts
 
-NEEDED = ("tensorflow", "numpy", "gymnasium")
+NEEDED = {"tensorflow": "tensorflow>=2.18", "numpy": "numpy>=1.26", "gymnasium": "gymnasium[mujoco]>=1.1"}
 THREADS = (*VARIABLES, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")
 MIB = shared_memory.MIB
@@ -142,8 +142,9 @@ def failures(ranks: Sequence[Facts]) -> list[str]:
         cure = first.refusal or "use the mpirun next to this Python"
         found.append(f"mpirun started {_count(first.launched, 'rank')}, MPI sees {first.size}: {cure}")
     for host, there in by_host(ranks).items():
-        missing = " ".join(name for name in NEEDED if not there[0].versions[name])
-        found += [f"{host}: not installed: {missing}; pip install {missing}"] if missing else []
+        missing = [name for name in NEEDED if not there[0].versions[name]]
+        cure = " ".join(f"'{NEEDED[name]}'" for name in missing)
+        found += [f"{host}: not installed: {' '.join(missing)}; pip install {cure}"] if missing else []
     for name, value in sorted({item for facts in ranks for item in facts.settings.items()}):
         if name in THREADS and name.startswith("TF") and not value.isdecimal():
             found.append(f"{name} is {value!r}, expected a whole number; set {name}=1")
@@ -155,7 +156,7 @@ def advice(ranks: Sequence[Facts]) -> list[str]:
     first, found = ranks[0], list[str]()
     if first.launched == 1 and not (first.library and first.mpirun):
         missing = "mpirun is found" if first.library else "MPI library loads"
-        found.append(f"no {missing} for this Python, so training has one rank; pip install mpich")
+        found.append(f"no {missing} for this Python, so training has one rank; pip install 'mpich>=4.2'")
     for there in by_host(ranks).values():
         found += oversubscription_advice(there)
         found += shared_memory_advice(there) if first.library.startswith("MPICH") else []

@@ -77,9 +77,9 @@ def film(path: Path, rate: float) -> AbstractContextManager[Add]:
       UsageError: the package that writes such files is not installed.
       WriteError: the file cannot be written; nothing is left of it.
     """
-    needed, package = ("imageio_ffmpeg", "imageio-ffmpeg") if path.suffix == ".mp4" else ("PIL", "pillow")
+    needed = "imageio_ffmpeg" if path.suffix == ".mp4" else "PIL"
     if importlib.util.find_spec(needed) is None:
-        raise UsageError(f"{package} is not installed; pip install {package}")
+        raise UsageError(f"{needed} is not installed; pip install 'imageio>=2.34' 'imageio-ffmpeg>=0.5'")
     return KINDS[path.suffix](path, rate)
 
 

@@ -142,7 +142,7 @@ def require_viser() -> None:
         import trimesh  # noqa: F401
         import viser  # noqa: F401
     except ImportError as error:
-        raise UsageError(f"{error.name} is not installed; pip install viser trimesh") from None
+        raise UsageError(f"{error.name} is not installed; pip install 'viser>=1.1.1,<1.2' 'trimesh>=4.0'") from None
 
 
 def _linear(colour: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ SOFTWARE = "--disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsaf
 def require_playwright() -> Any:
     """Return what drives the browser; skip the test, or the module that is being imported, if something is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    pytest.importorskip("viser", reason="needs viser: pip install viser trimesh")
+    pytest.importorskip("viser", reason="needs viser: pip install 'viser>=1.1.1,<1.2' 'trimesh>=4.0'")
     if not CHROMIUM.exists():
         pytest.skip(f"needs Chromium at {CHROMIUM}", allow_module_level=True)
     return playwright

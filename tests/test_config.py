@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import json
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from baselines_ppo import configure, train
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo import __version__, configure, train
+from baselines_ppo.common.envs import PACKAGES, make_environment
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
 from baselines_ppo.run import cli
-from baselines_ppo.run.parser import dashed
+from baselines_ppo.run.parser import OURS, dashed
+from tests import runs
 from tests.conftest import Finished
 
 
@@ -137,7 +141,7 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "Box2D", None)
     for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(UsageError, match=r"LunarLander-v3 needs a package: pip install 'gymnasium\[box2d\]'"):
+    with pytest.raises(UsageError, match=r"LunarLander-v3 needs a package: pip install 'gymnasium\[box2d\]>=1\.1'"):
         make_environment("LunarLander-v3")
 
 
@@ -234,3 +238,91 @@ def test_configurations_are_frozen() -> None:
         config.seed = 3
     with pytest.raises(UsageError):
         from_json({"alg": "ppo2", "no_such_field": 1})
+
+
+RENAMED = [
+    ("ppo2", "--lr", "--learning-rate"),
+    ("trpo", "--lr", "--value-learning-rate"),
+    ("ppo2", "--n-envs", "--num-envs"),
+    ("ppo2", "--total-timesteps", "--num-timesteps"),
+    ("ppo2", "--n_epochs", "--num-epochs"),
+    ("ppo2", "--ent-coef", "--entropy-coef"),
+    ("trpo", "--max-kl", "--kl-target"),
+    ("ppo_kl", "--batch-size", "--value-minibatch-size"),
+    ("ppo1", "--algo", "--alg"),
+    ("ppo1", "--log-folder", "--logdir"),
+]
+
+
+@pytest.mark.parametrize(("alg", "theirs", "ours"), RENAMED)
+def test_the_flags_of_other_trainers_lead_to_ours(alg: str, theirs: str, ours: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown flag {dashed(theirs)}; ours is {ours};"):
+        cli.main(["--env", "X", "--alg", alg, theirs, "3"])
+
+
+def test_every_flag_that_others_call_otherwise_is_one_of_ours() -> None:
+    """And none of theirs is a flag of ours, which would be taken before it is looked up."""
+    commands = ("train", "evaluate", "record", "bench", "launch")
+    parsers = [cli.parser(command, alg) for command in commands for alg in TEXTBOOK]
+    known = {name for parser in parsers for action in parser._actions for name in action.option_strings}
+    assert {f"--{name}" for flags in OURS.values() for name in flags} <= known
+    training = {name for alg in TEXTBOOK for x in cli.parser("train", alg)._actions for name in x.option_strings}
+    assert {f"--{name}" for name in OURS} & training <= {"--num-episodes"}  # which evaluate calls otherwise
+
+
+def test_the_help_of_an_environment_gives_its_own_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    for line, lambda_of in (
+        (["--env", "CartPole-v1"], "default: 0.8"),
+        (["--env", "X", "--preset=CartPole-v1"], "default: 0.8"),
+        (["--env", "CartPole-v1", "--alg", "ppo1"], "default: 0.9"),
+        (["--alg", "trpo"], "textbook: 0.97"),
+    ):
+        assert cli.main([*line, "--help"]) == 0
+        (text,) = [line for line in capsys.readouterr().out.split("--") if line.startswith("gae-lambda")]
+        assert f"({lambda_of})" in " ".join(text.split())
+
+
+def test_a_run_that_goes_on_knows_its_own_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of its algorithm, whether a run folder, a checkpoint or `auto` says which that is."""
+    run = tmp_path / "run"
+    line = (*runs.flags("Pendulum-v1", "ppo_kl", 1, num_envs=2), "--hidden-sizes", "4", "--logdir", run)
+    assert cli.main([*map(str, line)]) == 0
+    for place in ([str(run)], [str(run / "checkpoints" / "ckpt-00000001")], ["auto", "--logdir", str(run)]):
+        with pytest.raises(UsageError, match=r"hinge_coef 50\.0 -> 5\.0"):
+            cli.main(["--resume", *place, "--hinge-coef", "5"])
+    assert cli.main([f"--resume={run}", "--value-epochs", "2", "--num-timesteps", "128"]) == 0
+    assert "resumed ckpt-00000001" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="unknown flag --hinge-coef"):
+        cli.main(["--env", "Pendulum-v1", "--hinge-coef", "5"])
+
+
+def test_a_launch_without_its_dashes_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError) as raised:
+        cli.main(["launch", "-n", "4", "--env", "CartPole-v1", "--seed", "3"])
+    advised = str(raised.value).split("baselines_ppo.run launch ")[1]
+    assert advised == "-n 4 --restarts 5 -- --env CartPole-v1 --seed 3"
+    rest, inner = cli._divided(shlex.split(advised))
+    assert vars(cli.parser("launch", "ppo2").parse_args(rest))["ranks"] == 4
+    assert parsed(*inner)["seed"] == 3
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"baselines_ppo {__version__}\n"
+
+
+def test_what_a_message_tells_to_install_is_what_we_need() -> None:
+    """Names and versions of the messages are those of setup.cfg."""
+    root = Path(__file__).resolve().parent.parent
+    options = configparser.RawConfigParser()
+    options.read(root / "setup.cfg")
+    sections = [options["options"]["install_requires"], *options["options.extras_require"].values()]
+    needed = {line for section in sections for line in section.split("\n") if line}
+    told = [*PACKAGES.values()]
+    for path in [path for name in ("baselines_ppo", "common", "run", "zoo") for path in (root / name).glob("*.py")]:
+        told += re.findall(r"pip install ((?:'[^'{]+' ?)+)", path.read_text())
+        assert not re.search(r"pip install [a-zA-Z]", path.read_text()), path
+    packages = {package for text in told for package in shlex.split(text)}
+    assert len(packages) >= 10
+    assert packages <= needed
+    assert all(">=" in word for text in PACKAGES.values() for word in shlex.split(text))

@@ -129,9 +129,9 @@ def test_a_full_disk_is_warned_of() -> None:
 
 def test_without_mpi_or_mpirun_there_is_one_rank_and_a_way_to_more() -> None:
     (line,) = advice([healthy()._replace(library="")])
-    assert "no MPI library" in line and "pip install mpich" in line
+    assert "no MPI library" in line and "pip install 'mpich>=4.2'" in line
     (line,) = advice([healthy()._replace(mpirun="")])
-    assert "no mpirun" in line and "pip install mpich" in line
+    assert "no mpirun" in line and "pip install 'mpich>=4.2'" in line
 
 
 def test_ranks_that_mpi_does_not_see_are_an_error() -> None:
@@ -172,7 +172,7 @@ def test_small_shared_memory_is_told_before_mpi_starts(
 
 def test_a_missing_package_and_an_unusable_setting_are_errors() -> None:
     broken = healthy("berta")._replace(versions={**healthy().versions, "tensorflow": ""})
-    assert failures(job(healthy(), broken)) == ["berta: not installed: tensorflow; pip install tensorflow"]
+    assert failures(job(healthy(), broken)) == ["berta: not installed: tensorflow; pip install 'tensorflow>=2.18'"]
     odd = healthy()._replace(settings={"OMP_NUM_THREADS": "4,2", "TF_NUM_INTRAOP_THREADS": "4,2"})
     (line,) = failures([odd])
     assert "TF_NUM_INTRAOP_THREADS is '4,2'" in line
