@@ -94,7 +94,8 @@ class IntegerBoxAction:
             raise DataError("the policy's action is NaN")
         most, half, shift = self._mapping
         first, last = self._range
-        steps = np.rint(np.clip(actions.astype(np.float32), -most, most).astype(np.float64) * half + shift)
+        clipped = np.clip(actions.astype(np.float32), -most, most).astype(np.float64)
+        steps = np.where(np.abs(clipped) < most, np.rint(clipped * half + shift), np.copysign(np.inf, clipped))
         inner = np.clip(steps, -(2.0**63), 2.0**63 - 1024).astype(np.int64)  # beyond, a float64 is no int64
         from_centre = np.clip(np.where(steps >= 2.0**63, LARGEST, inner), first, last)
         whole = from_centre.view(np.uint64) + np.array([centre % 2**64 for centre in self._centres], np.uint64)
