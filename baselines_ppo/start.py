@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import sys
@@ -22,7 +21,8 @@ from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs import wrapped
-from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.fit import check_network, check_spaces
 from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
@@ -80,8 +80,8 @@ def start(
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
-        if warm is not None:
-            _check_network(network, warm)
+        for source in (stored, warm):
+            _check_fit(network, source, config.env)
         path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         folder = RunFolder(path)
         on_failure.callback(folder.close)
@@ -194,17 +194,19 @@ def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], conti
             print(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
 
 
-def _check_network(network: ActorCritic, source: Checkpoint) -> None:
-    """Refuse to begin from an agent of another network.
+def _check_fit(network: ActorCritic, source: Checkpoint | None, env_id: str) -> None:
+    """Check that what a run begins or goes on with has its spaces and its networks.
 
     Raises:
       LoadError: names what differs.
     """
-    other = agent_of(source).policy.network
-    names = [field.name for field in dataclasses.fields(network)]
-    pairs = [(name, getattr(other, name), getattr(network, name)) for name in names]
-    if differing := [f"{name} {theirs}, here {ours}" for name, theirs, ours in pairs if theirs != ours]:
-        raise LoadError(f"{source.path} has another network: {'; '.join(differing)}")
+    if source is None:
+        return
+    agent = agent_of(source)
+    stored = agent.policy.network
+    found = (network.observation, network.action)
+    check_spaces(source.path, agent.env_id, (stored.observation, stored.action), found, env_id)
+    check_network(source.path, stored, network)
 
 
 def _warm_start(run: TrainingRun, source: Checkpoint) -> None:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.actions import Action, BoxAction, action_from_json, action_to_json
+from baselines_ppo.common.actions import Action, action_from_json, action_to_json
 from baselines_ppo.common.arrays import Array
+from baselines_ppo.common.distributions import DiagonalGaussian
 from baselines_ppo.common.layers import dense, dense_parameters
 from baselines_ppo.common.networks import Network, NetworkSettings, network_of
 from baselines_ppo.common.observations import Observation, observation_from_json, observation_to_json
@@ -59,8 +60,8 @@ class ActorCritic:
             *dense_parameters("policy_head", (policy.features, size), gain=0.01),  # first actions nearly uniform
             *dense_parameters("value_head", (value.features, 1), gain=1.0),
         ]
-        if isinstance(self.action, BoxAction):
-            last.append(Parameter("log_std", (len(self.action.low),)))
+        if isinstance(self.action.distribution, DiagonalGaussian):
+            last.append(Parameter("log_std", (self.action.distribution.size,)))
         return [*inner, *last]
 
     @cached_property

@@ -10,7 +10,8 @@ import numpy as np
 from baselines_ppo.common.actions import Action
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backends import Backend, Unusable
-from baselines_ppo.common.failures import DataError, LoadError, short
+from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.fit import check_spaces
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 
@@ -117,9 +118,8 @@ def check_fit(agent: Agent, observation: Observation, action: Action, env_id: st
     """Check that an agent sees and does what there is to be seen and done in an environment.
 
     Raises:
-      LoadError: the environment has other spaces than the agent.
+      LoadError: the environment has other spaces than the agent; names what differs.
     """
     network = agent.policy.network
-    if (observation.shape, action) != (network.observation.shape, network.action):
-        trained = f"{short(agent.path)} was trained on {short(agent.env_id)}"
-        raise LoadError(f"{trained}; {env_id} has other observations or actions")
+    spaces = (network.observation, network.action)
+    check_spaces(agent.path, agent.env_id, spaces, (observation, action), env_id)

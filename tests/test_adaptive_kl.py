@@ -82,7 +82,7 @@ def test_the_step_size_falls_where_the_kl_is_high_rises_where_it_is_low_and_has_
 
 def learner(**values: Any) -> PPOKL:
     config = configure("X", "ppo_kl", hidden_sizes=(5,), **values)
-    network = actor_critic_of(config, BoxObservation((3,), "float32"), BoxAction((-1.0, -1.0), (1.0, 1.0)))
+    network = actor_critic_of(config, BoxObservation((3,), "float32"), BoxAction((-1.0, -1.0), (1.0, 1.0), (2,)))
     return PPOKL(
         config, Policy(network, network.initial_parameters(np.random.default_rng(0), -0.5), 10.0), Comm(), range(2)
     )

@@ -188,5 +188,5 @@ if __name__ == "__main__":
 )
 def test_small_minibatches_are_not_shared_out(alg: str, fields: dict[str, Any], split: bool) -> None:
     config = configure("HalfCheetah-v4", alg, preset="none", **fields)
-    network = actor_critic_of(config, BoxObservation((17,), "float64"), BoxAction((-1.0,) * 6, (1.0,) * 6))
+    network = actor_critic_of(config, BoxObservation((17,), "float64"), BoxAction((-1.0,) * 6, (1.0,) * 6, (6,)))
     assert splits_minibatches(config, network) == split

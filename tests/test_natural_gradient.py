@@ -191,7 +191,9 @@ def test_the_fisher_product_is_that_of_the_expected_outer_product_of_scores() ->
     np.testing.assert_allclose(got, fisher, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("network", "action"), [("mlp", MultiBinaryAction(2)), ("lstm", DiscreteAction(CHOICES, 0))])
+@pytest.mark.parametrize(
+    ("network", "action"), [("mlp", MultiBinaryAction(2, (2,))), ("lstm", DiscreteAction(CHOICES, 0))]
+)
 def test_the_fisher_product_is_how_the_kls_gradient_grows_along_a_direction(network: str, action: Action) -> None:
     trpo = learner(network, action)
     batch, theta = experience(trpo), theta_of(trpo)

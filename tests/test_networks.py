@@ -125,7 +125,7 @@ def test_smooth_activations_have_smooth_gradients_at_zero_too(name: str) -> None
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_acted_step_by_step_learns_alike_in_sequences(name: str, shared: bool) -> None:
     """Three rows of five steps; the second row begins an episode with its third step."""
-    policy = policy_of(actor_critic(name, shared, BoxAction((-1.0, -1.0), (1.0, 1.0))))
+    policy = policy_of(actor_critic(name, shared, BoxAction((-1.0, -1.0), (1.0, 1.0), (2,))))
     network, count, length = policy.network, 3, 5
     rng = np.random.default_rng(0)
     shape = (length, count, *network.observation.shape)

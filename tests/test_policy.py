@@ -26,9 +26,9 @@ from baselines_ppo.common.parameters import ParameterLayout, orthogonal
 from baselines_ppo.common.policy import Policy
 from tests.reference import mlp
 
-BOX = BoxAction((-0.4, -2.0, None), (0.4, 6.0, None))
+BOX = BoxAction((-0.4, -2.0, None), (0.4, 6.0, None), (3,))
 DISCRETE = DiscreteAction(4, 0)
-ACTIONS = [BOX, DISCRETE, MultiDiscreteAction((2, 3), (0, 5)), MultiBinaryAction(3)]
+ACTIONS = [BOX, DISCRETE, MultiDiscreteAction((2, 3), (0, 5), (2,)), MultiBinaryAction(3, (3,))]
 
 
 def actor_critic(
@@ -132,7 +132,7 @@ def test_box_actions_reach_the_bounds_and_no_further() -> None:
     actions = np.array([[-1.0, 1.0, 5.0], [0.0, 0.0, -7.0], [9.0, -9.0, 0.0]], np.float32)
     expected = np.array([[-0.4, 6.0, 5.0], [0.0, 2.0, -7.0], [0.4, -2.0, 0.0]], np.float32)
     np.testing.assert_allclose(BOX.to_environment(actions), expected, rtol=1e-6)
-    half_bounded = BoxAction((0.0,), (None,)).to_environment(np.array([[-3.0], [3.0]], np.float32))
+    half_bounded = BoxAction((0.0,), (None,), (1,)).to_environment(np.array([[-3.0], [3.0]], np.float32))
     assert half_bounded.tolist() == [[0.0], [3.0]]
     assert DiscreteAction(3, 10).to_environment(np.array([0, 2])).tolist() == [10, 12]
 

@@ -122,14 +122,14 @@ def test_an_agent_that_does_not_fit_its_robot_is_refused(tmp_path: Path) -> None
     ant = untrained(tmp_path / "ant", "RoboAnt-v1")
     liar = (tmp_path / "ant").joinpath("RoboHopper-v1")
     renamed(ant, liar, "RoboHopper-v1")
-    with pytest.raises(LoadError, match=r"RoboHopper-v1 has other observations or actions"):
+    with pytest.raises(LoadError, match=r"RoboHopper-v1 has here: observation"):
         cli.main(["race", str(liar)])
 
 
 def test_who_acts_within_other_bounds_is_refused(tmp_path: Path) -> None:
     weak = tmp_path / "weak"
     renamed(untrained(tmp_path / "hopper", "RoboHopper-v1"), weak, "RoboHopper-v1", low=[-0.5] * 3, high=[0.5] * 3)
-    with pytest.raises(LoadError, match="RoboHopper-v1 has other observations or actions"):
+    with pytest.raises(LoadError, match=r"has here: action bounds -0.5..0.5, here -1..1; give"):
         cli.main(["race", str(weak)])
 
 
