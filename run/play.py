@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
 from baselines_ppo.run.display import NO_DISPLAY
 from baselines_ppo.run.episodes import Episode, Episodes
@@ -48,7 +49,8 @@ def play(playing: Playing) -> int:
         from baselines_ppo.run.steer import watch
 
         return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port)
-    backend = window(env_id, wrappers) if where == WINDOW else make_backend(env_id, wrappers, 1)
+    seen = agent.policy.network.observation
+    backend = window(env_id, wrappers, seen) if where == WINDOW else make_backend(env_id, wrappers, 1, seen)
     player = Episodes(agent, backend, 1, env_id, playing.seed)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
@@ -56,7 +58,7 @@ def play(playing: Playing) -> int:
     return 0
 
 
-def window(env_id: str, wrappers: Sequence[str]) -> SerialBackend:
+def window(env_id: str, wrappers: Sequence[str], taken_for: Observation) -> SerialBackend:
     """Return an environment that shows itself in a window.
 
     Raises:
@@ -64,7 +66,7 @@ def window(env_id: str, wrappers: Sequence[str]) -> SerialBackend:
     """
     environment = make_environment(env_id, wrappers, render_mode="human")
     follow(environment, env_id)
-    return SerialBackend(lambda: environment, 1, env_id)
+    return SerialBackend(lambda: environment, 1, env_id, taken_for)
 
 
 def told(number: int, played: Episode) -> str:
