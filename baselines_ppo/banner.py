@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from baselines_ppo.common.actor_critic import ActorCritic
+from baselines_ppo.common.images import ImageObservation
 from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.networks import NetworkSettings
+from baselines_ppo.common.observations import (
+    DiscreteObservation,
+    Leaf,
+    MultiBinaryObservation,
+    MultiDiscreteObservation,
+    parts_of,
+)
 from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 from baselines_ppo.wiring import OWN
+
+MOST_PARTS = 12  # of an observation, that are told one by one
 
 
 def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) -> str:
@@ -19,6 +29,7 @@ def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) ->
         f"{config.alg} on {config.env}{given}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
         f"{config.num_envs} environments, seed {config.seed}\n"
         f"each iteration: {_experience(config)}, {_updates(config)}, all over all ranks\n"
+        f"{seen(network, config.rollout.normalize_observations)}\n"
         f"{_networks(network)}, {network.layout.size:,} parameters\n"
         f"until {config.num_timesteps:,} steps; logs and checkpoints in {path}"
     )
@@ -43,6 +54,41 @@ def _updates(config: TrainConfig) -> str:
         f"({algorithm.num_epochs} epochs x {algorithm.num_minibatches} minibatches)"
     )
     return f"one natural step, {updates} of the value function" if isinstance(algorithm, TRPOConfig) else updates
+
+
+def seen(network: ActorCritic, normalized: bool) -> str:
+    """Return what each part of an observation is taken for, and how large it is, in words."""
+    parts = list(parts_of(network.observation))
+    told = [f"{part.name or 'observation'}: {_part(part.leaf, network, normalized)}" for part in parts[:MOST_PARTS]]
+    return "; ".join([*told, f"and {len(parts) - MOST_PARTS} more"] if len(parts) > MOST_PARTS else told)
+
+
+def _part(leaf: Leaf, network: ActorCritic, normalized: bool) -> str:
+    if isinstance(leaf, ImageObservation):
+        return f"{_image(leaf)}{'' if network.convolutional else f', flattened for {network.policy_network.name}'}"
+    if isinstance(leaf, DiscreteObservation):
+        return f"one of {leaf.size:,} states"
+    if isinstance(leaf, MultiDiscreteObservation):
+        return f"{len(leaf.sizes):,} states, as {leaf.shape[0]:,} zeros and ones"
+    if isinstance(leaf, MultiBinaryObservation):
+        return f"{leaf.shape[0]:,} zeros and ones"
+    count = leaf.shape[0]
+    shape = f"{_sizes(leaf.box)} = " if len(leaf.box) > 1 else ""
+    words = "whole number" if leaf.dtype.startswith(("int", "uint")) else "number"
+    return f"{shape}{count:,} {words}{'' if count == 1 else 's'}{', normalised' if normalized else ''}"
+
+
+def _image(leaf: ImageObservation) -> str:
+    """Return an image in words, such as image 84 x 84 x 4 (channels first), bytes."""
+    layout = "" if leaf.box == leaf.shape else f" (from {_sizes(leaf.box)})"
+    if len(leaf.box) == 3 and leaf.rows:
+        layout = " (channels first)"
+    kind = "bytes" if leaf.as_bytes else f"{leaf.dtype} from {leaf.low:g} to {leaf.high:g}"
+    return f"image {_sizes(leaf.shape)}{layout}, {kind}"
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _networks(network: ActorCritic) -> str:

@@ -30,6 +30,9 @@ class RolloutConfig:
 class PolicyConfig:
     """The networks of policy and value function."""
 
+    observations: str = option(
+        "auto", "what arrays are taken for; auto: by their bounds and sizes", choices=("auto", "image", "vector")
+    )
     network: str = option("auto", "mlp, cnn, lstm, cnn_lstm or module:function; auto: cnn for images, else mlp")
     hidden_sizes: tuple[int, ...] | None = option(
         None, "units of each hidden layer, such as 256,128,64; none: the network's own", low=1

@@ -15,7 +15,7 @@ from baselines_ppo.banner import banner
 from baselines_ppo.changes import changes_of
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.agent import agent_of
+from baselines_ppo.common.agent import agent_of, observation_in
 from baselines_ppo.common.alive import Watch
 from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
@@ -27,6 +27,7 @@ from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
+from baselines_ppo.common.observations import AUTO, Observation
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
@@ -76,7 +77,8 @@ def start(
         stored, warm = _read(resume, comm), _read(load_path, comm)
         changes = {} if stored is None else changes_of(config, stored, override)
         comm.alive.note("making environments")
-        envs = comm.together(lambda: _environments(config, comm, environment), "the environments")
+        taken_for = _taken_for(config, stored or warm)
+        envs = comm.together(lambda: _environments(config, comm, environment, taken_for), "the environments")
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
@@ -115,15 +117,23 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> VecEnv:
+def _taken_for(config: TrainConfig, source: Checkpoint | None) -> str | Observation:
+    """Return what observations are taken for: what the user says, else what the agent to begin from takes them for."""
+    chosen = config.policy.observations
+    return chosen if source is None or chosen != AUTO else observation_in(source)
+
+
+def _environments(
+    config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None, taken_for: str | Observation
+) -> VecEnv:
     """Return this rank's share of the environments."""
     share = config.num_envs // comm.size
     backend: Backend
     if environment is None:
-        backend = make_backend(config.env, config.wrapper, share, **keywords_of(config.env_kwargs))
+        backend = make_backend(config.env, config.wrapper, share, taken_for, **keywords_of(config.env_kwargs))
     else:
         make = functools.partial(wrapped, environment, config.wrapper)
-        backend = SerialBackend(make, share, config.env)
+        backend = SerialBackend(make, share, config.env, taken_for)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
     indices = range(comm.rank * share, (comm.rank + 1) * share)

@@ -140,7 +140,7 @@ class TrainingRun:
     def update_statistics(self, rollout: Rollout) -> None:
         """Merge what all ranks have seen into the statistics that the next iteration uses."""
         policy, scaler = self.collector.policy, self.collector.reward_scaler
-        if self.config.rollout.normalize_observations and not policy.sees_images:
+        if self.config.rollout.normalize_observations and policy.normalizes:
             policy.observations.update(self.comm.moments(by_environment(rollout.raw_observations, rollout.made)))
         if scaler is not None:
             scaler.update(self.comm.moments(by_environment(rollout.discounted_returns, rollout.made)))

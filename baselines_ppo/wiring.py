@@ -8,8 +8,9 @@ from dataclasses import replace
 from baselines_ppo.common.actions import Action
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.networks import SMALLEST_IMAGE, NetworkSettings, find_network, network_of
-from baselines_ppo.common.observations import ImageObservation, Observation
+from baselines_ppo.common.images import large_enough
+from baselines_ppo.common.networks import NetworkSettings, find_network, network_of
+from baselines_ppo.common.observations import Observation, images_of
 from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
@@ -39,7 +40,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
         activation=policy.activation or activation,
         lstm_size=policy.lstm_size,
     )
-    network = network_of(settings, observation.shape)
+    network = network_of(settings, observation)
     remembers = network.step is not None
     apart = isinstance(algorithm, PPOKLConfig | TRPOConfig)
     shared = policy.shared_trunk
@@ -82,5 +83,5 @@ def sizes_between(first: int, last: int) -> tuple[int, int, int]:
 
 def _chosen(observation: Observation) -> str:
     """Return the network that `auto` means."""
-    seen = isinstance(observation, ImageObservation) and min(observation.shape[:2]) >= SMALLEST_IMAGE
-    return "cnn" if seen else "mlp"
+    images = images_of(observation)
+    return "cnn" if images and all(large_enough(image.leaf.shape) for image in images) else "mlp"

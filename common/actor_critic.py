@@ -15,7 +15,8 @@ from baselines_ppo.common.arrays import Array
 from baselines_ppo.common.distributions import DiagonalGaussian
 from baselines_ppo.common.layers import dense, dense_parameters
 from baselines_ppo.common.networks import Network, NetworkSettings, network_of
-from baselines_ppo.common.observations import Observation, observation_from_json, observation_to_json
+from baselines_ppo.common.observation_json import observation_from_json, observation_to_json
+from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.parameters import Parameter, ParameterLayout, initial_value
 
 POLICY, VALUE, TRUNK = "policy", "value", "trunk"
@@ -41,10 +42,10 @@ class ActorCritic:
     @cached_property
     def networks(self) -> dict[str, Network]:
         """The networks by the scope of their parameters."""
-        shape = self.observation.shape
+        seen = self.observation
         if self.value_network is None:
-            return {TRUNK: network_of(self.policy_network, shape)}
-        return {POLICY: network_of(self.policy_network, shape), VALUE: network_of(self.value_network, shape)}
+            return {TRUNK: network_of(self.policy_network, seen)}
+        return {POLICY: network_of(self.policy_network, seen), VALUE: network_of(self.value_network, seen)}
 
     @cached_property
     def parameters(self) -> list[Parameter]:
@@ -114,7 +115,7 @@ class ActorCritic:
         Values are [B, 1] if policy and value function share a network, which has them at hand; otherwise [B, 0].
 
         Args:
-          observations: normalised, [B, D] or [B, H, W, C].
+          observations: as `Policy.normalize` gives them, [B, D] or [B, H, W, C].
           states: [B, S], zero where an episode begins; S is 0 without memory.
         """
         if not self.recurrent:

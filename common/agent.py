@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,9 @@ import numpy as np
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.checkpoint import Checkpoint, find
 from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
+from baselines_ppo.common.given_arrays import WrongShapeError
+from baselines_ppo.common.observation_json import observation_from_json
+from baselines_ppo.common.observations import GroupObservation, Observation
 from baselines_ppo.common.policy import Policy
 
 
@@ -35,7 +37,7 @@ class Agent:
         A policy with memory goes on from its last call; see `reset`.
 
         Raises:
-          DataError: the observation has another shape than those the agent was trained on.
+          DataError: the observation has another shape than those the agent was trained on, or other numbers.
         """
         encoded = self._encoded(observation)
         if encoded.ndim == len(self.policy.network.observation.shape):
@@ -54,7 +56,7 @@ class Agent:
         """Return environment actions [n, ...] for arrays [n, ...], drawn with noise [n, ...]; None: the most likely."""
         if len(self._states) != len(batch):
             self._states = self.policy.initial_states(len(batch))
-        normalized = batch if self.policy.sees_images else self.policy.normalize(batch.astype(np.float32))
+        normalized = self.policy.normalize(batch)
         if noise is None:
             actions, self._states = self.policy.mode(normalized, self._states)
         else:
@@ -74,18 +76,26 @@ class Agent:
         try:
             return space.encode(observation)
         except ValueError as error:
-            count, reason = _batch_size(observation), error
-        if count is not None:
-            with suppress(ValueError):
+            reason, count = error, _batch_size(observation, space)
+        try:
+            if count is not None:
                 return space.encode(observation, (count,))
+        except WrongShapeError:
+            pass
+        except ValueError as error:  # it is a batch, of wrong numbers
+            reason = error
         raise DataError(f"the observation is {reason}, or a batch of such")
 
 
-def _batch_size(observation: Any) -> int | None:
+def _batch_size(observation: Any, space: Observation) -> int | None:
     """Return the length of the first axis of an observation or of its first part; None if it has none."""
-    while isinstance(observation, dict | tuple) and observation:
-        observation = next(iter(observation.values())) if isinstance(observation, dict) else observation[0]
-    return len(observation) if isinstance(observation, np.ndarray) and observation.ndim else None
+    try:
+        while isinstance(space, GroupObservation):
+            observation = observation[0 if space.names is None else space.names[0]]
+            space = space.parts[0]
+        return len(observation)
+    except (TypeError, LookupError):  # a number, an array of no dimensions, no such part
+        return None
 
 
 def load_agent(path: str | Path) -> Agent:
@@ -96,6 +106,18 @@ def load_agent(path: str | Path) -> Agent:
     """
     checkpoint, _ = find(path)
     return agent_of(checkpoint)
+
+
+def observation_in(checkpoint: Checkpoint) -> Observation:
+    """Return what the agent in a checkpoint takes its observations for.
+
+    Raises:
+      LoadError: the checkpoint does not say.
+    """
+    try:
+        return observation_from_json(checkpoint.manifest["policy"]["observation"])
+    except Exception as error:  # a file from a stranger may be wrong in any way
+        raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {short(error)}") from None
 
 
 def agent_of(checkpoint: Checkpoint) -> Agent:

@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from baselines_ppo.common.actions import Action, action_of
 from baselines_ppo.common.envs import FRAMES, MakeEnvironment, explained, is_atari, make_environment, registered
 from baselines_ppo.common.lean_mujoco import lean
-from baselines_ppo.common.observations import Observation, observation_of
+from baselines_ppo.common.observations import AUTO, Observation, observation_of
 
 # Of ALE's vector form; rewards stay raw, for what users see of them.
 ATARI_SETTINGS: dict[str, Any] = {
@@ -84,15 +84,15 @@ class SerialBackend:
 
     captures = False
 
-    def __init__(self, make: MakeEnvironment, count: int, env_id: str) -> None:
-        """Make the environments.
+    def __init__(self, make: MakeEnvironment, count: int, env_id: str, taken_for: str | Observation = AUTO) -> None:
+        """Make the environments; see `observation_of` for what their observations are taken for.
 
         Raises:
           UsageError: the environment or one of its spaces is not supported.
         """
         self._make = make
         self._environments = [make() for _ in range(count)]
-        self.observation = observation_of(self._environments[0].observation_space, env_id)
+        self.observation = observation_of(self._environments[0].observation_space, env_id, taken_for)
         self.action = action_of(self._environments[0].action_space, env_id)
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
@@ -159,10 +159,10 @@ class SerialBackend:
 class NativeBackend:
     """An environment's own vector form, a VectorEnv each of whose episodes can begin with a seed of its own."""
 
-    def __init__(self, envs: Any, env_id: str) -> None:
+    def __init__(self, envs: Any, env_id: str, taken_for: str | Observation = AUTO) -> None:
         self._envs, self._count = envs, envs.num_envs
         self.captures = _captures(envs)
-        self.observation = observation_of(envs.single_observation_space, env_id)
+        self.observation = observation_of(envs.single_observation_space, env_id, taken_for)
         self.action = action_of(envs.single_action_space, env_id)
         self._begun = False
         self._ended = np.zeros(self._count, dtype=bool)  # and has not begun again
@@ -224,20 +224,27 @@ class NativeBackend:
             raise Unusable(None, f"the observations are {error}") from None
 
 
-def make_backend(env_id: str, wrappers: Sequence[str], count: int, **keywords: Any) -> Backend:
+def make_backend(
+    env_id: str, wrappers: Sequence[str], count: int, taken_for: str | Observation = AUTO, **keywords: Any
+) -> Backend:
     """Return environments of an id: in its own vector form if it has one that keeps our promises, else one by one.
 
     In wrappers or with keywords of their own they are always one by one.
+
+    Args:
+      taken_for: see `observation_of`.
 
     Raises:
       UsageError: the environment, a wrapper or a space is not supported.
     """
     if wrappers or keywords:
-        return SerialBackend(functools.partial(make_environment, env_id, wrappers, **keywords), count, env_id)
-    return native_backend(env_id, count) or SerialBackend(lambda: lean(make_environment(env_id)), count, env_id)
+        make = functools.partial(make_environment, env_id, wrappers, **keywords)
+        return SerialBackend(make, count, env_id, taken_for)
+    native = native_backend(env_id, count, taken_for)
+    return native or SerialBackend(lambda: lean(make_environment(env_id)), count, env_id, taken_for)
 
 
-def native_backend(env_id: str, count: int) -> NativeBackend | None:
+def native_backend(env_id: str, count: int, taken_for: str | Observation = AUTO) -> NativeBackend | None:
     """Return an environment's own vector form, or None where it has none whose episodes begin by seeds of their own.
 
     Without that, results could not be the same on any number of ranks, nor resume exactly. It is tried out, because
@@ -261,7 +268,7 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
             raise
         except Exception:  # whatever it does not take: seeds for each, a mask, a reset between two episodes
             return None
-        return NativeBackend(make(count), env_id) if kept else None
+        return NativeBackend(make(count), env_id, taken_for) if kept else None
 
 
 def _without_autoreset(entry_point: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ it is.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from baselines_ppo.common.arrays import Array
 from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.images import SMALLEST_IMAGE, ImageObservation, large_enough
 from baselines_ppo.common.layers import (
     ACTIVATIONS,
     RELU_GAIN,
@@ -25,12 +26,12 @@ from baselines_ppo.common.layers import (
     lstm_parameters,
     lstm_step,
 )
+from baselines_ppo.common.observations import GroupObservation, Observation, Part, images_of, parts_of
 from baselines_ppo.common.parameters import Parameter
 
 # Filters, size and stride of each convolution: Mnih et al. 2015, "Human-level control through deep
 # reinforcement learning", Nature 518.
 NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
-SMALLEST_IMAGE = 36  # pixels; what is smaller has nothing left after the three convolutions
 
 
 @dataclass(frozen=True)
@@ -67,39 +68,63 @@ def mlp(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Networ
     sizes = (int(np.prod(observation_shape)), *settings.hidden_sizes)
 
     def encode(xp: Any, parameters: Mapping[str, Array], observations: Array) -> Array:
-        flat = _flat_float(xp, observations, sizes[0])
+        flat = xp.reshape(_floats(xp, observations), [-1, sizes[0]])
         return dense(xp, parameters, "hidden", flat, settings.activation)
 
     return Network(dense_parameters("hidden", sizes), sizes[-1], encode)
 
 
-def cnn(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Network:
-    """Return Nature's three convolutions over an image [H, W, C] of bytes, then hidden layers.
+def cnn(observation_shape: tuple[int, ...], settings: NetworkSettings, parts: Sequence[Part] | None = None) -> Network:
+    """Return Nature's three convolutions over an image [H, W, C], bytes or 0 to 1, then hidden layers.
+
+    Args:
+      parts: where the observation is a vector [D], what lies in it: each image has convolutions of its own, whose
+        results and the numbers beside them are joined before the hidden layers.
 
     Raises:
-      UsageError: the observation is no image, or too small a one.
+      UsageError: there is no image, or too small a one.
     """
-    if len(observation_shape) != 3 or min(observation_shape[:2]) < SMALLEST_IMAGE:
+    shapes = [part.leaf.shape for part in parts or () if isinstance(part.leaf, ImageObservation)] or [observation_shape]
+    if any(len(shape) != 3 or not large_enough(shape) for shape in shapes):
         raise UsageError(
             f"network {settings.name} takes images of at least {SMALLEST_IMAGE} x {SMALLEST_IMAGE} pixels, "
-            f"the observation is {list(observation_shape)}; give --network mlp or lstm"
+            f"the observation is {', '.join(str(list(shape)) for shape in shapes)}; give --network mlp or lstm"
         )
-    parameters, (height, width, channels) = [], observation_shape
-    for layer, (filters, size, stride) in enumerate(NATURE):
-        shape = (size, size, channels, filters)
-        parameters.append(Parameter(f"convolution/{layer}/weights", shape, RELU_GAIN))
-        parameters.append(Parameter(f"convolution/{layer}/bias", (filters,)))
-        height, width, channels = (height - size) // stride + 1, (width - size) // stride + 1, filters
-    sizes = (height * width * channels, *settings.hidden_sizes)
+    eyes = [_eye(f"{k}/" if len(shapes) > 1 else "", shape) for k, shape in enumerate(shapes)]
+    others = [part.columns for part in parts or () if not isinstance(part.leaf, ImageObservation)]
+    sizes = (sum(eye.features for eye in eyes) + sum(x.stop - x.start for x in others), *settings.hidden_sizes)
 
     def encode(xp: Any, parameters: Mapping[str, Array], observations: Array) -> Array:
-        x = xp.asarray(observations, np.float32) * np.float32(1.0 / 255.0)
-        for layer, (_, _, stride) in enumerate(NATURE):
-            x = convolution(x, parameters[f"convolution/{layer}/weights"], stride)
-            x = xp.maximum(x + parameters[f"convolution/{layer}/bias"], 0.0)
-        return dense(xp, parameters, "hidden", xp.reshape(x, [-1, sizes[0]]), settings.activation)
+        x = _floats(xp, observations)
+        if parts is None:
+            flat = eyes[0].encode(xp, parameters, x)
+        else:
+            images = [xp.reshape(x[:, columns], [-1, *shape]) for columns, shape in zip(seen, shapes, strict=True)]
+            looked = [eye.encode(xp, parameters, image) for eye, image in zip(eyes, images, strict=True)]
+            flat = xp.concatenate([*looked, *(x[:, columns] for columns in others)], axis=-1)
+        return dense(xp, parameters, "hidden", flat, settings.activation)
 
+    seen = [part.columns for part in parts or () if isinstance(part.leaf, ImageObservation)]
+    parameters = [parameter for eye in eyes for parameter in eye.parameters]
     return Network([*parameters, *dense_parameters("hidden", sizes)], sizes[-1], encode, convolutional=True)
+
+
+def _eye(scope: str, shape: tuple[int, ...]) -> Network:
+    """Return the three convolutions alone, over images [B, H, W, C] from 0 to 1, flattened."""
+    parameters, (height, width, channels) = [], shape
+    for layer, (filters, size, stride) in enumerate(NATURE):
+        parameters.append(Parameter(f"{scope}convolution/{layer}/weights", (size, size, channels, filters), RELU_GAIN))
+        parameters.append(Parameter(f"{scope}convolution/{layer}/bias", (filters,)))
+        height, width, channels = (height - size) // stride + 1, (width - size) // stride + 1, filters
+    features = height * width * channels
+
+    def encode(xp: Any, parameters: Mapping[str, Array], x: Array) -> Array:
+        for layer, (_, _, stride) in enumerate(NATURE):
+            x = convolution(x, parameters[f"{scope}convolution/{layer}/weights"], stride)
+            x = xp.maximum(x + parameters[f"{scope}convolution/{layer}/bias"], 0.0)
+        return xp.reshape(x, [-1, features])
+
+    return Network(parameters, features, encode)
 
 
 def lstm(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Network:
@@ -107,9 +132,11 @@ def lstm(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Netwo
     return _with_memory(mlp(observation_shape, settings), settings)
 
 
-def cnn_lstm(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Network:
+def cnn_lstm(
+    observation_shape: tuple[int, ...], settings: NetworkSettings, parts: Sequence[Part] | None = None
+) -> Network:
     """Return an LSTM over `cnn`."""
-    return _with_memory(cnn(observation_shape, settings), settings)
+    return _with_memory(cnn(observation_shape, settings, parts), settings)
 
 
 def _with_memory(network: Network, settings: NetworkSettings) -> Network:
@@ -121,14 +148,14 @@ def _with_memory(network: Network, settings: NetworkSettings) -> Network:
     )
 
 
-def _flat_float(xp: Any, observations: Array, size: int) -> Array:
-    """Return observations [B, ...] as float32 [B, size]; bytes, which are not normalised, scaled to 1."""
-    scale = np.float32(1.0 / 255.0) if observations.dtype == np.uint8 else None
-    flat = xp.reshape(xp.asarray(observations, np.float32), [-1, size])
-    return flat if scale is None else flat * scale
+def _floats(xp: Any, observations: Array) -> Array:
+    """Return observations as float32; bytes, which are pixels that were not scaled yet, from 0 to 1."""
+    x = xp.asarray(observations, np.float32)
+    return x * np.float32(1.0 / 255.0) if observations.dtype == np.uint8 else x
 
 
 NETWORKS: dict[str, Build] = {"mlp": mlp, "cnn": cnn, "lstm": lstm, "cnn_lstm": cnn_lstm}
+WITH_EYES = {"cnn": cnn, "cnn_lstm": cnn_lstm}  # that take the images out of a Dict or a Tuple
 
 
 def register_network(name: str, build: Build) -> None:
@@ -158,7 +185,7 @@ def find_network(name: str) -> Build:
     return NETWORKS[name]
 
 
-def network_of(settings: NetworkSettings, observation_shape: tuple[int, ...]) -> Network:
+def network_of(settings: NetworkSettings, observation: Observation) -> Network:
     """Return the network of a name that is known already.
 
     Raises:
@@ -170,4 +197,6 @@ def network_of(settings: NetworkSettings, observation_shape: tuple[int, ...]) ->
         raise UsageError(
             f"network {settings.name} is not known here; import what registers it, or add --network {settings.name}"
         )
-    return NETWORKS[settings.name](observation_shape, settings)
+    if settings.name in WITH_EYES and isinstance(observation, GroupObservation) and images_of(observation):
+        return WITH_EYES[settings.name](observation.shape, settings, list(parts_of(observation)))
+    return NETWORKS[settings.name](observation.shape, settings)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.given_arrays import working_dtype
+
 EPSILON = 1e-8  # added to the variance
 
 
@@ -55,15 +57,20 @@ class Normalizer:
         self._moments = moments
         self._mean = moments.mean.astype(np.float32)
         self._std = np.sqrt(moments.variance + EPSILON).astype(np.float32)
-        self._inverse_std = (1.0 / np.sqrt(moments.variance + EPSILON)).astype(np.float32)
+        self._exact_inverse_std = 1.0 / np.sqrt(moments.variance + EPSILON)
+        self._inverse_std = self._exact_inverse_std.astype(np.float32)
 
     def update(self, seen: Moments) -> None:
         """Merge moments that are the same on all ranks."""
         self.moments = merge_moments(self._moments, seen)
 
     def normalize(self, x: np.ndarray) -> np.ndarray:
-        """Return (x - mean) / std, clipped, float32, for x [..., *shape]."""
-        return self._clipped((np.asarray(x, np.float32) - self._mean) * self._inverse_std)
+        """Return (x - mean) / std, clipped, float32, for x [..., *shape]; computed in the working dtype of x."""
+        x = np.asarray(x)
+        if working_dtype(x.dtype) == np.float32:
+            return self._clipped((x.astype(np.float32, copy=False) - self._mean) * self._inverse_std)
+        with np.errstate(over="ignore"):  # where nothing is clipped, what float32 does not hold is Inf
+            return self._clipped((x - self.moments.mean) * self._exact_inverse_std).astype(np.float32)
 
     def denormalize(self, y: np.ndarray) -> np.ndarray:
         """Return y std + mean, the inverse of `normalize` without its clip."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from baselines_ppo.common.actor_critic import ActorCritic
+from baselines_ppo.common.images import ImageObservation
 from baselines_ppo.common.normalizer import EPSILON, Normalizer
-from baselines_ppo.common.observations import ImageObservation
+from baselines_ppo.common.observations import images_of, learned_dtype
 
 ROWS = 8  # observations per forward pass when acting, whatever the batch
 VALUED_ROWS = 64  # through the value function, likewise, but for images
@@ -31,8 +32,10 @@ class Policy:
     def __init__(self, network: ActorCritic, parameters: np.ndarray, observation_clip: float | None) -> None:
         self.network = network
         self.distribution = network.action.distribution
-        self.sees_images = isinstance(network.observation, ImageObservation)
-        self.observations = Normalizer(() if self.sees_images else network.observation.shape, observation_clip)
+        self._images = images_of(network.observation)
+        self._columns = _beside(network.observation.shape, [image.columns for image in self._images])
+        self._as_bytes = learned_dtype(network.observation) == np.uint8
+        self.observations = Normalizer(self._columns.shape if self.normalizes else (), observation_clip)
         self.value_targets = Normalizer(())
         self.parameters = parameters
 
@@ -47,9 +50,37 @@ class Policy:
         self._parameters = parameters
         self._parts = self.network.layout.split(parameters)
 
+    @property
+    def sees_images(self) -> bool:
+        """Whether there are images among what it sees."""
+        return bool(self._images)
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether there is anything but images, of which there are running statistics."""
+        return self._columns.size > 0
+
+    def numbers(self, observations: np.ndarray) -> np.ndarray:
+        """Return of observations [..., D] what the statistics are of, [..., V]: everything but images."""
+        return observations[..., self._columns] if self.sees_images else observations
+
     def normalize(self, observations: np.ndarray) -> np.ndarray:
-        """Return observations as the networks take them: [..., D] normalised; images as they are."""
-        return observations if self.sees_images else self.observations.normalize(observations)
+        """Return observations, in the environment's dtype or its working one, as the networks take them.
+
+        Numbers are normalised, float32. Pixels are 0 to 1, float32, and among numbers too; where all that is seen are
+        bytes from 0 to 255, they stay bytes.
+        """
+        if not self._images:
+            return self.observations.normalize(observations)
+        if self._as_bytes:
+            return observations
+        if isinstance(self.network.observation, ImageObservation):
+            return self.network.observation.scaled(observations)
+        seen = np.empty(observations.shape, np.float32)
+        for image in self._images:
+            seen[..., image.columns] = image.leaf.scaled(observations[..., image.columns])
+        seen[..., self._columns] = self.observations.normalize(observations[..., self._columns])
+        return seen
 
     def initial_states(self, count: int) -> np.ndarray:
         """Return the states [n, S] of an episode's beginning."""
@@ -91,6 +122,14 @@ class Policy:
         parts["value_head/0/bias"] += np.float32(mean)
         self.value_targets = Normalizer(())
         self.parameters = self.network.layout.join(parts)
+
+
+def _beside(shape: tuple[int, ...], images: Sequence[slice]) -> np.ndarray:
+    """Return the columns of a vector [D] that belong to no image; an image alone has none."""
+    numbers = np.ones(shape[0] if len(shape) == 1 else 0, dtype=bool)
+    for columns in images:
+        numbers[columns] = False
+    return np.flatnonzero(numbers)
 
 
 def in_fixed_rows(

@@ -32,8 +32,8 @@ class Rollout(NamedTuple):
     """T steps of this rank's n environments; rewards, values and next_values in the unit of scaled rewards."""
 
     iteration: int
-    raw_observations: np.ndarray  # [T, n, D] float32, as the environment gave them; images [T, n, H, W, C] bytes
-    observations: np.ndarray  # [T, n, ...], normalised as they were acted on; images as they are
+    raw_observations: np.ndarray  # [T, n, V] float32, or float64 where it takes that: what statistics are of
+    observations: np.ndarray  # [T, n, ...] float32, as they were acted on; images alone may be bytes
     states: np.ndarray  # [n, S] float32, what was remembered before the first step
     actions: np.ndarray  # [T, n, ...] as the policy drew them
     outputs: np.ndarray  # [T, n, network_size] float32, the policy network's, from which they were drawn
@@ -177,7 +177,7 @@ class Collector:
         scaled = np.where(dropped, values, self._scaled(rewards))
         return Rollout(
             iteration=iteration,
-            raw_observations=observations if policy.sees_images else np.stack([moment.raw for moment in moments]),
+            raw_observations=np.stack([policy.numbers(moment.raw) for moment in moments]),
             observations=observations,
             states=moments[0].states,
             actions=actions,

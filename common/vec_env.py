@@ -12,13 +12,16 @@ import numpy as np
 from baselines_ppo.common.action_log import ActionLog
 from baselines_ppo.common.backends import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.observations import learned_dtype
 from baselines_ppo.common.seeding import episode_seed
+
+MOST_PLACES = 10  # that an error names
 
 
 class Step(NamedTuple):
     """What one step of n environments gave, checked; ended episodes have begun anew (same-step autoreset)."""
 
-    observations: np.ndarray  # [n, ...] what to act on next: float32, or bytes of images
+    observations: np.ndarray  # [n, ...] what to act on next: float32, float64 where it takes that, or bytes of images
     next_observations: np.ndarray  # [n, ...] what the step led to: the final one where an episode ended
     rewards: np.ndarray  # [n] float64, raw
     terminated: np.ndarray  # [n] bool
@@ -61,6 +64,7 @@ class VecEnv:
         self._all = np.arange(count)
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
+        self._learned = learned_dtype(self.observation)
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
 
@@ -228,17 +232,15 @@ class VecEnv:
         self._backend.make_again(row)
 
     def _usable(self, raw: np.ndarray, actions: np.ndarray | None) -> np.ndarray:
-        """Return observations as a new array, float32 or bytes; NaN and Inf (also from the cast) end the run."""
-        if len(self.observation.shape) > 1:
-            return raw.copy()
-        if raw.dtype == np.float32:
-            observations = raw.copy()
-        else:
-            with np.errstate(over="ignore"):
-                observations = raw.astype(np.float32)
-        if not np.isfinite(observations).all():
-            i = _first_bad(observations)
-            places = np.flatnonzero(~np.isfinite(observations[i])).tolist()
+        """Return observations as a new array; NaN and Inf, and what float32 does not hold, end the run."""
+        observations = raw.astype(self._learned)
+        if raw.dtype.kind != "f":
+            return observations
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(observations.astype(np.float32, copy=False))
+        if not finite.all():
+            i = int(np.flatnonzero(~finite.reshape(len(finite), -1).all(axis=1))[0])
+            places = np.flatnonzero(~finite[i])[:MOST_PLACES].tolist()
             action = "none yet" if actions is None else actions[i]
             raise DataError(f"{self._where(i)}: the observation has NaN or Inf at {places}; last action {action}")
         return observations

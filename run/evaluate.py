@@ -68,7 +68,7 @@ def measure(
     rows = max(1, min(rows, len(own)))
 
     def play() -> dict[str, list[Episode]]:
-        backend = make_backend(env_id, wrappers, rows, **keywords)
+        backend = make_backend(env_id, wrappers, rows, agent.policy.network.observation, **keywords)
         try:
             player = Episodes(agent, backend, rows, env_id, seed)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}

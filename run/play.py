@@ -9,6 +9,7 @@ from typing import Any
 
 from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
 from baselines_ppo.run.display import NO_DISPLAY
 from baselines_ppo.run.episodes import Episode, Episodes
@@ -52,8 +53,11 @@ def play(playing: Playing) -> int:
         from baselines_ppo.run.steer import watch
 
         return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port, keywords)
+    seen = agent.policy.network.observation
     in_window = where == WINDOW
-    backend = window(env_id, wrappers, keywords) if in_window else make_backend(env_id, wrappers, 1, **keywords)
+    backend = (
+        window(env_id, wrappers, seen, keywords) if in_window else make_backend(env_id, wrappers, 1, seen, **keywords)
+    )
     player = Episodes(agent, backend, 1, env_id, playing.seed)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
@@ -61,7 +65,7 @@ def play(playing: Playing) -> int:
     return 0
 
 
-def window(env_id: str, wrappers: Sequence[str], keywords: Mapping[str, Any]) -> SerialBackend:
+def window(env_id: str, wrappers: Sequence[str], taken_for: Observation, keywords: Mapping[str, Any]) -> SerialBackend:
     """Return an environment that shows itself in a window.
 
     Raises:
@@ -69,7 +73,7 @@ def window(env_id: str, wrappers: Sequence[str], keywords: Mapping[str, Any]) ->
     """
     environment = make_environment(env_id, wrappers, render_mode="human", **keywords)
     follow(environment, env_id)
-    return SerialBackend(lambda: environment, 1, env_id)
+    return SerialBackend(lambda: environment, 1, env_id, taken_for)
 
 
 def told(number: int, played: Episode) -> str:

@@ -67,7 +67,8 @@ class Session:
           UsageError: MuJoCo does not simulate it.
         """
         self.simulated = simulated(env, env_id)
-        check_fit(agent, observation_of(env.observation_space, env_id), action_of(env.action_space, env_id), env_id)
+        seen = observation_of(env.observation_space, env_id, agent.policy.network.observation)
+        check_fit(agent, seen, action_of(env.action_space, env_id), env_id)
         self._agent, self._deterministic, self.wander = agent, deterministic, True
         self._noise = np.random.default_rng(seed)
         self._env: Any = env

@@ -33,7 +33,7 @@ from baselines_ppo.presets import configure
 from baselines_ppo.wiring import actor_critic_of
 from tests import reference
 
-IMAGE = ImageObservation((36, 40, 2), False)
+IMAGE = ImageObservation((36, 40, 2), 0)
 VECTOR = BoxObservation((4,), "float64")
 CHOICE = DiscreteAction(3, 0)
 OBSERVED: dict[str, Observation] = {"mlp": VECTOR, "lstm": VECTOR, "cnn": IMAGE, "cnn_lstm": IMAGE}
@@ -284,7 +284,7 @@ def test_an_agent_whose_network_is_not_known_here_is_refused() -> None:
 def test_what_a_network_cannot_take_is_refused_with_what_can() -> None:
     attempts: list[tuple[dict[str, Any], Observation, str]] = [
         ({"network": "cnn"}, VECTOR, "takes images of at least 36 x 36 pixels"),
-        ({"network": "cnn"}, ImageObservation((35, 84, 3), False), "give --network mlp or lstm"),
+        ({"network": "cnn"}, ImageObservation((35, 84, 3), 0), "give --network mlp or lstm"),
         ({"network": "lstm", "alg": "ppo_kl"}, VECTOR, "ppo_kl takes networks without memory"),
         ({"shared_trunk": True, "alg": "trpo"}, VECTOR, "leave out --shared-trunk"),
     ]

@@ -19,12 +19,11 @@ from baselines_ppo.common.actions import (
 )
 from baselines_ppo.common.distributions import Bernoulli, MultiCategorical
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.observations import (
     BoxObservation,
     ImageObservation,
-    observation_from_json,
     observation_of,
-    observation_to_json,
 )
 
 
@@ -134,8 +133,8 @@ def test_parts_of_a_group_lie_one_behind_the_other_whatever_the_order_they_come_
 def test_an_image_comes_out_channels_last_with_every_pixel_in_its_place() -> None:
     first = observation_of(spaces.Box(0, 255, (4, 40, 50), np.uint8), "X")
     last = observation_of(spaces.Box(0, 255, (40, 50, 3), np.uint8), "X")
-    assert first == ImageObservation((40, 50, 4), channels_first=True)
-    assert last == ImageObservation((40, 50, 3), channels_first=False)
+    assert first == ImageObservation((4, 40, 50), rows=1)
+    assert last == ImageObservation((40, 50, 3), rows=0)
     image = np.zeros((4, 40, 50), np.uint8)
     image[2, 30, 45] = 9
     assert first.encode(image)[30, 45].tolist() == [0, 0, 9, 0]
