@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
@@ -22,15 +22,18 @@ from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs import wrapped
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.files import place, shown
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.process_state import Apart, ProcessState
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
+from baselines_ppo.common.threads import limit_threads
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import (
     PPO2Config,
@@ -78,29 +81,34 @@ def start(
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
-    comm = world()
+    limit_threads()
+    comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
         comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
         on_failure.callback(comm.alive.end)
+        on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         stored, warm = _read(resume, comm), _read(load_path, comm)
         changes = [] if stored is None else _compare(config, stored, override)
+        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
+        typed = shown(path)  # before an environment can change the working folder
         comm.alive.note("making environments")
-        envs = comm.together(lambda: _environments(config, comm, environment), "the environments")
+        envs = comm.together(lambda: _environments(config, comm, environment, process), "the environments")
+        process.set_again()
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
         if warm is not None:
             _check_network(network, warm)
-        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         folder = RunFolder(path)
         on_failure.callback(folder.close)
         comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None), "the run folder")
         if comm.is_root:
-            print(banner(config, comm.size, network, path), flush=True)
+            print(banner(config, comm.size, network, typed), flush=True)
         comm.alive.note("loading TensorFlow")
         run = _build(config, comm, envs, network, folder, signals)
+        run.process = process
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -148,19 +156,23 @@ def _compare(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...])
     return [change for name, change in changes.items() if name not in HARMLESS]
 
 
-def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> VecEnv:
+def _environments(
+    config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None, process: ProcessState
+) -> VecEnv:
     """Return this rank's share of the environments."""
     share = config.num_envs // comm.size
     backend: Backend
     if environment is None:
-        backend = make_backend(config.env, config.wrapper, share)
+        backend = process.call(make_backend, config.env, config.wrapper, share)
     else:
         make = functools.partial(wrapped, environment, config.wrapper)
-        backend = SerialBackend(make, share, config.env)
+        backend = process.call(SerialBackend, make, share, config.env)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
     indices = range(comm.rank * share, (comm.rank + 1) * share)
-    return VecEnv(backend, indices, config.seed, config.env, comm.rank, config.env_restarts)
+    return VecEnv(
+        cast(Backend, Apart(backend, process)), indices, config.seed, config.env, comm.rank, config.env_restarts
+    )
 
 
 def _build(
@@ -194,15 +206,13 @@ def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: ra
 
 def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:
     """Return the run's folder, and whether it is that of a resumed run which goes on in it."""
-    if resume is not None and (Path(resume).expanduser() / CONFIG).exists():
-        if logdir is not None and Path(logdir).expanduser().resolve() != Path(resume).expanduser().resolve():
+    if resume is not None and (place(resume) / CONFIG).exists():
+        if logdir is not None and place(logdir).resolve() != place(resume).resolve():
             raise UsageError(
                 f"run folder {resume} goes on in its own place; leave --logdir out, or resume one of its checkpoints"
             )
-        return Path(resume).expanduser(), True
-    if logdir is not None:
-        return Path(logdir).expanduser(), False
-    return new_run(config.env, config.alg, config.seed), False
+        return place(resume), True
+    return place(new_run(config.env, config.alg, config.seed) if logdir is None else logdir), False
 
 
 def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None) -> None:
