@@ -90,7 +90,7 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
     if resume is not None and (place(resume) / CONFIG).exists():  # a run folder, not one checkpoint of it
         logdir = resume
     elif logdir is None:
-        logdir = str(_new_folder(resume, options))
+        logdir = str(place(_new_folder(resume, options)))
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
     return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir))
 
