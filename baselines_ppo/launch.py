@@ -9,12 +9,12 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 
-from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
-from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
+from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
+from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi, launched_rank, why
 from baselines_ppo.common.networks import NETWORKS
 from baselines_ppo.config import TrainConfig
 
@@ -22,16 +22,34 @@ if TYPE_CHECKING:
     from baselines_ppo.training_run import Result
 
 FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageError, DataError, LoadError, WriteError)}
+# What a rank does first, so that it imports what this process would: arguments are its folder and its path.
+BEGIN = (
+    "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); "
+    "from baselines_ppo.common.threads import limit_threads; limit_threads(); "
+    "from baselines_ppo.launch import serve; serve()"
+)
+MAIN = "__main__:"
+
+
+class Call(NamedTuple):
+    """What the ranks are to do, and what they need for it that no module of theirs has."""
+
+    config: TrainConfig
+    arguments: dict[str, Any]
+    networks: dict[str, Any]  # by the names under which they are registered
+    specs: dict[str, Any]  # Gymnasium's registration of the environment
+    main: dict[str, Any]  # what is named as `__main__:NAME`
+    argv: list[str]
 
 
 def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
-    """Train on `ranks` new processes; the arguments are those of `train`.
+    """Train on `ranks` new processes of this host; the arguments are those of `train`.
 
-    The call travels to rank 0 through a pipe, an environment function and the registered networks by value
-    (cloudpickle); no file holds it.
+    They have this process's folder, path and environment variables. The call travels to rank 0 through a pipe, what
+    was defined in this script or notebook by value (cloudpickle); no file holds it.
 
     Raises:
-      Failure: the ranks ended with it; its message is on standard error.
+      Failure: that of the ranks.
     """
     from baselines_ppo.training_run import Result
 
@@ -39,23 +57,59 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
         raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
     mpirun = find_mpirun()
     with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "result.json"
-        call = cloudpickle.dumps((config, arguments, NETWORKS, str(answer)))
+        path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
+        line = [mpirun, "-np", str(ranks), sys.executable, "-c", BEGIN, str(Path.cwd()), path]
+        call = _packed(config, arguments)
         process = subprocess.Popen(
-            [mpirun, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.launch"],
+            line,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupt reaches mpirun once, from below, and not twice
         )
         try:
-            exit_code = _show(process, call)
+            exit_code = _show(process, cloudpickle.dumps((folder, call)))
         finally:
             process.terminate()  # does nothing to one that has ended
-        if not answer.exists():
-            raise FAILURES.get(exit_code, Failure)(f"the ranks ended with exit code {exit_code}; see above")
-        data = json.loads(answer.read_text())
+        data = _answer(Path(folder), exit_code)
     return Result(Path(data["folder"]), data["total_steps"], data["mean_return"], data["exit_code"])
+
+
+def _packed(config: TrainConfig, arguments: dict[str, Any]) -> bytes:
+    """Return the call as bytes.
+
+    Raises:
+      UsageError: something of it cannot leave this process.
+    """
+    gymnasium = sys.modules.get("gymnasium")
+    spec = None if gymnasium is None else gymnasium.registry.get(config.env.rpartition(":")[2])
+    named = [config.env, *config.wrapper, config.policy.network, getattr(spec, "entry_point", None)]
+    names = [name.removeprefix(MAIN) for name in named if isinstance(name, str) and name.startswith(MAIN)]
+    own = vars(sys.modules["__main__"])
+    main = {name: own[name] for name in names if name in own}
+    specs = {} if spec is None else {spec.id: spec}
+    try:
+        return cloudpickle.dumps(Call(config, arguments, dict(NETWORKS), specs, main, sys.argv))
+    except Exception as error:  # whatever the objects' own ways of being pickled raise
+        reason = short(f"{type(error).__name__}: {error}")
+        raise UsageError(
+            f"the environment cannot be sent to the ranks: {reason}; make what it needs in the function that makes it"
+        ) from None
+
+
+def _answer(folder: Path, exit_code: int) -> dict[str, Any]:
+    """Return the result that rank 0 wrote down.
+
+    Raises:
+      Failure: a rank wrote down that instead, or nothing; of several, that of the lowest.
+    """
+    answers = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
+    for answer in answers:
+        if "failure" in answer:
+            raise FAILURES.get(answer["exit_code"], Failure)(answer["failure"])
+    if not answers:
+        raise FAILURES.get(exit_code, Failure)(f"{why(exit_code)}; what the ranks said is above")
+    return answers[0]
 
 
 def _show(process: subprocess.Popen[bytes], call: bytes) -> int:
@@ -73,26 +127,53 @@ def _show(process: subprocess.Popen[bytes], call: bytes) -> int:
             process.send_signal(signal.SIGINT)
 
 
-def _serve() -> int:
-    """Run on each rank what `launch` sent; returns the exit code."""
+def serve() -> None:
+    """Run on each rank what `launch` sent; ends the process."""
+    from baselines_ppo.common.ending import run_job
+
+    folder: list[Path] = []
+
+    def tell(exit_code: int, failure: str) -> None:
+        for path in folder:
+            _write(path, {"exit_code": exit_code, "failure": failure})
+
+    run_job(lambda: _serve(folder), tell)
+
+
+def _serve(folder: list[Path]) -> int:
     from baselines_ppo.common.mpi import world
     from baselines_ppo.train import train
 
     comm = world()
     # Rank 0 alone has mpirun's standard input. The bytes come from the parent process, from no file or network.
-    call = comm.broadcast(sys.stdin.buffer.read() if comm.is_root else b"")
-    config, arguments, networks, answer = cloudpickle.loads(call)
-    NETWORKS.update(networks)
-    result = train(config, **arguments)
+    where, packed = cloudpickle.loads(comm.broadcast(sys.stdin.buffer.read() if comm.is_root else b""))
+    folder.append(Path(where))
+    call = _unpacked(packed)
+    result = train(call.config, **call.arguments)
     if comm.is_root:
-        Path(answer).write_text(json.dumps({**result._asdict(), "folder": str(result.folder)}))
+        _write(Path(where), {**result._asdict(), "folder": str(result.folder)})
     return result.exit_code
 
 
-if __name__ == "__main__":
-    from baselines_ppo.common.threads import limit_threads
+def _unpacked(packed: bytes) -> Call:
+    """Return the call, after what it needs was put where it is looked for."""
+    try:
+        call: Call = cloudpickle.loads(packed)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"the ranks cannot import what the environment is made of: {short(error)}") from None
+    NETWORKS.update(call.networks)
+    vars(sys.modules["__main__"]).update(call.main)
+    sys.argv = call.argv
+    if call.specs:
+        import gymnasium
 
-    limit_threads()
-    from baselines_ppo.common.ending import run_job
+        gymnasium.registry.update(call.specs)
+    return call
 
-    run_job(_serve)
+
+def _write(folder: Path, answer: dict[str, Any]) -> None:
+    """Leave an answer of this rank whole, or none."""
+    path = folder / f"{launched_rank():05d}.json"
+    with suppress(OSError):
+        path.with_suffix(".tmp").write_text(json.dumps(answer), "utf-8")
+        path.with_suffix(".tmp").rename(path)

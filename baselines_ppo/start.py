@@ -6,9 +6,9 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
@@ -22,6 +22,7 @@ from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs import wrapped
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files import place, shown
 from baselines_ppo.common.fit import check_network, check_spaces
 from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.logger import Logger
@@ -29,11 +30,13 @@ from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.observations import AUTO, Observation
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.process_state import Apart, ProcessState
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
+from baselines_ppo.common.threads import limit_threads
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.handshake import compare_ranks
@@ -68,30 +71,37 @@ def start(
         raise UsageError("env_kwargs are for an environment id; give them to the environment in your own function")
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
-    comm = world()
+    limit_threads()
+    comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
         comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
         on_failure.callback(comm.alive.end)
+        on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         stored, warm = _read(resume, comm), _read(load_path, comm)
         changes = {} if stored is None else changes_of(config, stored, override)
+        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
+        if logdir is None and not continued:
+            on_failure.callback(_remove_if_empty, path)
+        typed = shown(path)  # before an environment can change the working folder
         comm.alive.note("making environments")
         taken_for = _taken_for(config, stored or warm)
-        envs = comm.together(lambda: _environments(config, comm, environment, taken_for), "the environments")
+        envs = comm.together(lambda: _environments(config, comm, environment, taken_for, process), "the environments")
+        process.set_again()
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
         for source in (stored, warm):
             _check_fit(network, source, config.env)
-        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         folder = RunFolder(path)
         on_failure.callback(folder.close)
         comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None), "the run folder")
         if comm.is_root:
-            print(banner(config, comm.size, network, path), flush=True)
+            print(banner(config, comm.size, network, typed), flush=True)
         comm.alive.note("loading TensorFlow")
         run = _build(config, comm, envs, network, folder, signals)
+        run.process = process
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -124,20 +134,27 @@ def _taken_for(config: TrainConfig, source: Checkpoint | None) -> str | Observat
 
 
 def _environments(
-    config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None, taken_for: str | Observation
+    config: TrainConfig,
+    comm: Comm,
+    environment: Callable[[], Any] | None,
+    taken_for: str | Observation,
+    process: ProcessState,
 ) -> VecEnv:
     """Return this rank's share of the environments."""
     share = config.num_envs // comm.size
     backend: Backend
     if environment is None:
-        backend = make_backend(config.env, config.wrapper, share, taken_for, **keywords_of(config.env_kwargs))
+        make_all = functools.partial(make_backend, **keywords_of(config.env_kwargs))
+        backend = process.call(make_all, config.env, config.wrapper, share, taken_for)
     else:
         make = functools.partial(wrapped, environment, config.wrapper)
-        backend = SerialBackend(make, share, config.env, taken_for)
+        backend = process.call(SerialBackend, make, share, config.env, taken_for)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
     indices = range(comm.rank * share, (comm.rank + 1) * share)
-    return VecEnv(backend, indices, config.seed, config.env, comm.rank, config.env_restarts)
+    return VecEnv(
+        cast(Backend, Apart(backend, process)), indices, config.seed, config.env, comm.rank, config.env_restarts
+    )
 
 
 def _build(
@@ -171,15 +188,19 @@ def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: ra
 
 def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:
     """Return the run's folder, and whether it is that of a resumed run which goes on in it."""
-    if resume is not None and (Path(resume).expanduser() / CONFIG).exists():
-        if logdir is not None and Path(logdir).expanduser().resolve() != Path(resume).expanduser().resolve():
+    if resume is not None and (place(resume) / CONFIG).exists():
+        if logdir is not None and place(logdir).resolve() != place(resume).resolve():
             raise UsageError(
                 f"run folder {resume} goes on in its own place; leave --logdir out, or resume one of its checkpoints"
             )
-        return Path(resume).expanduser(), True
-    if logdir is not None:
-        return Path(logdir).expanduser(), False
-    return new_run(config.env, config.alg, config.seed), False
+        return place(resume), True
+    return place(new_run(config.env, config.alg, config.seed) if logdir is None else logdir), False
+
+
+def _remove_if_empty(path: Path) -> None:
+    """Leave nothing behind of a run that did not begin."""
+    with suppress(OSError):
+        path.rmdir()
 
 
 def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None) -> None:

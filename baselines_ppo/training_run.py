@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +18,16 @@ import numpy as np
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.board import create_board
-from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
+from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError, short
 from baselines_ppo.common.logger import TIME_SHARES, Logger
 from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.normalizer import Normalizer
+from baselines_ppo.common.process_state import ProcessState
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.run_folder import RunFolder
-from baselines_ppo.common.signals import EXIT_CODES, StopSignals
+from baselines_ppo.common.signals import StopSignals
+from baselines_ppo.common.tensorflow_start import as_started
 from baselines_ppo.config import TrainConfig
 from baselines_ppo.snapshot import Segment, snapshot
 
@@ -76,7 +79,7 @@ class TrainingRun:
         folder: RunFolder,
         signals: StopSignals,
     ) -> None:
-        """Rank 0 gives the run its logger afterwards.
+        """The run is given its process, and on rank 0 its logger, afterwards.
 
         Args:
           split: the algorithm learns from this rank's own steps, together with the others; else from everyone's.
@@ -84,6 +87,7 @@ class TrainingRun:
         self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
         self.split, self.folder, self.signals = split, folder, signals
         self.logger: Logger | None = None
+        self.process: ProcessState | None = None
         self.counters = Counters()
         self.lineage: list[Segment] = []
         self.exit_code = FINISHED
@@ -113,7 +117,10 @@ class TrainingRun:
         self.comm.alive.note("collecting")
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
-        return self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
+        rollout = self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
+        if self.process is not None:
+            self.process.set_again()
+        return rollout
 
     @property
     def learned_environments(self) -> range:
@@ -131,7 +138,8 @@ class TrainingRun:
         """Give the rollout to the algorithm; returns its metrics."""
         self.comm.alive.note("learning")
         begun = time.perf_counter()
-        metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
+        with as_started():
+            metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         if not self.comm.alive.warm:
             return_freed_memory()  # that compiling took
         self._learning_seconds += time.perf_counter() - begun
@@ -206,8 +214,8 @@ class TrainingRun:
 
     def agree(self) -> None:
         """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
-        received = self.signals.received
-        own = EXIT_CODES[received] if received is not None else FINISHED
+        asked = self.signals.asked()  # also if an environment has handled the signal
+        own = FINISHED if asked is None else asked.exit_code
         due = self.comm.is_root and time.monotonic() - self._saved_at >= self.config.save_interval
         long = self.comm.is_root and time.monotonic() - self._agreed_at > self.config.grace * LONG
         self._agreed_at = time.monotonic()
@@ -278,12 +286,17 @@ class TrainingRun:
         return Result(self.folder.path, self.counters.total_steps, mean_return, self.exit_code)
 
     def close(self) -> None:
-        """Close environments, logs and the run folder."""
-        try:
-            self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
-            self.collector.envs.close()
-            if self.logger is not None:
-                self.logger.close()
-        finally:
-            self.comm.alive.end()
-            self.folder.close()
+        """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""
+        self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
+        parts: dict[str, Callable[[], None]] = {"the environments": self.collector.envs.close}
+        if self.logger is not None:
+            parts["the logs"] = self.logger.close
+        parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
+        if self.process is not None:
+            parts["the process"] = self.process.end
+        for name, close in parts.items():
+            try:
+                close()
+            except (Exception, SystemExit) as error:
+                reason = short(f"{type(error).__name__}: {error}")
+                sys.stderr.write(f"warning: closing {name} of rank {self.comm.rank}: {reason}; nothing is lost\n")

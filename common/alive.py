@@ -210,6 +210,13 @@ class Alive:
     def _where_to_write(self) -> Any:
         return self._log or sys.__stderr__
 
+    def write_down(self, text: str) -> None:
+        """Write into this rank's log, if there is one."""
+        with suppress(OSError, ValueError):
+            if self._log is not None:
+                self._log.write(f"{time.strftime('%F %T')} {text}")
+                self._log.flush()
+
     def _write_stack(self) -> None:
         """Write down where this rank is, once for every time that it stands still."""
         if self._stack_of == self._moved:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 import shutil
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common import npz
 from baselines_ppo.common.failures import LoadError, WriteError, short
 from baselines_ppo.common.files import open_bytes
 from baselines_ppo.common.pretrained import locate
@@ -88,8 +86,8 @@ def load(path: Path) -> Checkpoint:
         expected = manifest["files"][ARRAYS]
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
             raise LoadError(f"{path}: {ARRAYS} is damaged (checksum)")
-        return Checkpoint(path, manifest, dict(_parse_npz(data)))
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        return Checkpoint(path, manifest, dict(npz.parse(data)))
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path}: {ARRAYS} cannot be read: {short(error)}") from None
 
 
@@ -202,24 +200,6 @@ def read_regular(path: Path, largest: int) -> bytes:
         if os.fstat(file.fileno()).st_size > largest:
             raise ValueError(f"{path.name} is no regular file of at most {largest} bytes")
         return file.read()
-
-
-def _parse_npz(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield names and arrays of a stored npz; refuses anything that is not plain numbers of the stated size."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if len(set(archive.namelist())) < len(archive.namelist()):
-            raise ValueError("two members have one name")
-        for member in archive.infolist():
-            if member.compress_type != zipfile.ZIP_STORED or not member.filename.endswith(".npy"):
-                raise ValueError(f"unexpected member {member.filename}")
-            file = io.BytesIO(archive.read(member))
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError(f"unexpected npy version in {member.filename}")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-            body = file.read()
-            if dtype.kind not in "fiub" or fortran or math.prod(shape) * dtype.itemsize != len(body):
-                raise ValueError(f"{member.filename} is not a plain array of its size")
-            yield member.filename.removesuffix(".npy"), np.frombuffer(body, dtype).reshape(shape).copy()
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,29 +22,45 @@ from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
 
 T = TypeVar("T")
 
+LAUNCHER_GONE = 1
 CLOSED_OUTPUT = 128 + 13  # as the shell reports SIGPIPE
 LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mixed up
+LAST_LINES = 9  # of a traceback, that whoever started the ranks is told
+LAST_WAIT = 10.0  # s, that threads and programs which an environment has left behind may take to end
+LOOK = 0.5  # s, between two looks at the launcher
+
+
+Tell = Callable[[int, str], None]  # is told of an exit code and why, in words, before this rank ends by it
+
+
+def nobody(exit_code: int, why: str) -> None:
+    """Tell nobody."""
 
 
 _inside_job = False
+_tell: Tell = nobody
 
 
-def run_job(body: Callable[[], int]) -> NoReturn:
+def run_job(body: Callable[[], int], tell: Tell = nobody) -> NoReturn:
     """Run the body on this rank, then end the process with its exit code; on any failure end all ranks."""
-    global _inside_job
-    _inside_job = True
-    faulthandler.enable()
+    global _inside_job, _tell
+    _inside_job, _tell = True, tell
+    with suppress(Exception):  # there may be no screen
+        faulthandler.enable()
+    _end_with_launcher()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
+        errors = "backslashreplace" if sys.stdout.errors == "strict" else sys.stdout.errors  # where all is ASCII
+        sys.stdout.reconfigure(line_buffering=True, errors=errors)
     threading.excepthook = lambda args: None if args.exc_type is SystemExit else _abort(args.exc_value)
-    exit_code = _end_all_on_failure(body)
-    sys.stdout.flush()
-    sys.exit(exit_code)
+    _leave(_end_all_on_failure(body))
 
 
 def protected(body: Callable[[], T]) -> T:
     """Run the body; in a script of the user's own under mpirun, as `run_job` would on failure."""
-    return body() if _inside_job or not launched_by_mpi() else _end_all_on_failure(body)
+    if _inside_job or not launched_by_mpi():
+        return body()
+    _end_with_launcher()
+    return _end_all_on_failure(body)
 
 
 def _end_all_on_failure(body: Callable[[], T]) -> T:
@@ -60,11 +77,65 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
         _abort(error)
 
 
+def _leave(exit_code: int) -> NoReturn:
+    """End this rank; nothing that is left to do or to write changes the exit code any more."""
+    try:
+        sys.stdout.flush()
+    except (AttributeError, OSError, ValueError):  # Python would try again at its end, and have an exit code of its own
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if _inside_job:
+        threading.Thread(target=_end_in_time, args=(exit_code,), name="end", daemon=True).start()
+    sys.exit(exit_code)
+
+
+def _end_in_time(exit_code: int) -> None:
+    """End this rank though threads that an environment has left behind, or programs, do not."""
+    time.sleep(LAST_WAIT)
+    names = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
+    left = f"threads {', '.join(names)}" if names else "something"
+    _report(f"warning: {left} of an environment did not end within {LAST_WAIT:.0f} s; the job ends without\n")
+    if launched_by_mpi():
+        from baselines_ppo.common.mpi import world
+
+        world().finish()
+    os._exit(exit_code)
+
+
+_watched = threading.Event()
+
+
+def _end_with_launcher() -> None:
+    """Let this rank end when its launcher is gone: mpirun waits for ranks that nobody else could end."""
+    if launched_by_mpi() and not _watched.is_set():
+        _watched.set()
+        threading.Thread(target=_watch, args=(os.getppid(),), name="launcher", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    text = f"[rank {launched_rank()}] the launcher of this rank is gone; go on from the last checkpoint with --resume"
+    _write_down(f"error: {text}\n")  # what the launcher would have shown
+    _report(f"error: {text}\n")
+    os._exit(LAUNCHER_GONE)
+
+
+def _write_down(text: str) -> None:
+    """Write into this rank's log, if a training has begun one."""
+    if "baselines_ppo.common.mpi" in sys.modules:
+        from baselines_ppo.common.mpi import world
+
+        if world.cache_info().currsize:
+            world().alive.write_down(text)
+
+
 def _fail(failure: Failure) -> NoReturn:
     """End all ranks with a message: rank 0's alone if all fail alike, else that of each rank that failed."""
+    _tell(failure.exit_code, str(failure))
     if not launched_by_mpi():
         _report(f"error: {failure}\n")
-        sys.exit(failure.exit_code)
+        _leave(failure.exit_code)
     if launched_rank() == 0:
         _report(f"error: {failure}\n")
     from baselines_ppo.common.mpi import world
@@ -72,9 +143,9 @@ def _fail(failure: Failure) -> NoReturn:
     try:
         comm = world()
     except Failure:
-        sys.exit(failure.exit_code)  # no MPI to end together with; that was the failure itself
+        _leave(failure.exit_code)  # no MPI to end together with; that was the failure itself
     if comm.leave_together(failure.exit_code):
-        sys.exit(failure.exit_code)
+        _leave(failure.exit_code)
     _end(failure.exit_code, "" if comm.is_root else f"[rank {comm.rank}] error: {failure}\n")
 
 
@@ -88,6 +159,7 @@ def _abort(error: BaseException | None) -> NoReturn:
         f"baselines_ppo: rank {rank} failed ({summary}); a training goes on from its last checkpoint with --resume\n"
     )
     report = "".join(f"[rank {rank}] {line}\n" for line in text[-LONGEST_REPORT:].splitlines()) + last_line
+    _tell(exit_code or 1, "\n".join([f"rank {rank} failed: {summary}", *text.splitlines()[-LAST_LINES:]]))
     _end(exit_code or 1, report)
 
 
@@ -99,6 +171,7 @@ def end_all(exit_code: int, message: str) -> None:
     if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
         _report(f"warning: {message}\n")
     else:
+        _tell(exit_code, message)
         _end(exit_code, f"error: [rank {launched_rank()}] {message}; go on from the last checkpoint with --resume\n")
 
 
@@ -114,8 +187,8 @@ def _end(exit_code: int, report: str) -> NoReturn:
 
 def _report(text: str) -> None:
     """Write to standard error in one piece, so that lines of several ranks are not mixed."""
-    with suppress(OSError, ValueError):  # a closed pipe must not keep the other ranks waiting
+    with suppress(AttributeError, OSError, ValueError):  # a closed pipe must not keep the other ranks waiting
         sys.stdout.flush()
-    with suppress(OSError, ValueError):
+    with suppress(AttributeError, OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -13,16 +13,47 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from baselines_ppo.common.failures import WriteError, short
+from baselines_ppo.common.failures import UsageError, WriteError, short
+
+LONGEST_NAME, LONGEST_PATH = 255, 3800  # bytes, of Linux's file systems; the path leaves room for what is made in it
+
+
+def place(typed: str | Path) -> Path:
+    """Return the absolute path that a user means, be there something or not.
+
+    Raises:
+      UsageError: nothing can be there.
+    """
+    try:
+        path = Path(typed).expanduser().absolute()
+        os.fsencode(path).decode("utf-8")  # whatever this terminal's encoding is
+        if max(map(len, map(os.fsencode, path.parts))) > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
+            raise ValueError(f"it is longer than {LONGEST_NAME} bytes, or {LONGEST_PATH} in all")
+        with suppress(FileNotFoundError):
+            path.lstat()
+        return path
+    except UnicodeDecodeError:
+        raise UsageError(f"path {short(typed)!r}: its name is not UTF-8; give another") from None
+    except (OSError, RuntimeError, ValueError) as error:  # no such user; a zero in it; no working folder
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"path {short(typed)}: {reason}; give another") from None
+
+
+def shown(path: Path) -> Path:
+    """Return a path as one would type it in the working folder."""
+    try:
+        return path.relative_to(Path.cwd())
+    except (OSError, ValueError):  # it is elsewhere, or there is no working folder any more
+        return path
 
 
 def open_text(path: Path, mode: str) -> TextIO:
-    """Open a text file as `open` does, without changing the ends of lines, and if it is a regular file and no link.
+    """Open a text file in UTF-8, without changing the ends of lines, and if it is a regular file and no link.
 
     Raises:
       OSError: it is something else, or cannot be opened.
     """
-    return cast(TextIO, open(path, mode, newline="", opener=_regular))
+    return cast(TextIO, open(path, mode, newline="", encoding="utf-8", opener=_regular))
 
 
 def open_bytes(path: Path, mode: str) -> BinaryIO:

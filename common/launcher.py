@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import STUCK, UsageError
 from baselines_ppo.common.shared_memory import shortage
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
+LOST = 255  # mpirun's exit code when its process manager on a host is gone, or it has hurried to its end
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
@@ -41,6 +44,21 @@ def check_launch() -> None:
     short = shortage(ranks) if ranks > 1 else None
     if short is not None:
         raise UsageError(short)
+
+
+def why(code: int) -> str:
+    """Return in words why mpirun has ended with a code, or minus the signal that killed it."""
+    if code < 0:
+        return f"mpirun was killed ({signal.Signals(-code).name})"
+    if code in (signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"a rank was killed (exit code {code}); the kernel does that when memory runs out"
+    if code in CRASHES:
+        return f"a rank crashed (exit code {code}); its stack is above or in the run folder's ranks/"
+    if code == STUCK:
+        return f"a rank was stuck (exit code {code})"
+    if code == LOST:
+        return f"mpirun lost its ranks (exit code {code})"
+    return f"ended with exit code {code}"
 
 
 def environment_of_one() -> dict[str, str]:

@@ -219,6 +219,13 @@ class Comm:
             raise DataError(f"ranks out of step at {of}: {error}; go on from a checkpoint") from None
         self.alive.leave()
 
+    def finish(self) -> None:
+        """Take leave of the other ranks, where this rank will not come to Python's own end."""
+        if self._comm is not None:
+            from mpi4py import MPI
+
+            MPI.Finalize()
+
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""
         time.sleep(LAST_WORDS)  # mpirun drops what it has not yet read from a rank that aborts

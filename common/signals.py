@@ -20,6 +20,9 @@ EXIT_CODES: dict[int, int] = {
 }
 
 
+RENEWAL = 5e-3  # s
+
+
 class Asked(NamedTuple):
     """A stop signal."""
 
@@ -39,6 +42,8 @@ class StopSignals:
         self.received: signal.Signals | None = None
         self._bell: tuple[int, int] | None = None  # a pipe that Python writes each signal's number into
         self._previous_bell = -1
+        self._handler = self._handle
+        self._renewed = 0.0
         self._asked: Asked | None = None
 
     def asked(self) -> Asked | None:
@@ -52,12 +57,25 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
             for number in EXIT_CODES:
-                self._previous[number] = signal.signal(number, self._handle)
+                self._previous[number] = signal.signal(number, self._handler)
             self._bell = os.pipe()
             for end in self._bell:
                 os.set_blocking(end, False)
             self._previous_bell = signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
         return self
+
+    def renew(self) -> None:
+        """Handle the signals again, should somebody else have begun to; looked at some hundred times per second."""
+        if self._bell is not None and time.monotonic() - self._renewed > RENEWAL:
+            self._renewed = time.monotonic()
+            for number in EXIT_CODES:
+                if signal.getsignal(number) is not self._handler:
+                    signal.signal(number, self._handler)
+
+    def renew_bell(self) -> None:
+        """Be told of signals at once again."""
+        if self._bell is not None:
+            signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._previous.items():

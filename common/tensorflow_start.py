@@ -31,6 +31,23 @@ def start_tensorflow() -> None:
 
 
 @contextmanager
+def as_started() -> Iterator[None]:
+    """Compute on the CPU and by compiled functions, whatever an environment that uses TensorFlow has chosen."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    import tensorflow as tf
+
+    eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        with tf.device("/CPU:0"):
+            yield
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
+
+
+@contextmanager
 def _absent(module: str) -> Iterator[None]:
     """Let a module that is not loaded yet seem to be missing; afterwards it can be imported as ever."""
     if module in sys.modules:

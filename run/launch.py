@@ -15,8 +15,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.failures import STUCK, DataError, LoadError, UsageError, WriteError
-from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi
+from baselines_ppo.common.failures import DataError, LoadError, UsageError, WriteError
+from baselines_ppo.common.files import place
+from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi, why
 from baselines_ppo.common.run_folder import CONFIG, new_run
 from baselines_ppo.common.shared_memory import remove_litter
 from baselines_ppo.common.signals import EXIT_CODES
@@ -26,7 +27,6 @@ from baselines_ppo.run.train import resolve_auto
 FINAL = {0, *(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s before the ranks are started again; doubled each time
 FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives up
-CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
 HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, HANGUP)
 FALLING = {"--load-path": "load_path", "--override": "override"}  # flags that `--resume auto` may make useless
@@ -65,12 +65,12 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
         newest = _newest(plan.folder)
         fruitless, seen = (fruitless + 1 if newest == seen else 0), newest
         if fruitless > FRUITLESS:
-            _say(f"{_why(code)}; {FRUITLESS} restarts made no new checkpoint, giving up")
+            _say(f"{why(code)}; {FRUITLESS} restarts made no new checkpoint, giving up")
             break
         if attempt > restarts:
-            _say(f"{_why(code)}; no restarts left")
+            _say(f"{why(code)}; no restarts left")
             break
-        _say(f"{_why(code)}; restart {attempt} of {restarts} in {pause:.0f} s")
+        _say(f"{why(code)}; restart {attempt} of {restarts} in {pause:.0f} s")
         supervisor.pause(pause)
         if supervisor.asked:
             return EXIT_CODES[supervisor.asked]
@@ -90,19 +90,19 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
     fallen = [flag for flag, name in FALLING.items() if not options[name]]
     given = functools.reduce(_without, ["--resume", *fallen], arguments)
     begin = given if resume is None else [*given, "--resume", resume]
-    if resume is not None and (Path(resume).expanduser() / CONFIG).exists():  # a run folder, not one checkpoint of it
+    if resume is not None and (place(resume) / CONFIG).exists():  # a run folder, not one checkpoint of it
         logdir = resume
     elif logdir is None:
-        logdir = str(_new_folder(resume, options))
+        logdir = str(place(_new_folder(resume, options)))
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
-    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], Path(logdir).expanduser())
+    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir))
 
 
 def _new_folder(resume: str | None, options: dict[str, Any]) -> Path:
     """Return a folder for a run that begins, from nothing or from a checkpoint."""
     stored: dict[str, Any] = {}
     if resume is not None:
-        stored = checkpoint.find(Path(resume).expanduser())[0].manifest.get("config", {})
+        stored = checkpoint.find(resume)[0].manifest.get("config", {})
     named = {"alg": "ppo2", "seed": 0, **stored, **options}
     if "env" not in named:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
@@ -178,15 +178,3 @@ def _newest(folder: Path) -> str | None:
 
 def _say(text: str) -> None:
     print(f"launch: {text}", file=sys.stderr, flush=True)
-
-
-def _why(code: int) -> str:
-    if code < 0:
-        return f"mpirun was killed ({signal.Signals(-code).name})"
-    if code in (signal.SIGKILL, 128 + signal.SIGKILL):
-        return f"a rank was killed (exit code {code}); the kernel does that when memory runs out"
-    if code in CRASHES:
-        return f"a rank crashed (exit code {code}); its stack is above or in the run folder's ranks/"
-    if code == STUCK:
-        return f"a rank was stuck (exit code {code})"
-    return f"ended with exit code {code}"

@@ -21,6 +21,7 @@ from baselines_ppo.common.envs import (
     is_safe_wrapper,
 )
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.files import place, shown
 from baselines_ppo.common.keywords import keywords_of, names_a_file
 from baselines_ppo.common.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
@@ -124,7 +125,7 @@ def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
         return (folder / CONFIG).exists() and any((folder / "checkpoints").glob(checkpoint.NAMES))
 
     if logdir is not None:
-        return logdir if resumable(Path(logdir).expanduser()) else None
+        return logdir if resumable(place(logdir)) else None
     if resumable(Path()):
         return "."
     if "env" not in options:
@@ -139,18 +140,19 @@ def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
     """Return the last lines: how it went, and what to type next."""
     command = f"{_program('python')} -m baselines_ppo.run"
     named = "".join(f" --{flag} {shlex.quote(value)}" for flag, value in _modules(config))
+    folder = shown(result.folder)
     if result.exit_code:
         launcher = f"{_program('mpirun')} -np {ranks} " if ranks > 1 else ""
         return (
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
-            f"go on:    {launcher}{command} --resume {result.folder}{named}"
+            f"go on:    {launcher}{command} --resume {folder}{named}"
         )
     score = "-" if result.mean_return is None else f"{result.mean_return:,.1f}"
     return (
         f"done: {result.total_steps:,} steps, mean return of the last 100 episodes {score}\n"
-        f"run:      {result.folder}\n"
-        f"evaluate: {command} evaluate {result.folder}{named}\n"
-        f"play:     {command} play {result.folder}{named}"
+        f"run:      {folder}\n"
+        f"evaluate: {command} evaluate {folder}{named}\n"
+        f"play:     {command} play {folder}{named}"
     )
 
 

@@ -92,7 +92,7 @@ def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     checkpoint.save(tmp_path / "old" / "checkpoints", "ckpt-00000001", stored, {"x": np.zeros(1)})
     one = "old/checkpoints/ckpt-00000001"
     new = plan_of("--env", "CartPole-v1", "--load-path=old", "--seed", "3")
-    assert new.folder.parent == Path("runs/CartPole-v1")
+    assert new.folder.parent == tmp_path / "runs/CartPole-v1"
     assert tail(new.next()) == ["--env", "CartPole-v1", "--load-path=old", "--seed", "3", "--logdir", str(new.folder)]
     checkpoint.save(new.folder / "checkpoints", "ckpt-00000004", stored, {"x": np.zeros(1)})
     going_on = ["--env", "CartPole-v1", "--seed", "3", "--logdir", str(new.folder), "--resume", str(new.folder)]
@@ -100,9 +100,9 @@ def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     from_one = plan_of("--resume", one, "--logdir", "there")
     assert tail(from_one.next()) == ["--logdir", "there", "--resume", one]
     checkpoint.save(Path("there/checkpoints"), "ckpt-00000002", stored, {"x": np.zeros(1)})
-    assert tail(from_one.next()) == ["--logdir", "there", "--resume", "there"]
+    assert tail(from_one.next()) == ["--logdir", "there", "--resume", str(tmp_path / "there")]
     elsewhere = plan_of(f"--resume={one}")
-    assert elsewhere.folder.parent == Path("runs/CartPole-v1")
+    assert elsewhere.folder.parent == tmp_path / "runs/CartPole-v1"
     assert tail(elsewhere.next()) == ["--resume", one, "--logdir", str(elsewhere.folder)]
     (new.folder / "config.json").write_text('{"alg": "ppo2", "seed": 3}')
     automatic = plan_of("--env", "CartPole-v1", "--seed", "3", "--resume", "auto")
@@ -115,7 +115,7 @@ def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     other = {**stored, "config": {"env": "Swimmer-v4", "alg": "trpo", "seed": 7}}
     checkpoint.save(Path("other/checkpoints"), "ckpt-00000001", other, {"x": np.zeros(1)})
     named = plan_of("--resume", "other/checkpoints/ckpt-00000001").folder
-    assert named.parent == Path("runs/Swimmer-v4")
+    assert named.parent == tmp_path / "runs/Swimmer-v4"
     assert (named.name[:5], named.name[-2:]) == ("trpo-", "-7")
     with pytest.raises(UsageError, match="which environment"):
         plan_of("--seed", "3")

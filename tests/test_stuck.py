@@ -35,7 +35,7 @@ def test_a_rank_that_is_stuck_is_named_and_ends_the_job(fault: str, stuck: int, 
     assert finished.returncode == 70
     assert re.search(
         rf"error: \[rank {1 - stuck}\] waited \d+ s for the rollouts; not arrived: rank {stuck} "
-        rf"\(collecting, last sign of life \d+ s ago; its stack is in run/ranks/0{stuck}.log\)",
+        rf"\(collecting, last sign of life \d+ s ago; its stack is in {tmp_path}/run/ranks/0{stuck}.log\)",
         finished.stderr,
     ), finished.stderr
     assert newest(tmp_path).manifest["iteration"] == 2
