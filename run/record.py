@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import mujoco
 
 from baselines_ppo.common.backends import SerialBackend
 from baselines_ppo.common.envs import make_environment, time_limit
+from baselines_ppo.common.opengl import choose_opengl
 from baselines_ppo.run.episodes import Episodes, steps_allowed
 from baselines_ppo.run.evaluate import trusted
 from baselines_ppo.run.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.pictures import pictures_of
 from baselines_ppo.run.play import told
-from baselines_ppo.run.replay import replay
 from baselines_ppo.run.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
 from baselines_ppo.run.simulated import simulated
 
@@ -55,6 +54,7 @@ def record(recording: Recording) -> int:
     if recording.seconds is not None:
         check_seconds(recording.seconds)
     agent, env_id, wrappers = trusted(recording.agent, recording.env, recording.wrapper, recording.network)
+    choose_opengl()  # before the environment imports what draws it
     environment = make_environment(env_id, wrappers, render_mode="rgb_array")
     stride, rate = pace(steps_per_second(environment, env_id), path.suffix, recording.fps)
     most_steps = steps_allowed(env_id, recording.max_steps)
@@ -92,6 +92,10 @@ def _filmed(
 def _replayed(
     path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str
 ) -> Iterator[Callable[[], None]]:
+    import mujoco
+
+    from baselines_ppo.run.replay import replay  # MuJoCo, which nothing else here needs
+
     model, read, _, view = simulated(environment, env_id)
     data = mujoco.MjData(model)
 

@@ -13,13 +13,13 @@ from baselines_ppo.common.backends import Backend, Outcome
 from baselines_ppo.common.envs import FRAMES, is_atari
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.news import News
+from baselines_ppo.run.simulated import said_rate
 
 RATES, RATE = {".gif": 20.0}, 30.0  # pictures per second, about; of gifs, and of all other kinds of files
 LOWEST, HIGHEST = 1.0, 1000.0  # that can be asked for
 LONGEST = 1e6  # s
 ENDLESS = 120.0  # s, of an environment that may never end an episode, unless more is asked for
 ATARI_RATE = 60.0  # frames of a game per second
-UNKNOWN_RATE = 30.0  # steps per second of an environment that does not say
 
 
 class Shutter:
@@ -126,4 +126,4 @@ def steps_per_second(environment: gymnasium.Env[Any, Any], env_id: str) -> float
     """Return how many steps of an environment make a second of its own time."""
     if is_atari(env_id.rpartition(":")[2]):
         return ATARI_RATE / FRAMES
-    return float(environment.metadata.get("render_fps") or UNKNOWN_RATE)
+    return said_rate(environment)
