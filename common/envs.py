@@ -97,6 +97,17 @@ def registered(env_id: str) -> str:
     return name
 
 
+def time_limit(env_id: str) -> int | None:
+    """Return the steps after which an environment's own registration ends an episode, None if it never does.
+
+    Raises:
+      UsageError: it is unknown, or a module is missing.
+    """
+    with explained(env_id):
+        steps = gymnasium.spec(registered(env_id)).max_episode_steps
+    return None if steps == -1 else steps  # which says never, too
+
+
 def is_atari(env_id: str) -> bool:
     """Return whether this is one of the Arcade Learning Environment's games, seen by its pixels."""
     if env_id not in gymnasium.registry:

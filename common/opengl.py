@@ -42,20 +42,29 @@ def has_display() -> bool:
     return sys.platform != "linux" or (any(screens) and _draws(ON_SCREEN, *screens))
 
 
-@functools.cache
+def choose_opengl() -> bool:
+    """Set MUJOCO_GL to a library that can draw pictures here, unless the user has; returns whether there is one.
+
+    It is read when MuJoCo, or what is built on it, is imported.
+    """
+    if sys.platform != "linux":
+        return True
+    chosen = os.environ.get("MUJOCO_GL")
+    drawing = next(filter(_draws, [chosen] if chosen else LIBRARIES), None)
+    if drawing is not None:
+        os.environ["MUJOCO_GL"] = drawing
+    return drawing is not None
+
+
 def prepare_opengl() -> None:
     """Set MUJOCO_GL to a library that can draw pictures here, unless the user has.
 
     Raises:
       UsageError: there is none, or that of the user cannot.
     """
-    if sys.platform != "linux":
+    if choose_opengl():
         return
     chosen = os.environ.get("MUJOCO_GL")
-    for library in [chosen] if chosen else LIBRARIES:
-        if _draws(library):
-            os.environ["MUJOCO_GL"] = library
-            return
     cause = f"MUJOCO_GL is {chosen}, which draws no pictures here" if chosen else "no library that draws pictures here"
     raise UsageError(f"{cause}; {'unset it, or ' if chosen else ''}{INSTALL}")
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.presets import configure
 from baselines_ppo.start import start
 from baselines_ppo.training_run import TrainingRun
-from baselines_ppo.zoo.vector_env import RobotEnv, RobotVectorEnv
+from baselines_ppo.zoo import is_own
+
+if TYPE_CHECKING:
+    from baselines_ppo.zoo.vector_env import RobotVectorEnv
 
 WARM_UP = 2  # iterations that compile and fill caches, not counted
 SIMULATED, TOGETHER = 1_000, 150  # steps of the simulator that are timed; at least so many of all environments as one
@@ -91,7 +94,9 @@ def simulator_rate(env: str, count: int) -> float:
     environment = make_environment(env)
     environment.action_space.seed(0)
     inner: Any = environment.unwrapped
-    if isinstance(inner, RobotEnv) and inner.vector.task.simulation.model.nu:
+    if is_own(environment) and inner.vector.task.simulation.model.nu:
+        from baselines_ppo.zoo.vector_env import RobotVectorEnv
+
         return batch_rate(RobotVectorEnv(inner.task, count))
     simulated = hasattr(inner, "model") and hasattr(inner, "frame_skip")
     actions: list[Any] = []

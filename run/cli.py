@@ -190,6 +190,8 @@ def _add_agent_options(result: Parser, command: str) -> None:
         return
     episodes = 20 if command == "evaluate" else 1
     result.add_argument("--episodes", type=converter(int), default=episodes, help=f"default {episodes}")
+    steps = "of an episode at most; default: 30,000 where the environment has no time limit"
+    result.add_argument("--max-steps", type=converter(int), metavar="STEPS", help=steps)
     if command != "evaluate":
         result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
     if command == "play":
@@ -198,7 +200,8 @@ def _add_agent_options(result: Parser, command: str) -> None:
             add(f"--{name}", dest="where", action="store_const", const=name, default="window", help=text)
         _add_page_options(result)
     if command == "record":
-        result.add_argument("--seconds", type=converter(float), help="at most; default: whole episodes")
+        seconds = "at most; default: whole episodes, of endless ones 120 s"
+        result.add_argument("--seconds", type=converter(float), help=seconds)
         _add_picture_options(result, required=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,10 +11,15 @@ import numpy as np
 from baselines_ppo.common.actions import Action
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backends import Backend, Unusable
-from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.envs import time_limit
+from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.fit import check_spaces
+from baselines_ppo.common.launcher import launched_rank, launched_size
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
+from baselines_ppo.run.news import News
+
+MOST_STEPS = 30_000  # of an episode that may never end by itself; Atari's longest have 27,000
 
 
 class Episode(NamedTuple):
@@ -22,23 +28,31 @@ class Episode(NamedTuple):
     episode_return: float  # raw, undiscounted
     length: int  # steps
     flags_reached: int | None  # None where there are no flags
+    cut: bool = False  # after the most steps that it was given, not by its environment
 
 
 class Episodes:
     """Plays numbered episodes in the rows of a backend; where one ends, the next begins."""
 
-    def __init__(self, agent: Agent, backend: Backend, rows: int, env_id: str, seed: int) -> None:
+    def __init__(
+        self, agent: Agent, backend: Backend, rows: int, env_id: str, seed: int, most_steps: float = math.inf
+    ) -> None:
         """Take over a backend of so many rows, none of which has begun.
+
+        Args:
+          most_steps: after which an episode is cut; see `steps_allowed`.
 
         Raises:
           LoadError: the environment has other spaces than the agent.
         """
         check_fit(agent, backend.observation, backend.action, env_id)
         self._agent, self._backend, self._env_id, self._seed = agent, backend, env_id, seed
+        self._most_steps, self._news = most_steps, News()
         self._fresh = backend.capture()  # before anything was played that an environment might remember
         self._numbers = np.zeros(rows, dtype=np.int64)
         self._lengths = np.zeros(rows, dtype=np.int64)
         self._returns = np.zeros(rows)
+        self._ended = np.zeros(rows, dtype=bool)  # by their environments, in the last step
         self._generators = [self._noise_of(0)] * rows
         self._observations = np.zeros((rows, *backend.observation.shape), backend.observation.dtype)
 
@@ -55,6 +69,7 @@ class Episodes:
             under_way = self._begin(range(len(self._numbers)), waiting)
             while under_way:
                 ended = self._step(under_way, deterministic)
+                self._say(len(played), len(order), int(self._lengths[under_way].max()))
                 played |= self._outcomes(ended)
                 begun = self._begin(ended, waiting)
                 under_way = [row for row in under_way if row in begun or row not in ended]
@@ -79,7 +94,7 @@ class Episodes:
         return begun
 
     def _step(self, rows: list[int], deterministic: bool) -> list[int]:
-        """Step these rows; returns those whose episode has ended."""
+        """Step these rows; returns those whose episode has ended, or is cut."""
         draw = self._agent.policy.distribution.noise
         noise = None if deterministic else np.concatenate([draw(stream, 1) for stream in self._generators])
         step = self._backend.step(self._agent.act_with_noise(self._observations, noise), rows)
@@ -88,7 +103,8 @@ class Episodes:
         self._observations[rows] = step.observations[rows]
         self._lengths[rows] += 1
         self._returns[rows] += step.rewards[rows]
-        return [row for row in rows if step.terminated[row] or step.truncated[row]]
+        self._ended = step.terminated | step.truncated
+        return [row for row in rows if self._ended[row] or self._lengths[row] >= self._most_steps]
 
     def _outcomes(self, rows: list[int]) -> dict[int, Episode]:
         """Return what the episodes that ended in these rows came to, by their numbers."""
@@ -100,10 +116,19 @@ class Episodes:
         flags = self._backend.flags_reached()
         return {
             int(self._numbers[row]): Episode(
-                float(self._returns[row]), int(self._lengths[row]), None if flags is None else int(flags[row])
+                float(self._returns[row]),
+                int(self._lengths[row]),
+                None if flags is None else int(flags[row]),
+                cut=not self._ended[row],
             )
             for row in rows
         }
+
+    def _say(self, ended: int, count: int, step: int) -> None:
+        """Say now and then how far it is, on one rank."""
+        if launched_rank() == 0:
+            which = f"{ended} of {count} episodes{' of rank 0' * (launched_size() > 1)} ended"
+            self._news.say(lambda: f"{which}, step {step:,} of one under way")
 
     def _noise_of(self, number: int) -> np.random.Generator:
         return generator(self._seed, Purpose.EVALUATION, 1, number)
@@ -112,6 +137,24 @@ class Episodes:
         if row is None:
             return f"evaluation episodes {self._numbers.min()} to {self._numbers.max()}"
         return f"evaluation episode {self._numbers[row]}, step {self._lengths[row]}"
+
+
+def steps_allowed(env_id: str, asked: int | None) -> float:
+    """Return after how many steps an episode is cut: those asked for, or many, where its environment has no time limit.
+
+    Raises:
+      UsageError: less than one is asked for, or the environment is unknown.
+    """
+    if asked is None:
+        return MOST_STEPS if time_limit(env_id) is None else math.inf
+    if asked < 1:
+        raise UsageError(f"--max-steps is {asked}, expected at least 1")
+    return asked
+
+
+def cut_after(most_steps: float) -> str:
+    """Return why an episode was cut, and what to do where that is not wanted."""
+    return f"cut after {most_steps:,} steps (--max-steps allows more)"
 
 
 def check_fit(agent: Agent, observation: Observation, action: Action, env_id: str) -> None:

@@ -14,7 +14,7 @@ from baselines_ppo.common.envs import check_stored_id, check_stored_keywords, ch
 from baselines_ppo.common.keywords import canonical_keywords, keywords_of
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
-from baselines_ppo.run.episodes import Episode, Episodes
+from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allowed
 from baselines_ppo.zoo.card import MODES, Score
 
 ROWS = 64  # episodes at once, at most
@@ -28,18 +28,21 @@ def evaluate(
     episodes: int,
     seed: int,
     env_kwargs: str | None = None,
+    max_steps: int | None = None,
 ) -> int:
     """Print returns of both action modes over the same episodes; returns the exit code."""
     comm = world()
     loaded, env_id, wrappers, keywords = comm.together(lambda: trusted(agent, env, wrapper, network, env_kwargs))
-    played = measure(loaded, env_id, wrappers, episodes, seed, keywords)
+    played = measure(loaded, env_id, wrappers, episodes, seed, keywords, max_steps=max_steps)
     if comm.is_root:
         print(f"{loaded.path} on {env_id}: {episodes} episodes of seed {seed}, statistics frozen")
         print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
         for mode, outcomes in played.items():
             score = score_of(outcomes)
             figures = (score.mean, score.std, score.min, score.max)
-            print(f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{score.mean_length:>14.1f}")
+            line = f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{score.mean_length:>14.1f}"
+            cut = [episode.length for episode in outcomes if episode.cut]
+            print(line + (f"  {len(cut)} of {episodes} {cut_after(cut[0])}" if cut else ""))
     return 0
 
 
@@ -51,26 +54,29 @@ def measure(
     seed: int,
     keywords: Mapping[str, Any] = MappingProxyType({}),
     rows: int = ROWS,
+    max_steps: int | None = None,
 ) -> dict[str, list[Episode]]:
     """Return, by action mode, what the same episodes come to; the ranks share them, and all have the result.
 
     Args:
       keywords: of the environment.
       rows: how many are played at once, which changes nothing but the time it takes.
+      max_steps: see `steps_allowed`.
 
     Raises:
-      UsageError: the environment is not supported.
+      UsageError: the environment is not supported, or no step is allowed.
       LoadError: it has other spaces than the agent.
       DataError: it raised, or gave something unusable.
     """
     comm = world()
     own = range(comm.rank, episodes, comm.size)
     rows = max(1, min(rows, len(own)))
+    most = comm.together(lambda: steps_allowed(env_id, max_steps))
 
     def play() -> dict[str, list[Episode]]:
         backend = make_backend(env_id, wrappers, rows, agent.policy.network.observation, **keywords)
         try:
-            player = Episodes(agent, backend, rows, env_id, seed)
+            player = Episodes(agent, backend, rows, env_id, seed, most)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}
         finally:
             backend.close()

@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files import whole_file, writing
-from baselines_ppo.run.pictures import BLOCK
+from baselines_ppo.run.frame import BLOCK
 
 Add = Callable[[np.ndarray], None]  # of a picture, [height, width, 3] bytes
 

@@ -12,7 +12,7 @@ from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
 from baselines_ppo.run.display import NO_DISPLAY
-from baselines_ppo.run.episodes import Episode, Episodes
+from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allowed
 from baselines_ppo.run.evaluate import trusted
 from baselines_ppo.run.pictures import follow
 
@@ -29,6 +29,7 @@ class Playing:
     wrapper: tuple[str, ...] | None
     network: str | None
     episodes: int  # but in a browser, where it goes on until Ctrl-C
+    max_steps: int | None  # of an episode, but in a browser; None: see `steps_allowed`
     stochastic: bool
     seed: int
     where: str
@@ -46,6 +47,7 @@ def play(playing: Playing) -> int:
         playing.agent, playing.env, playing.wrapper, playing.network, playing.env_kwargs
     )
     where, deterministic = playing.where, not playing.stochastic
+    most = steps_allowed(env_id, playing.max_steps)
     if where == WINDOW and not has_display():
         print(f"{NO_DISPLAY}, so a browser shows it; or make a film with record", file=sys.stderr, flush=True)
         where = BROWSER
@@ -58,7 +60,7 @@ def play(playing: Playing) -> int:
     backend = (
         window(env_id, wrappers, seen, keywords) if in_window else make_backend(env_id, wrappers, 1, seen, **keywords)
     )
-    player = Episodes(agent, backend, 1, env_id, playing.seed)
+    player = Episodes(agent, backend, 1, env_id, playing.seed, most)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
     backend.close()
@@ -79,4 +81,5 @@ def window(env_id: str, wrappers: Sequence[str], taken_for: Observation, keyword
 def told(number: int, played: Episode) -> str:
     """Return a line on an episode."""
     flags = "" if played.flags_reached is None else f", {played.flags_reached} flags reached"
-    return f"episode {number}: return {played.episode_return:.2f}, length {played.length}{flags}"
+    cut = f", {cut_after(played.length)}" if played.cut else ""
+    return f"episode {number}: return {played.episode_return:.2f}, length {played.length}{flags}{cut}"

@@ -18,7 +18,7 @@ from baselines_ppo.common.opengl import has_display
 from baselines_ppo.common.pretrained import PREFIX
 from baselines_ppo.run.episodes import check_fit
 from baselines_ppo.run.film import REPLAY, checked_out, film, most_pictures, picture_size, written
-from baselines_ppo.run.pictures import labelled
+from baselines_ppo.run.frame import labelled
 from baselines_ppo.run.replay import replay
 from baselines_ppo.run.shutter import Shutter, check_seconds, moments_in, pace
 from baselines_ppo.zoo.race import Race

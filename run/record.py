@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import mujoco
 
 from baselines_ppo.common.backends import SerialBackend
-from baselines_ppo.common.envs import make_environment
-from baselines_ppo.run.episodes import Episodes
+from baselines_ppo.common.envs import make_environment, time_limit
+from baselines_ppo.common.opengl import choose_opengl
+from baselines_ppo.run.episodes import Episodes, steps_allowed
 from baselines_ppo.run.evaluate import trusted
 from baselines_ppo.run.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.pictures import pictures_of
 from baselines_ppo.run.play import told
-from baselines_ppo.run.replay import replay
-from baselines_ppo.run.shutter import Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
+from baselines_ppo.run.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
 from baselines_ppo.run.simulated import simulated
 
 
@@ -33,7 +33,8 @@ class Recording:
     wrapper: tuple[str, ...] | None
     network: str | None
     episodes: int
-    seconds: float | None  # at most; None: whole episodes
+    max_steps: int | None  # of an episode; None: see `steps_allowed`
+    seconds: float | None  # at most; None: whole episodes, but see `ENDLESS`
     seed: int
     stochastic: bool
     out: str
@@ -56,17 +57,21 @@ def record(recording: Recording) -> int:
     agent, env_id, wrappers, keywords = trusted(
         recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs
     )
+    choose_opengl()  # before the environment imports what draws it
     environment = make_environment(env_id, wrappers, render_mode="rgb_array", **keywords)
     stride, rate = pace(steps_per_second(environment, env_id), path.suffix, recording.fps)
+    most_steps = steps_allowed(env_id, recording.max_steps)
     most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
     if recording.seconds is not None:
         most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
+    elif recording.max_steps is None and time_limit(env_id) is None and ENDLESS * rate < most:
+        most, cut = math.ceil(ENDLESS * rate), f"after {ENDLESS:.0f} s, as it may never end (--seconds allows more)"
     replayed = path.suffix == REPLAY
     opened = _replayed(path, rate, environment, env_id) if replayed else _filmed(path, rate, environment, env_id, size)
     with opened as take:
         shutter = Shutter(take, stride, rate)
         filmed = Filmed(SerialBackend(lambda: environment, 1, env_id, agent.policy.network.observation), shutter, most)
-        player = Episodes(agent, filmed, 1, env_id, recording.seed)
+        player = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps)
         for episode in range(recording.episodes):
             (played,) = player.play([episode], deterministic=not recording.stochastic)
             print(told(episode, played) + f", cut {cut}" * filmed.full, flush=True)
@@ -90,6 +95,10 @@ def _filmed(
 def _replayed(
     path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str
 ) -> Iterator[Callable[[], None]]:
+    import mujoco
+
+    from baselines_ppo.run.replay import replay  # MuJoCo, which nothing else here needs
+
     model, read, _, view = simulated(environment, env_id)
     data = mujoco.MjData(model)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,13 +12,14 @@ import numpy as np
 from baselines_ppo.common.backends import Backend, Outcome
 from baselines_ppo.common.envs import FRAMES, is_atari
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.run.news import News
+from baselines_ppo.run.simulated import said_rate
 
 RATES, RATE = {".gif": 20.0}, 30.0  # pictures per second, about; of gifs, and of all other kinds of files
 LOWEST, HIGHEST = 1.0, 1000.0  # that can be asked for
 LONGEST = 1e6  # s
+ENDLESS = 120.0  # s, of an environment that may never end an episode, unless more is asked for
 ATARI_RATE = 60.0  # frames of a game per second
-UNKNOWN_RATE = 30.0  # steps per second of an environment that does not say
-NEWS = 10.0  # s, between two lines that say how far it is
 
 
 class Shutter:
@@ -28,7 +28,7 @@ class Shutter:
     def __init__(self, take: Callable[[], None], stride: int, rate: float) -> None:
         self.moments = 0  # that were taken
         self._take, self._stride, self._rate = take, stride, rate
-        self._said = time.monotonic()
+        self._news = News()
 
     def step(self, number: int) -> None:
         """Take this step's moment if it is its turn; 0 is where an episode begins."""
@@ -36,9 +36,7 @@ class Shutter:
             return
         self._take()
         self.moments += 1
-        if time.monotonic() > self._said + NEWS:
-            self._said = time.monotonic()
-            print(f"{self.moments / self._rate:.1f} s so far", flush=True)
+        self._news.say(lambda: f"{self.moments / self._rate:.1f} s so far")
 
 
 class Filmed:
@@ -128,4 +126,4 @@ def steps_per_second(environment: gymnasium.Env[Any, Any], env_id: str) -> float
     """Return how many steps of an environment make a second of its own time."""
     if is_atari(env_id.rpartition(":")[2]):
         return ATARI_RATE / FRAMES
-    return float(environment.metadata.get("render_fps") or UNKNOWN_RATE)
+    return said_rate(environment)

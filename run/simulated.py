@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gymnasium
-import mujoco
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.vector_env import RobotEnv
+from baselines_ppo.zoo import is_own
+
+if TYPE_CHECKING:
+    import mujoco
 
 FOLLOWING_CAMERA = "track"  # its name in Gymnasium's models
+UNKNOWN_RATE = 30.0  # steps per second of an environment that does not say
 
 
 class Simulated(NamedTuple):
@@ -24,25 +28,67 @@ class Simulated(NamedTuple):
     view: Mapping[str, Any]  # of the camera, as MuJoCo names it; trackbodyid is the body it follows, 0: none
 
 
+def is_simulated(env: gymnasium.Env[Any, Any]) -> bool:
+    """Return whether MuJoCo simulates an environment, as far as can be seen from outside."""
+    return is_own(env) or _simulation(env) is not None
+
+
 def simulated(env: gymnasium.Env[Any, Any], env_id: str) -> Simulated:
-    """Return what simulates an environment, one of ours or of Gymnasium's.
+    """Return what simulates an environment: one of ours, of Gymnasium's or of others, such as dm_control's.
 
     Raises:
       UsageError: MuJoCo does not.
     """
     inner: Any = env.unwrapped
-    if isinstance(inner, RobotEnv):
+    if is_own(env):
+        from baselines_ppo.zoo.scene import CONTROL_STEP
+
         task = inner.vector.task
         return Simulated(task.simulation.model, lambda data: task.simulation.data(0, data), CONTROL_STEP, {**task.view})
-    model = getattr(inner, "model", None)
-    if not isinstance(model, mujoco.MjModel) or not isinstance(getattr(inner, "data", None), mujoco.MjData):
-        raise UsageError(f"environment {env_id} is not simulated by MuJoCo, which a browser needs to show it")
-    missing = [name for name in ("mujoco_renderer", "dt") if not hasattr(inner, name)]
-    if missing:
-        raise UsageError(f"environment {env_id} has no {missing[0]}, as those of Gymnasium that use MuJoCo have")
-    view = {"trackbodyid": 0, "azimuth": 90.0, **(inner.mujoco_renderer.default_cam_config or {})}
+    found = _simulation(env)
+    if found is None:
+        raise UsageError(f"environment {env_id} is not simulated by MuJoCo, which is needed to turn it in a browser")
+    import mujoco
+
+    model, _ = found
+
+    def read(data: mujoco.MjData) -> None:
+        now = _simulation(env)
+        if now is None or now[0] is not model:
+            raise UsageError(f"environment {env_id} has changed its MuJoCo model, which a browser cannot show")
+        for name in ("qpos", "mocap_pos", "mocap_quat"):
+            getattr(data, name)[:] = getattr(now[1], name)
+        mujoco.mj_kinematics(model, data)  # where everything is after the step; there, it may be as before
+
+    settings = getattr(getattr(inner, "mujoco_renderer", None), "default_cam_config", None) or {}
+    view = {"trackbodyid": 0, "azimuth": 90.0, **settings}
     view["trackbodyid"] = max(view["trackbodyid"], 0)  # -1 is none, too
     camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, FOLLOWING_CAMERA)
     if camera >= 0:
         view["trackbodyid"] = int(model.cam_bodyid[camera])
-    return Simulated(model, lambda data: mujoco.mj_copyData(data, model, inner.data), float(inner.dt), view)
+    return Simulated(model, read, _step_seconds(env), view)
+
+
+def _simulation(env: gymnasium.Env[Any, Any]) -> tuple[mujoco.MjModel, mujoco.MjData] | None:
+    """Return MuJoCo's model and data where an environment has them, or dm_control's physics; None: nowhere."""
+    mujoco = sys.modules.get("mujoco")
+    holder: Any = getattr(env.unwrapped, "physics", env.unwrapped)
+    model, data = (getattr(holder, name, None) for name in ("model", "data"))
+    model, data = getattr(model, "ptr", model), getattr(data, "ptr", data)  # which dm_control wraps
+    if mujoco is None or not isinstance(model, mujoco.MjModel) or not isinstance(data, mujoco.MjData):
+        return None
+    return model, data
+
+
+def _step_seconds(env: gymnasium.Env[Any, Any]) -> float:
+    """Return how much simulated time passes between two actions: as the environment says, or one that it holds."""
+    inner: Any = env.unwrapped
+    said = [getattr(part, "dt", None) for part in (inner, *vars(inner).values())]
+    seconds = [float(dt) for dt in said if isinstance(dt, int | float) and dt > 0.0]
+    return seconds[0] if seconds else 1.0 / said_rate(env)
+
+
+def said_rate(env: gymnasium.Env[Any, Any]) -> float:
+    """Return how many steps of an environment make a second, as it says itself to those who show it."""
+    rate = (env.metadata or {}).get("render_fps")
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < math.inf else UNKNOWN_RATE

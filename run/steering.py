@@ -17,8 +17,7 @@ from baselines_ppo.common.observations import observation_of
 from baselines_ppo.run.episodes import check_fit
 from baselines_ppo.run.motion import Motion
 from baselines_ppo.run.simulated import simulated
-from baselines_ppo.zoo.tasks import WALKERS, WITH_CUBE
-from baselines_ppo.zoo.vector_env import RobotEnv
+from baselines_ppo.zoo import is_own
 
 MOMENT = 2.0  # s that a fallen robot has to get up, before a new episode begins
 SMOOTHING = 0.3  # s, over which the speed is averaged
@@ -72,7 +71,8 @@ class Session:
         self._agent, self._deterministic, self.wander = agent, deterministic, True
         self._noise = np.random.default_rng(seed)
         self._env: Any = env
-        self._robot: Any = env.unwrapped if isinstance(env.unwrapped, RobotEnv) else None
+        inner: Any = env.unwrapped
+        self._robot: Any = inner if is_own(env) else None
         self._task: Any = self._robot.vector.task if self._robot else None
         self._flags: Any = getattr(self._task, "flags", None)
         self._cubes: Any = getattr(self._task, "cubes", None)
@@ -225,6 +225,8 @@ def make_steered(env_id: str, wrappers: Sequence[str] = (), **keywords: Any) -> 
     name = registered(env_id)
     if OWN_ID.fullmatch(name) is None:
         raise UsageError(f"{env_id} has nothing to steer; see it with the command play")
+    from baselines_ppo.zoo.tasks import WALKERS, WITH_CUBE  # a new MuJoCo, which only ours need
+
     with explained(env_id):
         task = keywords.pop("task", gymnasium.spec(name).kwargs["task"])
         task += WITH_CUBE if task in WALKERS else ""

@@ -26,6 +26,13 @@ def command(ranks: int, *arguments: str) -> list[str]:
     return [*launcher, sys.executable, *arguments]
 
 
+@pytest.fixture(autouse=True)
+def no_library_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test choose for those after it what draws."""
+    monkeypatch.setenv("MUJOCO_GL", "")
+    monkeypatch.delenv("MUJOCO_GL")
+
+
 @pytest.fixture
 def mpi(tmp_path: Path) -> Callable[..., Finished]:
     """Run Python with arguments on some ranks in an empty folder, for at most two minutes."""

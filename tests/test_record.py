@@ -23,7 +23,7 @@ from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.failures import UsageError, WriteError
 from baselines_ppo.run import cli
 from baselines_ppo.run.film import checked_out, film
-from baselines_ppo.run.pictures import fitted
+from baselines_ppo.run.frame import fitted
 from baselines_ppo.run.shutter import Filmed, Shutter, pace
 from tests.browser import open_browser, require_playwright
 from tests.conftest import ROOT, Finished

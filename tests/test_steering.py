@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -233,15 +234,33 @@ def test_only_our_robots_are_steered_and_only_by_agents_that_fit() -> None:
         Session(load_agent(f"zoo:{CHEETAH}"), make_environment("CartPole-v1"), "CartPole-v1")
 
 
-@pytest.mark.parametrize("missing", ["mujoco_renderer", "dt"])
-def test_what_else_uses_mujoco_is_refused_if_it_does_not_say_how(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("says", "seconds"),
+    [
+        ({"dt": 0.1}, 0.1),
+        ({"inside": SimpleNamespace(dt=0.04)}, 0.04),
+        ({"metadata": {"render_fps": 20}}, 0.05),
+        ({}, 1 / 30),
+    ],
+)
+def test_what_else_uses_mujoco_is_seen_at_the_pace_that_it_says(says: dict[str, Any], seconds: float) -> None:
     class Strange(gymnasium.Env[Any, Any]):
         model = mujoco.MjModel.from_xml_string(SHAPES)
         data = mujoco.MjData(model)
 
-    setattr(Strange, "dt" if missing == "mujoco_renderer" else "mujoco_renderer", 0.1)
-    with pytest.raises(UsageError, match=f"Strange-v0 has no {missing}"):
-        simulated(Strange(), "Strange-v0")
+    env = Strange()
+    for name, value in says.items():
+        setattr(env, name, value)
+    found = simulated(env, "Strange-v0")
+    assert found.step_seconds == pytest.approx(seconds)
+    env.data.qpos[:] = np.linspace(0.1, 0.2, env.model.nq)
+    seen = mujoco.MjData(found.model)
+    found.read(seen)
+    mujoco.mj_forward(env.model, env.data)
+    np.testing.assert_allclose(seen.xpos, env.data.xpos)
+    env.model = mujoco.MjModel.from_xml_string(SHAPES)
+    with pytest.raises(UsageError, match="Strange-v0 has changed its MuJoCo model"):
+        found.read(seen)
 
 
 def test_a_view_that_follows_nothing_says_so() -> None:

@@ -6,6 +6,9 @@ Importing this registers them with Gymnasium, so that `gymnasium.make("baselines
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import gymnasium
 
 # By name: the steps of an episode, and the return at which Roboschool's counted as solved, if it had one.
@@ -24,6 +27,12 @@ REGISTERED: dict[str, tuple[int, float | None]] = {
     "AtlasForwardWalk": (1000, None),
     "Pong": (1000, None),
 }
+
+
+def is_own(environment: gymnasium.Env[Any, Any]) -> bool:
+    """Return whether this is one of ours; others are told without loading what ours need, such as a new MuJoCo."""
+    loaded: Any = sys.modules.get("baselines_ppo.zoo.vector_env")
+    return loaded is not None and isinstance(environment.unwrapped, loaded.RobotEnv)
 
 
 def _register() -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch
+
+from baselines_ppo.common.failures import UsageError
+
+try:
+    from mujoco.batch import Batch
+except Exception as error:  # an older one, be it that only parts of a newer one are there
+    raise UsageError(
+        f"the zoo's environments need MuJoCo 3.17 or newer, and this is {mujoco.__version__}; "
+        "pip install 'mujoco>=3.17'"
+    ) from error
 
 UNSTABLE = [
     int(mujoco.mjtWarning.mjWARN_BADQPOS),
