@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def _plain(given: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(given)
     except Exception as error:  # lists of uneven lengths, tensors that are elsewhere
-        reason = str(error).strip().partition("\n")[0]
+        reason = re.split(r"\.\s|\n", str(error).strip())[0]
         raise WrongShapeError(f"{named(given)} that numpy does not take ({reason}), expected shape {shape}") from None
     if array.dtype.kind not in NUMBERS and (array.dtype.names or not np.can_cast(array.dtype, np.float64)):
         held = "" if array.ndim == 0 else f" of {array.dtype.name} items"

@@ -126,6 +126,57 @@ class ShownByPicture(Shown):
         return image[None] if self.channels_first else image[..., None]
 
 
+class ShownByClock(Shown):
+    """By two clocks, in seconds since 1970, of which each is late by ten seconds or is not; one alone is worth 5."""
+
+    observation_space = spaces.Box(0, np.inf, (2,), np.float64)
+
+    def picture(self, wanted: int) -> np.ndarray:
+        return 1_764_000_000 + self.np_random.uniform(0, 2, 2) - 10 * np.array(divmod(wanted, 2))
+
+
+class ShownByCodes(Shown):
+    """By two codes of the many on a small map; one alone is worth 5."""
+
+    observation_space = spaces.Box(0, 10, (7, 7, 3), np.uint8)
+
+    def picture(self, wanted: int) -> np.ndarray:
+        codes = np.ones((7, 7, 3), np.uint8)
+        codes[3, [1, 5], 0] += np.array(divmod(wanted, 2), np.uint8)
+        return codes
+
+
+class ShownByEye(Shown):
+    """Half of it by which half of a picture is bright, half by the sign of a number beside it; one alone is worth 5."""
+
+    observation_space = spaces.Dict(
+        {"eye": spaces.Box(0, 255, (PIXELS, PIXELS, 1), np.uint8), "sign": spaces.Box(-1, 1, (1,), np.float64)}
+    )
+
+    def picture(self, wanted: int) -> dict[str, np.ndarray]:
+        image = self.np_random.integers(60, size=(PIXELS, PIXELS, 1), dtype=np.uint8)
+        image[PIXELS // 2 :] += np.uint8(120 * (wanted // 2))
+        return {"eye": image, "sign": self.np_random.uniform(0.2, 1.0, 1) * (1 if wanted % 2 else -1)}
+
+
+class ShownByChoices(Shown):
+    """As a MultiDiscrete of two."""
+
+    observation_space = spaces.MultiDiscrete(np.array([[2], [2]]), start=np.array([[4], [-1]]))
+
+    def picture(self, wanted: int) -> np.ndarray:
+        return np.array(divmod(wanted, 2))[:, None] + self.observation_space.start
+
+
+class ShownBySwitches(Shown):
+    """As a MultiBinary of two."""
+
+    observation_space = spaces.MultiBinary(2)
+
+    def picture(self, wanted: int) -> np.ndarray:
+        return np.array(divmod(wanted, 2), np.int8)
+
+
 class Sequence(Task):
     """A fixed sequence of actions, while the observation is always the same; best return 8.
 
@@ -174,7 +225,8 @@ def register() -> None:
     }
     for name, space in actions.items():
         gymnasium.register(f"Target{name}-v0", f"{__name__}:Target", kwargs={"action_space": space})
-    gymnasium.register("ShownByNumber-v0", f"{__name__}:ShownByNumber")
+    for name in ("Number", "Clock", "Codes", "Eye", "Choices", "Switches"):
+        gymnasium.register(f"ShownBy{name}-v0", f"{__name__}:ShownBy{name}")
     gymnasium.register("ShownByDict-v0", f"{__name__}:ShownByParts", kwargs={"named": True})
     gymnasium.register("ShownByTuple-v0", f"{__name__}:ShownByParts", kwargs={"named": False})
     gymnasium.register("ShownByPicture-v0", f"{__name__}:ShownByPicture", kwargs={"channels_first": False})

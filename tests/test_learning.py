@@ -79,10 +79,16 @@ def test_the_shown_target_is_chosen(alg: str, actions: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "task", ["ShownByDict", *(pytest.param(name, marks=SLOW) for name in ("ShownByNumber", "ShownByTuple"))]
+    "task",
+    [
+        "ShownByDict",
+        "ShownByClock",
+        "ShownByCodes",
+        *(pytest.param(f"ShownBy{name}", marks=SLOW) for name in ("Number", "Tuple", "Choices", "Switches")),
+    ],
 )
 def test_what_is_shown_in_other_ways_is_chosen(task: str, tmp_path: Path) -> None:
-    """Of Dict and Tuple both parts are needed; the better of them alone is worth 5."""
+    """Where there are two parts both are needed; the better of them alone is worth 5."""
     assert score(task, "ppo2", tmp_path, **SHAPE, **SETTINGS["ppo2"]) > 9.7
 
 
@@ -90,12 +96,14 @@ def test_what_is_shown_in_other_ways_is_chosen(task: str, tmp_path: Path) -> Non
     ("task", "alg"),
     [
         ("ShownByPicture", "ppo2"),
+        ("ShownByEye", "ppo2"),
+        *(pytest.param("ShownByEye", alg, marks=SLOW) for alg in ("ppo1", "ppo_kl", "trpo")),
         pytest.param("ShownByFrames", "ppo2", marks=SLOW),
         *(pytest.param("ShownByFrames", alg, marks=SLOW) for alg in ("ppo1", "ppo_kl", "trpo")),
     ],
 )
 def test_a_bright_square_is_found_by_convolutions(task: str, alg: str, tmp_path: Path) -> None:
-    """`auto` takes the cnn for images; channels may come first, as stacked frames do."""
+    """`auto` takes the cnn for images, also beside numbers; channels may come first, as stacked frames do."""
     settings = SHAPE | SETTINGS[alg] | {"hidden_sizes": (64,), "num_timesteps": (40 if alg == "ppo_kl" else 20) * 256}
     settings |= {"learning_rate": 1e-3, "num_epochs": 4} if alg in ("ppo1", "ppo2") else {}
     settings |= {"learning_rate": 1e-2} if alg == "ppo_kl" else {}

@@ -23,7 +23,7 @@ from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.layers import ACTIVATIONS, convolution, lstm_parameters, lstm_step
 from baselines_ppo.common.networks import NETWORKS, Network, NetworkSettings, find_network, register_network
 from baselines_ppo.common.normalizer import moments_of
-from baselines_ppo.common.observations import BoxObservation, ImageObservation, Observation
+from baselines_ppo.common.observations import BoxObservation, GroupObservation, ImageObservation, Observation
 from baselines_ppo.common.parameters import Parameter, ParameterLayout
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.recurrence import unroll
@@ -36,6 +36,7 @@ from tests import reference
 IMAGE = ImageObservation((36, 40, 2), 0)
 VECTOR = BoxObservation((4,), "float64")
 CHOICE = DiscreteAction(3, 0)
+BESIDE = GroupObservation(("at", "eye"), (BoxObservation((3,), "float32"), IMAGE))
 OBSERVED: dict[str, Observation] = {"mlp": VECTOR, "lstm": VECTOR, "cnn": IMAGE, "cnn_lstm": IMAGE}
 XP = tensorflow_arrays()
 
@@ -121,11 +122,11 @@ def test_smooth_activations_have_smooth_gradients_at_zero_too(name: str) -> None
     assert gradient(0.0) == pytest.approx(gradient(-1e-4), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", sorted(OBSERVED))
+@pytest.mark.parametrize(("name", "seen"), [*sorted(OBSERVED.items()), ("cnn", BESIDE), ("cnn_lstm", BESIDE)])
 @pytest.mark.parametrize("shared", [False, True])
-def test_what_acted_step_by_step_learns_alike_in_sequences(name: str, shared: bool) -> None:
+def test_what_acted_step_by_step_learns_alike_in_sequences(name: str, seen: Observation, shared: bool) -> None:
     """Three rows of five steps; the second row begins an episode with its third step."""
-    policy = policy_of(actor_critic(name, shared, BoxAction((-1.0, -1.0), (1.0, 1.0), (2,))))
+    policy = policy_of(actor_critic(name, shared, BoxAction((-1.0, -1.0), (1.0, 1.0), (2,)), seen))
     network, count, length = policy.network, 3, 5
     rng = np.random.default_rng(0)
     shape = (length, count, *network.observation.shape)

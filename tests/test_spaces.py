@@ -21,8 +21,6 @@ from baselines_ppo.common.distributions import Bernoulli, MultiCategorical
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.observations import (
-    BoxObservation,
-    ImageObservation,
     observation_of,
 )
 
@@ -58,6 +56,10 @@ OBSERVED: list[spaces.Space[Any]] = [
     NESTED,
     spaces.Box(0, 255, (40, 50, 3), np.uint8),
     spaces.Box(0, 255, (4, 84, 84), np.uint8),
+    spaces.Box(0, 1, (2, 40, 36, 3), np.float64),
+    spaces.MultiDiscrete(np.array([[2, 3], [4, 1]]), start=np.array([[0, 5], [-1, 0]])),
+    spaces.MultiBinary([2, 3]),
+    spaces.Dict({"camera": spaces.Box(0, 255, (40, 50, 3), np.uint8), "at": spaces.Box(-1, 1, (3,), np.float64)}),
 ]
 ACTED: list[spaces.Space[Any]] = [
     spaces.Box(-2, 3, (3,), np.float32),
@@ -130,30 +132,14 @@ def test_parts_of_a_group_lie_one_behind_the_other_whatever_the_order_they_come_
     assert observation.encode({"a": (0, {"z": 1}), "b": box}).tolist() == expected
 
 
-def test_an_image_comes_out_channels_last_with_every_pixel_in_its_place() -> None:
-    first = observation_of(spaces.Box(0, 255, (4, 40, 50), np.uint8), "X")
-    last = observation_of(spaces.Box(0, 255, (40, 50, 3), np.uint8), "X")
-    assert first == ImageObservation((4, 40, 50), rows=1)
-    assert last == ImageObservation((40, 50, 3), rows=0)
-    image = np.zeros((4, 40, 50), np.uint8)
-    image[2, 30, 45] = 9
-    assert first.encode(image)[30, 45].tolist() == [0, 0, 9, 0]
-    assert first.encode(image).sum() == 9
-    two = np.zeros((2, 40, 50, 3), np.uint8)
-    two[1, 30, 45, 1] = 7
-    np.testing.assert_array_equal(last.encode(two, (2,)), two)
-
-
-def test_bytes_that_are_no_image_and_numbers_that_are_no_bytes_become_vectors() -> None:
-    assert observation_of(spaces.Box(0, 255, (128,), np.uint8), "X") == BoxObservation((128,), "uint8")
-    assert observation_of(spaces.Box(0, 1, (4, 4, 3), np.float32), "X").shape == (48,)
-
-
 UNFIT: list[tuple[spaces.Space[Any], Any]] = [
     (BOX, None),
     (BOX, np.zeros(4)),
     (BOX, np.zeros((1, 2))),  # numpy would broadcast it
-    (BOX, [[0.0, 0.0], [0.0, 0.0]]),
+    (BOX, [[0.0, 0.0], [0.0]]),
+    (BOX, "2.0"),
+    (BOX, np.zeros((2, 2), complex)),
+    (BOX, [["a", "b"], ["c", "d"]]),
     (spaces.Discrete(3), 3),
     (spaces.Discrete(3), -1),
     (spaces.Discrete(3, start=2), 1),
@@ -166,7 +152,13 @@ UNFIT: list[tuple[spaces.Space[Any], Any]] = [
     (spaces.Dict({"a": BOX}), (np.zeros((2, 2)),)),
     (spaces.Dict({"a": BOX}), {"a": None}),
     (spaces.Tuple((BOX, BOX)), (np.zeros((2, 2)),)),
-    (spaces.Tuple((BOX,)), [np.zeros((2, 2))]),
+    (spaces.Tuple((BOX,)), {"0": np.zeros((2, 2))}),
+    (spaces.Dict({"a": BOX}), [np.zeros((2, 2))]),
+    (spaces.MultiDiscrete([2, 3]), np.array([0, 3])),
+    (spaces.MultiDiscrete([2, 3]), np.array([0.5, 0])),
+    (spaces.MultiDiscrete([2, 3]), np.array([0])),
+    (spaces.MultiBinary(2), np.array([0, 2])),
+    (spaces.MultiBinary(2), np.array([0, -1])),
     (spaces.Box(0, 255, (4, 40, 50), np.uint8), np.zeros((40, 50, 4), np.uint8)),
     (spaces.Box(0, 255, (40, 50, 3), np.uint8), None),
 ]
@@ -174,8 +166,10 @@ UNFIT: list[tuple[spaces.Space[Any], Any]] = [
 
 @pytest.mark.parametrize(("space", "bad"), UNFIT)
 def test_an_observation_that_does_not_fit_is_an_error_and_never_broadcast(space: spaces.Space[Any], bad: Any) -> None:
-    with pytest.raises(ValueError, match="expected"):
+    with pytest.raises(ValueError, match="expected") as raised:
         observation_of(space, "X").encode(bad)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 200
 
 
 @pytest.mark.parametrize(

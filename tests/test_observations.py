@@ -1,0 +1,340 @@
+"""Observations: what is accepted as one, what is taken for an image, and what the networks see of it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium import spaces
+
+from baselines_ppo.banner import seen
+from baselines_ppo.common.actions import DiscreteAction
+from baselines_ppo.common.actor_critic import ActorCritic
+from baselines_ppo.common.agent import Agent
+from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.failures import DataError, UsageError
+from baselines_ppo.common.images import ImageObservation
+from baselines_ppo.common.networks import NetworkSettings
+from baselines_ppo.common.normalizer import moments_of
+from baselines_ppo.common.observation_json import observation_from_json
+from baselines_ppo.common.observations import BoxObservation, Observation, observation_of
+from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.rollout import Collector
+from baselines_ppo.common.vec_env import VecEnv
+from baselines_ppo.presets import configure
+from baselines_ppo.wiring import actor_critic_of
+
+CHOICE = DiscreteAction(2, 0)
+PAIR = spaces.Box(-9, 9, (2,), np.float32)
+CAMERA = spaces.Box(0, 255, (36, 40, 3), np.uint8)
+ROBOT = spaces.Dict({"at": spaces.Box(-np.inf, np.inf, (3,), np.float64), "eye": CAMERA, "mode": spaces.Discrete(2)})
+
+
+class Tensor:
+    """Numbers of another library, which numpy asks for theirs."""
+
+    def __init__(self, numbers: Any, moved: bool = False) -> None:
+        self.numbers, self.moved = numbers, moved
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.moved:
+            raise TypeError("can't convert a tensor on another device;\nuse .cpu() first")
+        return np.asarray(self.numbers, dtype)
+
+
+def policy_of(observation: Observation, clip: float | None = None, **values: Any) -> Policy:
+    network = actor_critic_of(configure("X", hidden_sizes=(8,), **values), observation, CHOICE)
+    return Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), clip)
+
+
+def bfloat16(numbers: list[float]) -> np.ndarray:
+    return tf.constant(numbers, tf.bfloat16).numpy()
+
+
+@pytest.mark.parametrize(
+    ("space", "given", "expected"),
+    [
+        (spaces.Box(-1, 1, (), np.float32), np.float64(0.25), [0.25]),
+        (spaces.Box(-1, 1, (), np.float32), 0.5, [0.5]),
+        (PAIR, [1, True], [1, 1]),
+        (PAIR, (0.5, np.float32(2)), [0.5, 2]),
+        (PAIR, Tensor([3.0, 4.0]), [3, 4]),
+        (PAIR, tf.constant([1.5, 2.5]), [1.5, 2.5]),
+        (PAIR, bfloat16([1.5, 2.5]), [1.5, 2.5]),
+        (spaces.Box(-9, 9, (2,), np.int32), [2.0, -9.0], [2, -9]),
+        (spaces.Box(0, 255, (2,), np.uint8), np.array([255, 0], np.int64), [255, 0]),
+        (spaces.Discrete(3, start=-1), Tensor(np.int32(1)), [0, 0, 1]),
+        (spaces.Discrete(2), np.bool_(True), [0, 1]),
+        (spaces.MultiBinary(3), [True, 0, 1.0], [1, 0, 1]),
+        (spaces.Tuple((PAIR, spaces.Discrete(2))), [[7.0, 8.0], 0], [7, 8, 1, 0]),
+        (spaces.Dict({"height": spaces.Box(0, 1, (), np.float64)}), {"height": np.float32(0.5)}, [0.5]),
+    ],
+)
+def test_what_is_unambiguous_is_accepted_exactly(space: spaces.Space[Any], given: Any, expected: list[float]) -> None:
+    assert observation_of(space, "X").encode(given).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("high", "a str, expected numbers of shape"),
+        (Tensor([1.0, 2.0], moved=True), "a tests.Tensor that numpy does not take (can't convert a tensor on another"),
+        ([[1.0], [2.0, 3.0]], "a list that numpy does not take"),
+        (np.array([None, 1.0]), "a numpy.ndarray of object items"),
+        (tf.zeros([3]), "a tensorflow.EagerTensor of shape (3,)"),
+        (np.zeros((400, 400)), "(400, 400), expected shape (2,)"),
+    ],
+    ids=str,
+)
+def test_what_is_not_is_named_in_one_short_line(given: Any, words: str) -> None:
+    agent = Agent(policy_of(observation_of(PAIR, "X")), "X", Path("agent"), {})
+    for act in (observation_of(PAIR, "X").encode, agent.act):
+        with pytest.raises((ValueError, DataError)) as raised:
+            act(given)
+        assert words in str(raised.value)
+        assert len(str(raised.value).splitlines()) == 1
+        assert len(str(raised.value)) < 200
+
+
+def test_an_agent_names_the_part_and_the_number_that_is_wrong_alone_and_in_a_batch() -> None:
+    space = spaces.Dict({"at": PAIR, "code": spaces.Box(0, 9, (2,), np.int64)})
+    agent = Agent(policy_of(observation_of(space, "X")), "X", Path("agent"), {})
+    assert agent.act({"at": [0, 0], "code": [0, 9]}).shape == ()
+    assert agent.act({"code": [[0, 9]] * 3, "at": np.zeros((3, 2))}).shape == (3,)
+    for lead in ((), (3,)):
+        codes = np.full((*lead, 2), 9)
+        codes[..., 1] = 10
+        with pytest.raises(DataError, match=r"is 10 at \[.*1\], expected whole numbers from 0 to 9, in its part code"):
+            agent.act({"at": np.zeros((*lead, 2)), "code": codes})
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(-1, 1, (0,)),
+        spaces.Box(0, 255, (36, 0, 3), np.uint8),
+        spaces.Dict({}),
+        spaces.Tuple(()),
+        spaces.Dict({"a": spaces.Box(-1, 1, (3, 0)), "b": spaces.Tuple(())}),
+    ],
+    ids=str,
+)
+def test_a_space_without_numbers_is_refused(space: spaces.Space[Any]) -> None:
+    with pytest.raises(UsageError, match=r"environment Empty-v0 has the observation space .* nothing to see"):
+        observation_of(space, "Empty-v0")
+
+
+BYTES, FLOATS = {"low": 0, "high": 255, "dtype": np.uint8}, {"low": 0.0, "high": 1.0, "dtype": np.float32}
+
+
+@pytest.mark.parametrize(
+    "kind", [BYTES, FLOATS, {**FLOATS, "dtype": np.float64}, {**BYTES, "dtype": np.float32}], ids=str
+)
+@pytest.mark.parametrize(
+    ("box", "rows", "shape", "channel"),
+    [
+        ((40, 50), 0, (40, 50, 1), lambda i: ()),
+        ((40, 50, 3), 0, (40, 50, 3), lambda i: (i,)),
+        ((4, 40, 50), 1, (40, 50, 4), lambda i: (i,)),
+        ((40, 50, 3, 2), 0, (40, 50, 6), lambda i: divmod(i, 2)),
+        ((2, 40, 50, 3), 1, (40, 50, 6), lambda i: divmod(i, 3)),
+        ((2, 3, 40, 50), 2, (40, 50, 6), lambda i: divmod(i, 3)),
+    ],
+)
+def test_images_of_all_usual_shapes_come_out_channels_last_with_every_pixel_in_its_place(
+    kind: dict[str, Any], box: tuple[int, ...], rows: int, shape: tuple[int, ...], channel: Any
+) -> None:
+    observation = observation_of(spaces.Box(shape=box, **kind), "X")
+    assert observation.shape == shape
+    for i in range(shape[2]):
+        place = [*channel(i)]
+        place[rows:rows] = [31, 45]
+        image = np.zeros(box, kind["dtype"])
+        image[tuple(place)] = kind["high"]
+        expected = np.zeros(shape)
+        expected[31, 45, i] = kind["high"]
+        np.testing.assert_array_equal(observation.encode(image), expected)
+        np.testing.assert_array_equal(observation.encode(np.stack([image, 0 * image]), (2,)), [expected, 0 * expected])
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(0, 10, (40, 40, 3), np.uint8),  # codes
+        spaces.Box(0, 255, (7, 7, 3), np.uint8),  # too small for convolutions
+        spaces.Box(0, 255, (128,), np.uint8),
+        spaces.Box(-1, 1, (64, 64, 3), np.float32),
+        spaces.Box(np.uint8(0), np.full((40, 40), 255) - np.eye(40, dtype=int), dtype=np.uint8),
+        spaces.Box(0, 1, (40, 40), np.int8),
+        spaces.Box(0, 255, (40, 40, 2, 2, 2), np.uint8),
+    ],
+    ids=str,
+)
+def test_everything_else_is_a_vector_with_statistics_unless_the_user_says_otherwise(space: spaces.Box) -> None:
+    assert observation_of(space, "X") == BoxObservation(space.shape, str(space.dtype))
+    policy = policy_of(observation_of(space, "X"))
+    space.seed(0)
+    samples = np.stack([policy.network.observation.encode(space.sample()) for _ in range(300)])
+    policy.observations.update(moments_of(samples))
+    np.testing.assert_allclose(policy.normalize(samples).std(axis=0), 1.0, rtol=1e-3)
+    if not 2 <= len(space.shape) <= 4:
+        with pytest.raises(UsageError, match=r"--observations image: environment X .* leave the flag out"):
+            observation_of(space, "X", "image")
+        return
+    image = policy_of(observation_of(space, "X", "image"))
+    assert not image.normalizes
+    bounds = np.stack([np.full(space.shape, space.low.min()), np.full(space.shape, space.high.max())])
+    encoded = image.network.observation.encode(bounds.astype(space.dtype).clip(space.low.min(), space.high.max()), (2,))
+    shown = image.normalize(encoded)
+    expected = (0.0, 255.0) if shown.dtype == np.uint8 else (0.0, 1.0)
+    assert (shown.min(), shown.max()) == expected
+
+
+def test_a_large_image_is_a_vector_where_the_user_says_so() -> None:
+    assert observation_of(CAMERA, "X", "vector") == BoxObservation((36, 40, 3), "uint8")
+    group = observation_of(ROBOT, "X", "vector")
+    assert policy_of(group).normalizes
+    assert not policy_of(group).sees_images
+
+
+def test_what_an_agent_took_an_image_for_it_takes_it_for() -> None:
+    """Agents of before this was a choice took all bytes of three dimensions for pixels, and no image in a Dict."""
+    codes = spaces.Box(0, 10, (3, 5, 7), np.uint8)
+    first = observation_from_json({"kind": "image", "image": [5, 7, 3], "channels_first": True, "dtype": "uint8"})
+    assert observation_of(codes, "X", first) == first == ImageObservation((3, 5, 7), 1)
+    assert observation_of(spaces.Box(0, 10, (3, 5, 8), np.uint8), "X", first) != first
+    policy = policy_of(first)
+    picture = np.arange(105, dtype=np.uint8).reshape(3, 5, 7)
+    assert policy.normalize(first.encode(picture)[None])[0, 4, 6].tolist() == [34, 69, 104]
+    before = {"kind": "group", "names": ["eye"], "parts": [{"kind": "box", "box": [36, 40, 3], "dtype": "uint8"}]}
+    stored = observation_from_json(before)
+    assert observation_of(spaces.Dict({"eye": CAMERA}), "X", stored) == stored
+    assert policy_of(stored).network.policy_network.name == "mlp"
+
+
+def test_a_clock_is_exact_until_its_mean_is_subtracted_in_training_and_in_acting() -> None:
+    """Seconds since 1970, each 0.125 later: float32 has steps of 128 there."""
+
+    class Clock(gymnasium.Env[np.ndarray, Any]):
+        observation_space = spaces.Box(0, np.inf, (1,), np.float64)
+        action_space = spaces.Discrete(2)
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+            super().reset(seed=seed)
+            self.now = 1_764_000_000.0
+            return np.array([self.now]), {}
+
+        def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+            self.now += 0.125
+            return np.array([self.now]), 0.0, False, False, {}
+
+    envs = VecEnv(SerialBackend(Clock, 1, "X"), range(1), 0, "X", rank=0)
+    policy = policy_of(envs.observation, 10.0)
+    envs.reset()
+    collector = Collector(envs, policy, None, seed=0, gamma=0.9)
+    rollout = collector.collect(0, 16)
+    policy.observations.update(moments_of(rollout.raw_observations[:, 0]))
+    again = collector.collect(1, 16)
+    times = [Fraction(1_764_000_000) + Fraction(k, 8) for k in range(32)]
+    mean = sum(times[:16], Fraction(0)) / 16
+    std = float(sum(((t - mean) ** 2 for t in times[:16]), Fraction(0)) / 16) ** 0.5
+    expected = np.array([float(t - mean) / std for t in times[16:]])
+    np.testing.assert_allclose(again.observations[:, 0, 0], expected, rtol=1e-6)
+    agent = Agent(policy, "X", Path("agent"), {})
+    for t, step in zip(times[16:], again.observations, strict=True):
+        encoded = agent._encoded([float(t)])
+        assert policy.normalize(encoded).tobytes() == step[0].tobytes()
+
+
+@pytest.mark.parametrize("network", ["cnn", "cnn_lstm", "mlp", "lstm"])
+def test_images_beside_numbers_are_seen_as_pixels_and_the_numbers_normalised(network: str) -> None:
+    """What the policy does depends on every part, in numpy as in TensorFlow."""
+    observation = observation_of(ROBOT, "X")
+    policy = policy_of(observation, 10.0, network=network, lstm_size=4)
+    ROBOT.seed(0)
+    shown = [ROBOT.sample() for _ in range(50)]
+    encoded = np.stack([observation.encode(one) for one in shown])
+    policy.observations.update(moments_of(policy.numbers(encoded)))
+    taken = policy.normalize(encoded)
+    assert taken.dtype == np.float32
+    places = np.stack([one["at"] for one in shown])
+    np.testing.assert_allclose(taken[:, :3], (places - places.mean(0)) / places.std(0), rtol=1e-4)
+    pixels = np.stack([one["eye"].ravel() for one in shown])
+    np.testing.assert_allclose(taken[:, 3:-2], pixels / 255, rtol=1e-6)
+    parameters = policy.network.layout.split(policy.parameters)
+    states = policy.initial_states(2)
+    from baselines_ppo.common.arrays import tensorflow_arrays
+
+    def act(x: np.ndarray) -> np.ndarray:
+        return policy.network.act(np, parameters, x, states)[0]
+
+    inside = policy.network.layout.split(tf.constant(policy.parameters))
+    in_tensorflow = policy.network.act(tensorflow_arrays(), inside, tf.constant(taken[:2]), tf.constant(states))[0]
+    np.testing.assert_allclose(act(taken[:2]), in_tensorflow, rtol=1e-3, atol=1e-5)
+    for column in (0, 3 + 20 * 40 * 3, observation.shape[0] - 1):
+        other = taken[:2].copy()
+        other[:, column] += 5.0
+        assert (act(other) != act(taken[:2])).any()
+
+
+def test_a_dict_of_nothing_but_an_image_acts_as_the_image_does() -> None:
+    alone, within = (policy_of(observation_of(space, "X")) for space in (CAMERA, spaces.Dict({"eye": CAMERA})))
+    assert alone.network.policy_network.name == within.network.policy_network.name == "cnn"
+    CAMERA.seed(0)
+    picture = CAMERA.sample()
+    acted = []
+    for policy, shown in ((alone, picture), (within, {"eye": picture})):
+        seen = policy.normalize(policy.network.observation.encode(shown))[None]
+        assert seen.dtype == np.uint8  # a quarter of the memory
+        acted.append(policy.network.act(np, policy.network.layout.split(policy.parameters), seen, np.zeros((1, 0)))[0])
+    np.testing.assert_array_equal(*acted)
+
+
+def test_bytes_and_floats_of_the_same_picture_are_the_same_to_a_network() -> None:
+    CAMERA.seed(0)
+    picture, floats = CAMERA.sample(), spaces.Box(0, 1, (36, 40, 3), np.float64)
+    acted = []
+    for space, shown in ((CAMERA, picture), (floats, picture / 255), (spaces.Box(0, 255, (36, 40, 3)), picture)):
+        policy = policy_of(observation_of(space, "X"), network="cnn")
+        seen = policy.normalize(policy.network.observation.encode(shown))[None]
+        acted.append(policy.network.act(np, policy.network.layout.split(policy.parameters), seen, np.zeros((1, 0)))[0])
+    np.testing.assert_allclose(acted[1], acted[0], rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(acted[2], acted[0], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("space", "network", "words"),
+    [
+        (spaces.Box(-1, 1, (376,), np.float64), "auto", "observation: 376 numbers, normalised"),
+        (spaces.Box(0, 10, (7, 7, 3), np.uint8), "auto", "observation: 7 x 7 x 3 = 147 whole numbers, normalised"),
+        (spaces.Box(0, 255, (4, 84, 84), np.uint8), "auto", "observation: image 84 x 84 x 4 (channels first), bytes"),
+        (
+            spaces.Box(0, 1, (64, 64), np.float32),
+            "mlp",
+            "observation: image 64 x 64 x 1 (from 64 x 64), float32 from 0 to 1, flattened for mlp",
+        ),
+        (ROBOT, "auto", "at: 3 numbers, normalised; eye: image 36 x 40 x 3, bytes; mode: one of 2 states"),
+        (
+            spaces.Tuple((spaces.Dict({"on": spaces.MultiBinary(4)}), spaces.MultiDiscrete([2, 3]))),
+            "auto",
+            "0.on: 4 zeros and ones; 1: 2 states, as 5 zeros and ones",
+        ),
+    ],
+    ids=str,
+)
+def test_the_banner_says_what_is_taken_for_what(space: spaces.Space[Any], network: str, words: str) -> None:
+    assert seen(policy_of(observation_of(space, "X"), network=network).network, normalized=True) == words
+
+
+def test_a_network_for_images_refuses_what_is_too_small_or_none_by_name() -> None:
+    small = observation_of(spaces.Dict({"eye": spaces.Box(0, 9, (7, 7, 3), np.uint8)}), "X", "image")
+    for observation in (small, observation_of(PAIR, "X"), observation_of(spaces.Dict({"at": PAIR}), "X")):
+        with pytest.raises(UsageError, match="network cnn takes images of at least 36 x 36"):
+            policy_of(observation, network="cnn")
+    settings = NetworkSettings("mlp", (4,), "tanh", 0)
+    assert ActorCritic(small, CHOICE, settings, None).layout.size > 0
