@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium
 
-from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
+from baselines_ppo.common.failures import ModuleNotNamed, UsageError, nearest, short
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
@@ -164,10 +164,10 @@ def check_stored_id(env_id: str) -> str:
     """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
 
     Raises:
-      LoadError: it names a module, and importing a module runs code.
+      ModuleNotNamed: it names a module, and importing a module runs code.
     """
     if PLAIN_ID.fullmatch(env_id) is None:
-        raise LoadError(
+        raise ModuleNotNamed(
             f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
         )
     return env_id
@@ -177,12 +177,12 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
     """Return wrappers that were read from a file, if they are all Gymnasium's own.
 
     Raises:
-      LoadError: one names another module, and importing a module runs code.
+      ModuleNotNamed: one names another module, and importing a module runs code.
     """
     for name in wrappers:
         if SAFE_WRAPPER.fullmatch(name) is None:
             trust = f"if you trust it, add --wrapper {short(','.join(wrappers))}"
-            raise LoadError(f"its wrapper {short(name)} is not Gymnasium's; {trust}")
+            raise ModuleNotNamed(f"its wrapper {short(name)} is not Gymnasium's; {trust}")
     return tuple(wrappers)
 
 

@@ -20,7 +20,7 @@ from baselines_ppo.common.envs import (
     make_environment,
     registered,
 )
-from baselines_ppo.common.failures import LoadError, short
+from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
 from baselines_ppo.start import HARMLESS
@@ -31,6 +31,31 @@ ACTED_ON = ("env", "wrapper", "policy", "clip_observations")  # of a manifest
 TRAINING = ("config", "total_steps", "seconds", "lineage", "platform")  # likewise, kept for the card
 WIDTH, HEIGHT, QUALITY = 480, 360, 85  # of pictures
 SHOWN_STEPS = 100  # into an episode, at most, that the picture shows
+
+
+class Named(NamedTuple):
+    """What the command line names, and a file may not: an agent's own environment and wrappers of a module."""
+
+    env: str | None = None
+    wrapper: tuple[str, ...] | None = None
+
+    def own(self, env_id: str, wrappers: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+        """Return an agent's environment and wrappers, as a file has them, with the module that the command line names.
+
+        Raises:
+          ModuleNotNamed: they are of a module that it does not name.
+          UsageError: it names others.
+        """
+        if self.env is not None and _bare(self.env) != _bare(env_id):
+            raise UsageError(f"--env is {self.env}, but the agent was trained on {short(env_id)}, and has a card of it")
+        if self.wrapper is not None and self.wrapper != wrappers:
+            trained = short(",".join(wrappers)) or "none"
+            raise UsageError(f"--wrapper is {','.join(self.wrapper)}, but the agent was trained with {trained}")
+        stored = check_stored_id(env_id) if self.env is None else self.env
+        return stored, check_stored_wrappers(wrappers) if self.wrapper is None else wrappers
+
+
+NOTHING = Named()
 
 
 class Training(NamedTuple):
@@ -45,50 +70,58 @@ class Training(NamedTuple):
     versions: dict[str, str | None]
 
 
-def agent_files(found: Checkpoint) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def agent_files(found: Checkpoint, named: Named = NOTHING) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return manifest and arrays of the agent in a checkpoint, without what only its training needs.
 
     Raises:
-      LoadError: it is not a checkpoint of a training.
+      LoadError: it is not a checkpoint of a training, or see `Named.own`.
     """
     manifest, arrays = found.manifest, found.arrays
     if missing := [name for name in (*ACTED_ON, *TRAINING) if name not in manifest]:
         raise LoadError(f"{found.path} is not a checkpoint of a training: no {', '.join(missing)}")
     kept = {name: x for name, x in arrays.items() if name == "parameters" or name.startswith(STATISTICS)}
+    env_id, _ = named.own(str(manifest["env"]), tuple(map(str, manifest["wrapper"])))
     training = {name: manifest[name] for name in TRAINING}
-    return {"kind": "agent", **{name: manifest[name] for name in ACTED_ON}, "training": training}, kept
+    training["config"] = {
+        **training["config"],
+        "env": env_id,
+    }  # which a run from Python may have had without its module
+    acted_on = {**{name: manifest[name] for name in ACTED_ON}, "env": env_id}
+    return {"kind": "agent", **acted_on, "training": training}, kept
 
 
-def training_of(agent: Checkpoint) -> Training:
+def training_of(agent: Checkpoint, named: Named = NOTHING) -> Training:
     """Return how an agent was trained, as its own manifest says.
 
     Raises:
-      LoadError: it does not say so, or not of the environment that it is for.
+      LoadError: it does not say so, or not of the environment that it is for; or see `Named.own`.
     """
     try:
         facts, manifest = agent.manifest["training"], agent.manifest
         config = from_json(facts["config"])
         if (config.env, config.wrapper) != (manifest["env"], tuple(manifest["wrapper"])):
             raise ValueError(f"it is for {manifest['env']}, but was trained on {config.env}")
-        check_stored_id(config.env)
-        check_stored_wrappers(config.wrapper)
         ranks = tuple(int(stretch["ranks"]) for stretch in facts["lineage"])
         command = command_of(config, max(ranks))
         exact = all(stretch["exact"] is True for stretch in facts["lineage"])
         steps, seconds = int(facts["total_steps"]), float(facts["seconds"])
-        return Training(config, command, ranks, steps, exact, seconds, facts["platform"])
+        training = Training(config, command, ranks, steps, exact, seconds, facts["platform"])
     except Exception as error:  # a file from a stranger may be wrong in any way
         raise LoadError(f"{agent.path} does not say how it was trained: {short(error)}") from None
+    named.own(config.env, config.wrapper)
+    return training
 
 
-def card_of(agent: Checkpoint, episodes: int, seed: int, deterministic: Score, stochastic: Score) -> Card:
+def card_of(
+    agent: Checkpoint, episodes: int, seed: int, deterministic: Score, stochastic: Score, named: Named = NOTHING
+) -> Card:
     """Return the card of an agent in its folder, from its own files and these scores.
 
     Raises:
-      LoadError: its manifest does not say how it was trained.
+      LoadError: its manifest does not say how it was trained; or see `Named.own`.
       UsageError: its environment is not installed.
     """
-    training = training_of(agent)
+    training = training_of(agent, named)
     config = training.config
     with explained(config.env):
         threshold = gymnasium.spec(registered(config.env)).reward_threshold
@@ -163,9 +196,13 @@ def picture_of(agent: Agent, env_id: str, wrappers: tuple[str, ...]) -> bytes:
     return data.getvalue()
 
 
+def _bare(env_id: str) -> str:
+    return env_id.rpartition(":")[2]
+
+
 def _preset_name(config: TrainConfig) -> str | None:
     """Return the name of the preset that the environment has, None if it has none."""
-    name = config.env.rpartition(":")[2]
+    name = _bare(config.env)
     return name if name in PRESETS[config.alg] or preset_of(name, config.alg) is ATARI else None
 
 

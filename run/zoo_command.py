@@ -15,7 +15,8 @@ ACTIONS = {
     "show": "one in full: how it was trained, what it scores, its learning curve",
     "score": "measure an agent again and write its card anew",
     "verify": "check files and scores against the cards; exit code 65 if a score is lower than chance explains",
-    "add": "make a pretrained agent of a run's newest checkpoint",
+    "add": "make a pretrained agent of a run's best checkpoint",
+    "remove": "delete a pretrained agent",
     "table": "all of them as a Markdown table",
 }
 
@@ -42,7 +43,12 @@ def zoo_command(words: list[str]) -> int:
         return world().on_root(lambda: printing[action](**options))
     from baselines_ppo.run import zoo
 
-    measuring: dict[str, Callable[..., int]] = {"score": zoo.score, "verify": zoo.verify, "add": zoo.add}
+    measuring: dict[str, Callable[..., int]] = {
+        "score": zoo.score,
+        "verify": zoo.verify,
+        "add": zoo.add,
+        "remove": zoo.remove,
+    }
     return measuring[action](**options)
 
 
@@ -66,16 +72,25 @@ def parser(action: str) -> Parser:
         add("name", metavar="NAME", help="an agent's, or its folder")
     elif action == "verify":
         add("names", metavar="NAME", nargs="*", help="agents' or their folders; default: all pretrained ones")
+    elif action == "remove":
+        add("name", metavar="NAME", help="of the agent")
     elif action == "add":
-        add("run", metavar="RUN", help="run folder or checkpoint")
+        add("run", metavar="RUN", help="run folder: its best checkpoint; RUN:last: its newest; or a single checkpoint")
         add("--name", help="of the agent; default: its environment's")
         add("--replace", action="store_true", help="put it in the place of one of the same name")
     if action in ("score", "verify", "add"):
+        add("--env", metavar="ID", help="the agent's own, where it is of a module: module:id")
+        add("--wrapper", type=_listed, help="the agent's own, where they are of a module: module:Class")
+        add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
         episodes = 20 if action == "verify" else 100
         add("--episodes", type=_at_least(1), default=episodes, help=f"in each action mode; default {episodes}")
     if action in ("score", "add"):
         add("--seed", type=_at_least(0), default=0, help="of the episodes; default 0")
     return result
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
 
 
 def _at_least(least: int) -> Callable[[str], int]:
