@@ -19,7 +19,7 @@ import numpy as np
 from baselines_ppo.common import npz
 from baselines_ppo.common.failures import LoadError, WriteError, short
 from baselines_ppo.common.files import open_bytes
-from baselines_ppo.common.pretrained import locate
+from baselines_ppo.common.pretrained import BEST, LAST, located
 
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
@@ -69,7 +69,7 @@ def put(new: Path, final: Path) -> None:
       OSError: it cannot be done.
     """
     if final.exists():
-        _remove(final)
+        delete(final)
     new.rename(final)
     _sync_folder(final.parent)
 
@@ -91,21 +91,30 @@ def load(path: Path) -> Checkpoint:
         raise LoadError(f"{path}: {ARRAYS} cannot be read: {short(error)}") from None
 
 
-def find(typed: str | Path) -> tuple[Checkpoint, list[str]]:
-    """Return the newest valid checkpoint at what a user typed, and why newer ones were skipped.
+def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
+    """Return the valid checkpoint at what a user typed, and why others that were meant first were skipped.
 
     Args:
-      typed: a run folder, its checkpoints folder, a single checkpoint or agent folder, or a pretrained agent's name.
+      typed: a run folder, its checkpoints folder, a single checkpoint or agent folder, or a pretrained agent's name;
+        RUN:best is the checkpoint of a run with the best mean return, RUN:last the newest.
+      unsaid: which one is meant where the user does not say.
 
     Raises:
       LoadError: there is none.
     """
-    path = locate(typed)
+    path, choice = located(typed)
     if (path / MANIFEST).exists() or path.name.startswith("ckpt-"):
+        if choice is not None:
+            raise LoadError(f"{path} is a single checkpoint or agent; leave :{choice} out, which is of a run's")
         return load(path), []
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    skipped: list[str] = []
-    for candidate in sorted(folder.glob(NAMES), reverse=True):
+    candidates, skipped = sorted(folder.glob(NAMES), reverse=True), list[str]()
+    if (choice or unsaid) == BEST and candidates:
+        returns = _mean_returns(candidates, skipped)
+        candidates = sorted(returns, key=lambda candidate: (-returns[candidate], candidate))
+        if not candidates and not skipped:
+            raise LoadError(f"no checkpoint in {path} has a mean return, as no episode had ended; take {path}:{LAST}")
+    for candidate in candidates:
         try:
             return load(candidate), skipped
         except LoadError as error:
@@ -117,18 +126,25 @@ def find(typed: str | Path) -> tuple[Checkpoint, list[str]]:
 def retain(folder: Path) -> None:
     """Delete all checkpoints but the last three and the one with the best mean return."""
     kept = sorted(folder.glob(NAMES))
-    returns: dict[Path, float] = {}
-    for path in kept:
-        try:
-            value = _read_manifest(path).get("mean_return")
-        except LoadError:
-            continue
-        if isinstance(value, int | float):
-            returns[path] = value
+    returns = _mean_returns(kept, [])
     best = max(returns, key=lambda path: returns[path]) if returns else None
     for path in kept[:-KEEP_LAST]:
         if path != best:
-            _remove(path)
+            delete(path)
+
+
+def _mean_returns(paths: list[Path], skipped: list[str]) -> dict[Path, float]:
+    """Return the mean returns of those that have one; adds to `skipped` why others cannot be read."""
+    returns: dict[Path, float] = {}
+    for path in paths:
+        try:
+            value = _read_manifest(path).get("mean_return")
+        except LoadError as error:
+            skipped.append(str(error))
+            continue
+        if isinstance(value, int | float):
+            returns[path] = value
+    return returns
 
 
 def set_aside(folder: Path, after: int) -> None:
@@ -146,8 +162,8 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _remove(path: Path) -> None:
-    """Delete a checkpoint; by a rename first, so that half of one is never taken for whole."""
+def delete(path: Path) -> None:
+    """Delete a checkpoint or an agent; by a rename first, so that half of one is never taken for whole."""
     doomed = path.with_name(f".del-{path.name}-{os.getpid()}")
     path.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)

@@ -8,16 +8,26 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import gymnasium
 
-from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
+from baselines_ppo.common.failures import LoadError, ModuleNotNamed, UsageError, nearest, short
 from baselines_ppo.common.keywords import keywords_of, names_a_file, wrapper_of
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
+
+
+class EnvironmentSpec(NamedTuple):
+    """Which environment is made, and how."""
+
+    env_id: str
+    wrappers: tuple[str, ...] = ()  # module:Class or module:Class(key=value), the innermost first
+    keywords: Mapping[str, Any] = MappingProxyType({})
+
 
 PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 OWN_ID = re.compile(r"Robo[A-Z]\w*-v\d+")  # of the environments in baselines_ppo.zoo
@@ -181,10 +191,10 @@ def check_stored_id(env_id: str) -> str:
     """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
 
     Raises:
-      LoadError: it names a module, and importing a module runs code.
+      ModuleNotNamed: it names a module, and importing a module runs code.
     """
     if PLAIN_ID.fullmatch(env_id) is None:
-        raise LoadError(
+        raise ModuleNotNamed(
             f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
         )
     return env_id
@@ -194,12 +204,12 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
     """Return wrappers that were read from a file, if they are all Gymnasium's own.
 
     Raises:
-      LoadError: one names another module, and importing a module runs code.
+      ModuleNotNamed: one names another module, and importing a module runs code.
     """
     for name in wrappers:
         if not is_safe_wrapper(name):
             trust = f"if you trust it, add --wrapper {shlex.quote(short(','.join(wrappers)))}"
-            raise LoadError(f"its wrapper {short(name)} is not Gymnasium's, or may lead to a file; {trust}")
+            raise ModuleNotNamed(f"its wrapper {short(name)} is not Gymnasium's, or may lead to a file; {trust}")
     return tuple(wrappers)
 
 
@@ -216,7 +226,8 @@ def check_stored_keywords(text: str) -> dict[str, Any]:
     """Return keyword arguments of an environment that were read from a file, if none may lead to another file.
 
     Raises:
-      LoadError: one may, or it is no JSON.
+      ModuleNotNamed: one may.
+      LoadError: it is no JSON.
     """
     try:
         keywords = keywords_of(text)
@@ -224,7 +235,7 @@ def check_stored_keywords(text: str) -> dict[str, Any]:
         raise LoadError(f"its arguments cannot be read: {error}") from None
     if names_a_file(keywords):
         trust = f"if you trust it, add --env-kwargs {shlex.quote(short(text))}"
-        raise LoadError(f"its environment's arguments may lead to a file; {trust}")
+        raise ModuleNotNamed(f"its environment's arguments may lead to a file; {trust}")
     return keywords
 
 

@@ -36,6 +36,10 @@ class LoadError(Failure):
     exit_code = 66
 
 
+class ModuleNotNamed(LoadError):
+    """A file names a module, whose import would run code, and the command line does not."""
+
+
 class WriteError(Failure):
     """A folder or file cannot be written."""
 

@@ -1,4 +1,4 @@
-"""The agents that come with the package, and what a user means by naming one."""
+"""What a user means by naming an agent: a path, one that comes with the package, one checkpoint of a run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from baselines_ppo.common.failures import LoadError, nearest, short
 
 PREFIX = "zoo:"
+CHOICES = BEST, LAST = ("best", "last")  # of a run's checkpoints, behind a colon
 AGENTS = Path(__file__).parent.parent / "zoo" / "agents"
 
 
@@ -23,16 +24,40 @@ def locate(typed: str | Path) -> Path:
     Raises:
       LoadError: there is neither.
     """
-    name, known = str(typed).removeprefix(PREFIX), names()
+    return located(typed)[0]
+
+
+def located(typed: str | Path) -> tuple[Path, str | None]:
+    """Return the path that a user means, and which checkpoint of the run there: `RUN:best`, `RUN:last` or none said.
+
+    A path that exists with such an ending is meant itself.
+
+    Raises:
+      LoadError: see `locate`.
+    """
+    found = _existing(typed)
+    base, _, choice = str(typed).rpartition(":")
+    if found is None and base and choice in CHOICES:
+        return _existing(base) or _pretrained(base), choice
+    return found or _pretrained(typed), None
+
+
+def _existing(typed: str | Path) -> Path | None:
+    """Return a path that exists, None for what is none."""
+    if str(typed).startswith(PREFIX):
+        return None
     try:
         path = Path(typed).expanduser()
-        if not str(typed).startswith(PREFIX) and path.exists():
-            return path
+        return path if path.exists() else None
     except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, forbidden, with a zero in it
         raise LoadError(f"{short(typed)}: {short(error)}") from None
+
+
+def _pretrained(typed: str | Path) -> Path:
+    name, known = str(typed).removeprefix(PREFIX), names()
     for meant in (name, f"Robo{name}"):
         if meant in known:
             return AGENTS / meant
     if str(typed).startswith(PREFIX):
         raise LoadError(f"no pretrained agent {short(name)}{nearest(name, known)}; there are: {', '.join(known)}")
-    raise LoadError(f"{short(path)} does not exist{nearest(name, known)}")
+    raise LoadError(f"{short(Path(typed).expanduser())} does not exist{nearest(name, known)}")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.keywords import canonical_wrapper, split_list
 from baselines_ppo.common.launcher import launched_rank
 from baselines_ppo.common.mpi import world
 from baselines_ppo.run.parser import Parser
@@ -15,7 +16,8 @@ ACTIONS = {
     "show": "one in full: how it was trained, what it scores, its learning curve",
     "score": "measure an agent again and write its card anew",
     "verify": "check files and scores against the cards; exit code 65 if a score is lower than chance explains",
-    "add": "make a pretrained agent of a run's newest checkpoint",
+    "add": "make a pretrained agent of a run's best checkpoint",
+    "remove": "delete a pretrained agent",
     "table": "all of them as a Markdown table",
 }
 
@@ -40,9 +42,21 @@ def zoo_command(words: list[str]) -> int:
 
         printing: dict[str, Callable[..., int]] = {"list": cards.list_agents, "show": cards.show, "table": cards.table}
         return world().on_root(lambda: printing[action](**options))
+    from baselines_ppo.common.networks import find_network
     from baselines_ppo.run import zoo
+    from baselines_ppo.run.export import Named
 
-    measuring: dict[str, Callable[..., int]] = {"score": zoo.score, "verify": zoo.verify, "add": zoo.add}
+    if "network" in options:
+        network = options.pop("network")
+        if network is not None:
+            find_network(network)
+        options["named"] = Named(options.pop("env"), options.pop("wrapper"), options.pop("env_kwargs"))
+    measuring: dict[str, Callable[..., int]] = {
+        "score": zoo.score,
+        "verify": zoo.verify,
+        "add": zoo.add,
+        "remove": zoo.remove,
+    }
     return measuring[action](**options)
 
 
@@ -66,16 +80,26 @@ def parser(action: str) -> Parser:
         add("name", metavar="NAME", help="an agent's, or its folder")
     elif action == "verify":
         add("names", metavar="NAME", nargs="*", help="agents' or their folders; default: all pretrained ones")
+    elif action == "remove":
+        add("name", metavar="NAME", help="of the agent")
     elif action == "add":
-        add("run", metavar="RUN", help="run folder or checkpoint")
+        add("run", metavar="RUN", help="run folder: its best checkpoint; RUN:last: its newest; or a single checkpoint")
         add("--name", help="of the agent; default: its environment's")
         add("--replace", action="store_true", help="put it in the place of one of the same name")
     if action in ("score", "verify", "add"):
+        add("--env", metavar="ID", help="the agent's own, where it is of a module: module:id")
+        add("--env-kwargs", metavar="JSON", help="the agent's own, where they may lead to a file")
+        add("--wrapper", type=_listed, help="the agent's own, where they are of a module: module:Class")
+        add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
         episodes = 20 if action == "verify" else 100
         add("--episodes", type=_at_least(1), default=episodes, help=f"in each action mode; default {episodes}")
     if action in ("score", "add"):
         add("--seed", type=_at_least(0), default=0, help="of the episodes; default 0")
     return result
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(map(canonical_wrapper, split_list(text)))
 
 
 def _at_least(least: int) -> Callable[[str], int]:

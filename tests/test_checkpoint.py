@@ -95,6 +95,57 @@ def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
     assert [path.name for path in sorted(tmp_path.iterdir())] == [f"ckpt-{k:08d}" for k in (2, 4, 5, 6)]
 
 
+def run_of(folder: Path, *returns: float | None) -> Path:
+    """Return a run folder whose checkpoints have these mean returns."""
+    for iteration, mean_return in enumerate(returns, 1):
+        save(folder / "checkpoints", iteration, mean_return=mean_return)
+    return folder
+
+
+def number(typed: str | Path) -> int:
+    return int(checkpoint.find(typed)[0].manifest["iteration"])
+
+
+def test_the_best_and_the_last_checkpoint_of_a_run_go_by_name(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", None, 3.0, 9.0, -1.0, 9.0, 4.0)
+    assert [number(f"{run}{ending}") for ending in (":best", ":last", "")] == [3, 6, 6]
+    assert number(f"{run}/checkpoints:best") == 3
+    checkpoint.retain(run / "checkpoints")  # keeps the best
+    assert number(f"{run}:best") == 3
+
+
+def test_the_next_best_stands_for_one_that_is_damaged_which_is_said(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", 3.0, 9.0, 5.0, 1.0)
+    for damage in (truncate, empty):
+        damage(run / "checkpoints" / "ckpt-00000002")
+        found, skipped = checkpoint.find(f"{run}:best")
+        assert found.manifest["iteration"] == 3
+        assert len(skipped) == 1
+        assert "ckpt-00000002" in skipped[0]
+
+
+def test_a_path_that_ends_like_a_name_is_meant_itself(tmp_path: Path) -> None:
+    run_of(tmp_path / "run", 9.0, 1.0)
+    run_of(tmp_path / "run:best", 1.0, 2.0, 0.0)
+    assert number(tmp_path / "run:best") == 3
+    assert number(f"{tmp_path}/run:best:best") == 2
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        (":best", "has a mean return, as no episode had ended; take .*:last"),
+        (":bets", "run:bets does not exist"),
+        ("/checkpoints/ckpt-00000001:best", "is a single checkpoint or agent; leave :best out"),
+        ("/nothing:last", "run/nothing does not exist"),
+    ],
+)
+def test_what_has_no_best_is_refused(ending: str, message: str, tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", None, None)
+    with pytest.raises(LoadError, match=message):
+        checkpoint.find(f"{run}{ending}")
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, 1)
 
