@@ -103,7 +103,7 @@ def _runnable(text: str) -> tuple[list[str], frozenset[str]]:
         inner = own.index("--") + 1
         return [*before, "launch", "-n", "2", "--", *_short(own[inner:])], frozenset({"launch"})
     if own and own[0] in OTHERS:
-        return [*before, *_brief(own)], frozenset({own[0], *({_ending(own)} - {""})})
+        return [*before, *_brief(own)], frozenset({own[0], Path(_value(own, "--out", "")).suffix or own[0]})
     short = _short(own)
     shown = {
         _value(short, "--alg", "ppo2"),
@@ -135,11 +135,6 @@ def _brief(words: list[str]) -> list[str]:
         return ["bench", "--help"]
     agents = {"race": {"run": "zoo:RoboAnt-v1"}}.get(words[0], {})  # who races must walk
     return [agents.get(word, word) for word in words if word != "..."] + more.get(words[0], [])
-
-
-def _ending(words: list[str]) -> set[str]:
-    """Return the kind of file that is written."""
-    return {Path(_value(words, "--out", "")).suffix}
 
 
 def _value(words: list[str], flag: str, default: str) -> str:
