@@ -143,5 +143,5 @@ def _value(words: list[str], flag: str, default: str) -> str:
 
 def _package(env: str) -> str:
     """Return where environments of an id come from."""
-    places = {"ALE/": "ale_py", "Robo": "zoo", "LunarLander": "box2d", "CartPole": "", "": ""}
+    places = {"ALE/": "ale_py", "Robo": "robots", "LunarLander": "box2d", "CartPole": "", "": ""}
     return next((name for start, name in places.items() if start and env.startswith(start)), env.rpartition(":")[0])

@@ -144,5 +144,5 @@ def test_every_command_and_algorithm_is_shown() -> None:
     commands = readme.commands()
     assert {command.name for command in commands} >= {*cli.COMMANDS}
     kinds = {kind for command in commands for kind in command.kinds}
-    assert kinds >= {*TEXTBOOK, "mpirun", "ale_py", "zoo", "box2d", "--resume", "--load-path", "launch"}
+    assert kinds >= {*TEXTBOOK, "mpirun", "ale_py", "robots", "box2d", "--resume", "--load-path", "launch"}
     assert len(readme.python_blocks()) >= 4
