@@ -8,15 +8,19 @@ BIN    := .venv/bin
 train: .venv/installed
 	$(BIN)/mpirun -np 2 $(BIN)/python -m baselines_ppo.run --env Humanoid-v4 --num-timesteps 110000
 
-test: .venv/installed check
+test: .venv/tested check
 	$(BIN)/python -m pytest
 
-check: .venv/installed
+check: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --editable '.[mpich]'
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/pip install --editable '.[test]'
 	touch $@

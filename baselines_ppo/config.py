@@ -7,7 +7,7 @@ from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from baselines_ppo.common.failures import UsageError, nearest, short
-from baselines_ppo.common.keywords import canonical_keywords, canonical_wrapper
+from baselines_ppo.common.keywords import one_spelling
 from baselines_ppo.fields import check, option
 
 
@@ -220,7 +220,7 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     for name, value in values.items():
         if name not in sections:
             raise UsageError(f"unknown field {name} of {config.alg}{nearest(name, sections)}")
-        changes.setdefault(sections[name], {})[name] = _one_spelling(name, value)
+        changes.setdefault(sections[name], {})[name] = one_spelling(name, value)
     parts = {
         section: replace(config.sections()[section], **change)
         for section, change in changes.items()
@@ -230,15 +230,6 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     for section, item, value in all_fields(changed):
         check(item, field_type(changed, section, item), value)
     return changed
-
-
-def _one_spelling(name: str, value: Any) -> Any:
-    """Return the value as it is compared at a resume, where what means the same is the same."""
-    if name == "env_kwargs":
-        return canonical_keywords(value)
-    if name == "wrapper" and isinstance(value, tuple) and all(isinstance(part, str) for part in value):
-        return tuple(map(canonical_wrapper, value))
-    return value
 
 
 def resolve(config: TrainConfig, ranks: int) -> TrainConfig:

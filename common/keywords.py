@@ -19,6 +19,19 @@ OPENING, CLOSING, QUOTES = "([{", ")]}", "'\""
 WORD, OF_A_FILE = re.compile(r"[\w +-]*"), re.compile(r"file|path|dir|folder|xml|url|model|asset|save", re.IGNORECASE)
 
 
+def one_spelling(field: str, value: Any) -> Any:
+    """Return the value of a configuration's field as it is compared at a resume: what means the same is the same.
+
+    Raises:
+      UsageError: see `canonical_keywords` and `wrapper_of`.
+    """
+    if field == "env_kwargs":
+        return canonical_keywords(value)
+    if field == "wrapper" and isinstance(value, tuple) and all(isinstance(part, str) for part in value):
+        return tuple(map(canonical_wrapper, value))
+    return value
+
+
 def canonical_keywords(given: object) -> object:
     """Return keyword arguments, a mapping or JSON, as canonical JSON; '' for none, what is neither as it is.
 

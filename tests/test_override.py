@@ -135,6 +135,17 @@ def test_an_override_is_in_force(change: Change, base: Callable[[str], Path], tm
     assert {**stored, **stored["algorithm"]}[change.field] == change.value  # which the next resume takes as given
 
 
+def test_a_step_size_that_had_moved_begins_where_it_is_put(base: Callable[[str], Path], tmp_path: Path) -> None:
+    """ppo_kl's factor, which a tiny run does not move, counts as long as the step size is not changed."""
+    found = checkpoint.load(base("ppo_kl") / "checkpoints" / f"ckpt-{MIDDLE:08d}")
+    moved = {**found.arrays, "learning_rate_factor": np.array(3.0)}
+    checkpoint.save(tmp_path / "moved" / "checkpoints", found.path.name, found.manifest, moved)
+    kept = resumed(tmp_path / "moved", tmp_path / "kept")
+    put = resumed(tmp_path / "moved", tmp_path / "put", "--learning-rate", 2e-5, "--override", "learning-rate")
+    assert float(figures(kept)[0]["learning_rate"]) == pytest.approx(3 * 9e-4 / 2)
+    assert float(figures(put)[0]["learning_rate"]) == pytest.approx(2e-5 / 2)
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_without_another_value_an_override_changes_no_bit(
     name: str, base: Callable[[str], Path], tmp_path: Path

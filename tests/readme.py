@@ -1,0 +1,147 @@
+"""What README tells its readers to type, in a form that can be run in an empty folder, and is short."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = ["python", "-m", "baselines_ppo.run"]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`]+)`")
+PROGRAMS = ("python", "mpirun", "make", "pip", "source", "apt")
+OTHERS = ("evaluate", "play", "record", "race", "steer", "bench", "launch", "doctor", "zoo")
+
+# A training is shortened by these flags after its own, where the last one counts; networks and environments stay.
+SHORT = ["--num-timesteps", "1", "--num-envs", "2", "--num-steps", "32", "--num-epochs", "1"]
+SHORTER = {
+    "ppo1": ["--num-minibatches", "2"],
+    "ppo2": ["--num-minibatches", "2"],
+    "trpo": ["--num-minibatches", "2"],
+    "ppo_kl": ["--num-episodes", "none", "--hidden-sizes", "8", "--value-epochs", "1"],
+}
+MOST_RANKS = 2
+# What a reader is to put something else for, or does not have.
+PLACES = {"ID": "CartPole-v1", "RUN": "run", "AGENT": "zoo:CartPole-v1", "NAME": "trpo", "FILE": "film.gif"}
+OWN_RUN = re.compile(r"runs/(?P<env>[^/]+)/\S+")  # some run of the reader's: the pretrained agent of its environment
+
+
+class Command(NamedTuple):
+    """One line of README."""
+
+    text: str  # as README has it
+    words: list[str]  # as it is run here
+    kinds: frozenset[str]  # what it shows to work: a command, an algorithm, environments of some package
+
+    @property
+    def name(self) -> str:
+        """Which of our commands it is; its first word if it is none."""
+        after = self.words[self.words.index(RUN[-1]) + 1 :] if RUN[-1] in self.words else self.words
+        return after[0] if RUN[-1] not in self.words or after[0] in OTHERS else "train"
+
+
+def python_blocks() -> list[str]:
+    """Return the blocks of Python, a training in them shortened to one iteration on two ranks."""
+    blocks = [text for language, text in BLOCK.findall(_text()) if language == "python"]
+    short = [re.sub(r"num_timesteps=[\d_]+", "num_timesteps=1", block) for block in blocks]
+    return [re.sub(r"\branks=\d+", f"ranks={MOST_RANKS}", block) for block in short]
+
+
+def scripts() -> list[str]:
+    """Return the scripts of a cluster, which are read but not run."""
+    return [text for language, text in BLOCK.findall(_text()) if language == "bash"]
+
+
+def commands() -> list[Command]:
+    """Return all commands, of blocks, tables and sentences, each once."""
+    typed = list(dict.fromkeys((*_lines(), *_inline())))
+    return [Command(text, *_runnable(text)) for text in typed]
+
+
+def flags() -> set[str]:
+    """Return every flag that README names."""
+    code = [*_lines(), *SPAN.findall(BLOCK.sub("", _text()))]
+    return {word.split("=")[0] for text in code for word in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)}
+
+
+def _text() -> str:
+    return (ROOT / "README.md").read_text()
+
+
+def _lines() -> Iterator[str]:
+    """Yield the lines of blocks that begin with a program."""
+    for language, text in BLOCK.findall(_text()):
+        for line in text.splitlines() if language == "" and text.startswith(PROGRAMS) else ():
+            yield " ".join(shlex.quote(word) for word in shlex.split(line, comments=True))
+
+
+def _inline() -> Iterator[str]:
+    """Yield what begins with our command or with its dots, and flags that name an environment or algorithm."""
+    for span in SPAN.findall(BLOCK.sub("", _text())):
+        text = " ".join(span.split())
+        if text.startswith((" ".join(RUN), "mpirun ", "... --")):
+            yield text
+        elif text.startswith(("--env ", "--alg ")) and "--help" not in text:
+            yield f"... {text}"
+
+
+def _runnable(text: str) -> tuple[list[str], frozenset[str]]:
+    """Return the words that are run, and what they show to work."""
+    words = [PLACES.get(word, OWN_RUN.sub(r"zoo:\g<env>", word)) for word in shlex.split(text)]
+    words = [*RUN, *words[1:]] if words[0] == "..." else words
+    if RUN[-1] not in words or "-f" in words or "--hosts" in words:
+        return words, frozenset()
+    if "-np" in words:
+        at = words.index("-np") + 1
+        words[at] = str(min(MOST_RANKS, int(words[at])) if words[at].isdecimal() else MOST_RANKS)
+    at = words.index(RUN[-1]) + 1
+    before, own = words[:at], [word for word in words[at:] if word != "..."]
+    if own[:1] == ["launch"]:
+        inner = own.index("--") + 1
+        return [*before, "launch", "-n", "2", "--", *_short(own[inner:])], frozenset({"launch"})
+    if own and own[0] in OTHERS:
+        return [*before, *_brief(own)], frozenset({own[0], Path(_value(own, "--out", "")).suffix or own[0]})
+    short = _short(own)
+    shown = {
+        _value(short, "--alg", "ppo2"),
+        _package(_value(short, "--env", "")),
+        *({"--resume", "--load-path"} & {*own}),
+    }
+    return [*before, *short], frozenset({*shown, *({"mpirun"} & {*before})})
+
+
+def _short(words: list[str]) -> list[str]:
+    """Return a training that is short."""
+    if "--resume" in words:
+        return [*words, "--num-timesteps", "128"]
+    named = words if "--env" in words else [*words, "--env", "CartPole-v1"]
+    return [*named, *SHORT, *SHORTER[_value(words, "--alg", "ppo2")]]
+
+
+def _brief(words: list[str]) -> list[str]:
+    """Return another command that does not take long."""
+    more = {
+        "evaluate": ["--episodes", "1"],
+        "record": ["--seconds", "0.2"],
+        "race": ["--seconds", "0.2", "--out", "race.gif"],
+        "steer": ["--port", "0"],
+        "play": ["--port", "0"],
+        "bench": ["--env", "CartPole-v1", "--ranks", "1", "--num-envs", "8"],
+    }
+    if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
+        return ["bench", "--help"]
+    agents = {"race": {"run": "zoo:RoboAnt-v1"}}.get(words[0], {})  # who races must walk
+    return [agents.get(word, word) for word in words if word != "..."] + more.get(words[0], [])
+
+
+def _value(words: list[str], flag: str, default: str) -> str:
+    return words[words.index(flag) + 1] if flag in words else default
+
+
+def _package(env: str) -> str:
+    """Return where environments of an id come from."""
+    places = {"ALE/": "ale_py", "Robo": "robots", "LunarLander": "box2d", "CartPole": "", "": ""}
+    return next((name for start, name in places.items() if start and env.startswith(start)), env.rpartition(":")[0])
