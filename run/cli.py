@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
 
         return zoo_command(rest)
     rest, inner = _divided(rest) if command == "launch" else (rest, [])
+    if "-h" in inner or "--help" in inner:  # the training's own
+        command, rest = "train", inner
     if "-h" in rest or "--help" in rest:
         if launched_rank() == 0:
             parser(command, _algorithm(rest)).print_help()
