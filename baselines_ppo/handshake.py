@@ -14,6 +14,8 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.config import TrainConfig, all_fields
 from baselines_ppo.snapshot import platform_facts
 
+WITHOUT_EFFECT = {".pyc", ".jpg", ".gif"}  # on what is computed
+
 
 def compare_ranks(comm: Comm, config: TrainConfig) -> None:
     """Check that all ranks are about to do the same.
@@ -32,12 +34,13 @@ def compare_ranks(comm: Comm, config: TrainConfig) -> None:
 
 
 def code_digest() -> str:
-    """Return a short digest of this package's own files, which tells versions and edits apart."""
-    digest = hashlib.sha256()
-    root = Path(baselines_ppo.__file__).parent
-    for folder in (root, *(root / name for name in ("common", "run", "zoo"))):  # in a checkout these are links
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+    """Return a short digest of this package's own files, code and robots, which tells versions and edits apart."""
+    digest, root = hashlib.sha256(), Path(baselines_ppo.__file__).parent
+    linked = [path for path in root.iterdir() if path.is_symlink() and path.is_dir()]  # in a checkout
+    files = {path.relative_to(root).as_posix(): path for folder in (root, *linked) for path in folder.rglob("*")}
+    for name, path in sorted(files.items()):
+        if path.is_file() and path.suffix not in WITHOUT_EFFECT and not {"agents", "__pycache__"} & {*name.split("/")}:
+            digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -36,7 +36,7 @@ from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
-from baselines_ppo.common.threads import limit_threads
+from baselines_ppo.common.threads import check_threads, limit_threads
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.handshake import compare_ranks
@@ -72,6 +72,7 @@ def start(
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
     limit_threads()
+    check_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
         comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))

@@ -6,6 +6,7 @@ does runs inside `run_job`.
 
 from __future__ import annotations
 
+import codecs
 import faulthandler
 import io
 import os
@@ -49,10 +50,18 @@ def run_job(body: Callable[[], int], tell: Tell = nobody) -> NoReturn:
         faulthandler.enable()
     _end_with_launcher()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        errors = "backslashreplace" if sys.stdout.errors == "strict" else sys.stdout.errors  # where all is ASCII
-        sys.stdout.reconfigure(line_buffering=True, errors=errors)
+        codecs.register_error("printable", _printable)
+        sys.stdout.reconfigure(line_buffering=True, errors="printable")
     threading.excepthook = lambda args: None if args.exc_type is SystemExit else _abort(args.exc_value)
     _leave(_end_all_on_failure(body))
+
+
+def _printable(error: UnicodeError) -> tuple[bytes, int]:
+    """Encode what a terminal has no letters for: bytes of names as they were, all else by its number."""
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start : error.end]
+    escaped = [os.fsencode(c) if "\udc80" <= c <= "\udcff" else c.encode("ascii", "backslashreplace") for c in found]
+    return b"".join(escaped), error.end
 
 
 def protected(body: Callable[[], T]) -> T:

@@ -35,7 +35,7 @@ def place(typed: str | Path) -> Path:
     except UnicodeDecodeError:
         raise UsageError(f"path {short(typed)!r}: its name is not UTF-8; give another") from None
     except (OSError, RuntimeError, ValueError) as error:  # no such user; a zero in it; no working folder
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
         raise UsageError(f"path {short(typed)}: {reason}; give another") from None
 
 

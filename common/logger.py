@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import time
 from contextlib import suppress
 from typing import Any
@@ -68,7 +69,7 @@ def summary_writer(folder: RunFolder) -> Any:
         return None
     import tensorflow as tf  # loaded by the algorithm anyway
 
-    return tf.summary.create_file_writer(str(folder.path))
+    return tf.summary.create_file_writer(os.fsencode(folder.path))  # whatever this terminal's encoding is
 
 
 def table(row: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.parameters import ParameterLayout
 
@@ -219,6 +219,8 @@ class MpiAdam:
             tape.watch(parts)
             loss, metrics = self._loss(parts, minibatch, settings)
         gradients = tape.gradient(loss, parts)
+        if unused := [name for name, gradient in gradients.items() if gradient is None]:
+            raise UsageError(f"the network does not use its parameters {', '.join(unused)}; leave them out of it")
         gradient = tf.concat([tf.reshape(gradients[name], [-1]) for name, _ in self._layout.shapes], axis=0)
         tail = [metrics[name] for name in self._metric_names]
         finite = tf.math.is_finite(sum_of_squares(gradient)) & tf.math.is_finite(loss)  # numbers, and not too large

@@ -5,8 +5,23 @@ from __future__ import annotations
 import os
 import sys
 
+from baselines_ppo.common.failures import UsageError, short
+
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TENSORFLOW_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def check_threads() -> None:
+    """Refuse numbers of threads that are none, before a library does so in its own way.
+
+    Raises:
+      UsageError: names the variable.
+    """
+    for variable in (*VARIABLES, *TENSORFLOW_VARIABLES):
+        value = os.environ.get(variable, "")
+        parts = value.split(",") if variable in VARIABLES else [value]  # of OpenMP's nested levels
+        if value and not all(part.strip().isdecimal() for part in parts):
+            raise UsageError(f"the environment variable {variable} is {short(value)}, expected a number; unset it")
 
 
 def limit_threads() -> None:

@@ -25,6 +25,12 @@ def bench(
     """Print one of three tables; returns the exit code."""
     if launched_by_mpi():
         raise UsageError("bench starts its own ranks; run it without mpirun")
+    if not env or not ranks or min(ranks) < 1:
+        raise UsageError(
+            f"--ranks is {','.join(map(str, ranks)) or 'none'}, expected numbers of at least 1, and --env ids"
+        )
+    if pairs < 1:
+        raise UsageError(f"--pairs is {pairs}, expected at least 1")
     for count in ranks:
         if num_envs < 1 or num_envs % count or STEPS % num_envs or STEPS // num_envs % SHAPE["num_minibatches"]:
             raise UsageError(

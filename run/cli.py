@@ -54,6 +54,8 @@ def main(arguments: list[str]) -> int:
 
         return zoo_command(rest)
     rest, inner = _divided(rest) if command == "launch" else (rest, [])
+    if "-h" in inner or "--help" in inner:  # the training's own
+        command, rest = "train", inner
     alg = _algorithm(rest) if command == "train" else "ppo2"
     if "-h" in rest or "--help" in rest:
         shown = parser(command, alg, _preset(rest, alg) if command == "train" else None)

@@ -55,6 +55,9 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
     """
     if launched_by_mpi():
         raise UsageError("launch starts its own ranks; run it without mpirun")
+    for flag, value, least in (("--ranks", ranks, 1), ("--restarts", restarts, 0)):
+        if value < least:
+            raise UsageError(f"{flag} is {value}, expected at least {least}")
     plan = _plan(ranks, hosts, arguments, options)
     supervisor, seen, fruitless, pause = Supervisor(), _newest(plan.folder), 0, FIRST_PAUSE
     code = supervisor.run(plan.command)

@@ -121,7 +121,7 @@ def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         plan_of("--seed", "3")
 
 
-@pytest.mark.parametrize("exit_code", [1, 6, 7, 9, 11, 70, 134, 135, 137, 139, -9])
+@pytest.mark.parametrize("exit_code", [1, 6, 7, 9, 11, 70, 134, 135, 137, 139, 255, -9])
 def test_crashes_are_started_again(exit_code: int) -> None:
     assert exit_code not in FINAL
 

@@ -127,13 +127,20 @@ def test_ranks_of_different_versions_do_not_begin(faulty: Run, tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["train.py", "common/mpi.py", "run/cli.py", "zoo/walker.py"])
+@pytest.mark.parametrize(
+    "name", ["train.py", "common/mpi.py", "run/cli.py", "zoo/walker.py", "zoo/robots/ant.xml", "zoo/new/deep.xml"]
+)
 def test_the_handshake_sees_all_of_the_code(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("baselines_ppo", "common", "run", "zoo"):  # links and all, as in a checkout
         shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     before = code_digest()
     monkeypatch.setattr(baselines_ppo, "__file__", str(tmp_path / "baselines_ppo" / "__init__.py"))
     assert code_digest() == before
+    for left_out in ("zoo/agents/Hopper-v4/card.json", "zoo/__pycache__/walker.pyc"):
+        (tmp_path / "baselines_ppo" / left_out).parent.mkdir(exist_ok=True)
+        (tmp_path / "baselines_ppo" / left_out).write_text("edited")
+    assert code_digest() == before
+    (tmp_path / "baselines_ppo" / name).parent.mkdir(exist_ok=True)
     with (tmp_path / "baselines_ppo" / name).open("a") as file:
         file.write("# edited\n")
     assert code_digest() != before

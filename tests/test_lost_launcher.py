@@ -1,0 +1,52 @@
+"""The process manager of mpirun is killed: nothing stays behind, and the newest checkpoint is whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from baselines_ppo.common import checkpoint
+from tests.test_alive import until
+from tests.test_faults import Training
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that one has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        fields = status(int(path.name))
+        if fields and int(fields[1]) == process:
+            found.append(int(path.name))
+    return found
+
+
+def status(process: int) -> list[str]:
+    """Return state and parent of a process; nothing of one that is gone, or was not yet asked for its end."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+    return [] if fields[0] == "Z" else fields
+
+
+@pytest.mark.parametrize(("after", "pause"), [(0, 0.5), (0, 1.5), (2, 0.0), (3, 0.02), (4, 0.3)])
+def test_ranks_whose_launcher_is_killed_end_with_mpirun(after: int, pause: float, tmp_path: Path) -> None:
+    """While it starts, runs and saves: it does so after every iteration."""
+    with Training(tmp_path, "stub+none", after=after) as mpirun:
+        until(lambda: bool(children(mpirun.pid)), 20)
+        (manager,) = children(mpirun.pid)
+        until(lambda: len(children(manager)) == 2, 20)
+        time.sleep(pause)
+        ranks = children(manager)
+        os.kill(manager, signal.SIGKILL)
+        assert mpirun.wait(20) not in (0, 75)
+        until(lambda: not any(map(status, ranks)), 20)
+    if after:
+        found, skipped = checkpoint.find(tmp_path / "run")
+        assert skipped == []
+        assert found.manifest["iteration"] >= after
+        assert "the launcher of this rank is gone" in (tmp_path / "run" / "ranks" / "01.log").read_text()
