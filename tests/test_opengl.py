@@ -129,7 +129,7 @@ def test_what_has_trained_draws_the_same_pictures_and_lives(tmp_path: Path) -> N
 def test_what_has_drawn_is_told_that_it_cannot_train_any_more(tmp_path: Path) -> None:
     seen = "print('libLLVM' in open('/proc/self/maps').read(), flush=True)"
     kept = in_a_notebook(tmp_path, "kept = []", "draw(kept)", seen, "fit()")
-    if kept.stdout.splitlines()[-1] != "True":
+    if "True" not in kept.stdout.splitlines():
         pytest.skip("a graphics card draws here, without LLVM")
     assert kept.returncode == 1
     assert "UsageError: pictures were drawn in this process" in kept.stderr.splitlines()[-1]
