@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from baselines_ppo.common.launcher import launched_by_mpi
+from baselines_ppo.common.opengl import check_not_drawn, draw_beside_tensorflow
 from baselines_ppo.common.threads import limit_threads
 
 # What TensorFlow imports of Keras, if it can, and all of Keras with it: a second and 60 MB for each rank. The package
@@ -16,9 +18,15 @@ KERAS = "keras.src.optimizers"
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and fix its threads; does nothing if the user has imported it already."""
+    """Import TensorFlow and fix its threads, which does nothing if the user has imported it already.
+
+    Raises:
+      UsageError: it would crash, as pictures were drawn in this process.
+    """
     if "tensorflow" in sys.modules:
+        draw_beside_tensorflow()
         return
+    check_not_drawn()
     limit_threads()
     with _quiet(), _absent(KERAS):
         import tensorflow as tf
@@ -28,6 +36,8 @@ def start_tensorflow() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
         tf.get_logger().setLevel("ERROR")  # it warns of retracing while shapes are still becoming general
         tf.constant(0.0)  # starts the runtime, which greets too
+    if not launched_by_mpi():  # as in a notebook, which may draw too
+        draw_beside_tensorflow()
 
 
 @contextmanager

@@ -340,7 +340,7 @@ def test_without_anything_to_draw_with_it_is_said_what_to_install(
     if finished.returncode == 0:
         pytest.skip("OSMesa is installed here, and has drawn it")
     assert finished.returncode == 2
-    assert "apt install libegl1 libegl-mesa0 libgl1-mesa-dri, or libosmesa6" in finished.stderr
+    assert "apt install libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0, or libosmesa6" in finished.stderr
     assert not list(tmp_path.iterdir())
 
 
