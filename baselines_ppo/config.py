@@ -112,6 +112,7 @@ class TRPOConfig:
     kl_target: float = option(0.01, "delta, largest KL of a step", above=0)
     cg_steps: int = option(10, "of conjugate gradient", low=1)
     cg_damping: float = option(0.1, "added to the Fisher matrix's diagonal", low=0)
+    entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
     line_search_steps: int = option(10, "step lengths that are tried", low=1)
     line_search_factor: float = option(0.8, "each step length by the one before", above=0, high=1)
     num_minibatches: int = option(16, "K, of the value function, per epoch", low=1)

@@ -28,6 +28,7 @@ from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig
+from baselines_ppo.wiring import shards_of
 
 
 class PPO1(Algorithm):
@@ -37,9 +38,15 @@ class PPO1(Algorithm):
         assert isinstance(config.algorithm, PPO1Config)
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
-        compiled = not policy.network.convolutional
+        self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
         self.adam = MpiAdam(
-            self.loss, METRICS, policy.network.layout, comm, AdamSettings(self.config.adam_epsilon), compiled=compiled
+            self.loss,
+            METRICS,
+            policy.network.layout,
+            comm,
+            AdamSettings(self.config.adam_epsilon),
+            compiled=not policy.network.convolutional,
+            shards=self.shards,
         )
         self.adam.start(policy.parameters)
 
@@ -74,7 +81,15 @@ class PPO1(Algorithm):
         )
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
-        indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
+        indices = deal(
+            self.seed,
+            self.environments,
+            rollout,
+            recurrent,
+            config.num_epochs,
+            config.num_minibatches,
+            self.shards.own,
+        )
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 

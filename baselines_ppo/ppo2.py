@@ -29,6 +29,7 @@ from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.config import PPO2Config, TrainConfig
+from baselines_ppo.wiring import shards_of
 
 
 class PPO2(Algorithm):
@@ -38,6 +39,7 @@ class PPO2(Algorithm):
         assert isinstance(config.algorithm, PPO2Config)
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
+        self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
         self.learning_rate = self.config.learning_rate  # moves from iteration to iteration unless constant
         self.kl_coef = self.config.kl_coef
         self.adam = MpiAdam(
@@ -48,6 +50,7 @@ class PPO2(Algorithm):
             AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm),
             compiled=not policy.network.convolutional,
             between_epochs=self.between_epochs,
+            shards=self.shards,
         )
         self.adam.start(policy.parameters)
 
@@ -91,7 +94,15 @@ class PPO2(Algorithm):
         advantages, value_targets = gae(
             rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
-        indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
+        indices = deal(
+            self.seed,
+            self.environments,
+            rollout,
+            recurrent,
+            config.num_epochs,
+            config.num_minibatches,
+            self.shards.own,
+        )
         batch = batch_of(rollout, self.policy, advantages, *self._in_network_units(rollout, value_targets))
         mean, std = self._advantage_moments(advantages, rollout, indices)
         remaining = 1.0 - progress
@@ -129,7 +140,7 @@ class PPO2(Algorithm):
             mean, variance, _ = self.comm.moments(by_environment(advantages, rollout.made))
             return mean, np.sqrt(variance)
         rows = rows_of(advantages, self.policy.network.recurrent, rollout.made)
-        return moments_per_minibatch(rows, indices, self.comm)
+        return moments_per_minibatch(rows, indices, self.comm, self.shards.own)
 
     def _in_network_units(self, rollout: Rollout, value_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return V_old as the network gave it, and the targets that it is to give.

@@ -29,13 +29,15 @@ from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
 from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
 from baselines_ppo.common.gae import gae
-from baselines_ppo.common.minibatches import Share, deal_unequal, standardize
+from baselines_ppo.common.minibatches import Share, deal_unequal, in_shards, padded, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, unprefixed
+from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.common.shards import WHOLE, shards_over
 from baselines_ppo.config import PPOKLConfig, TrainConfig
+from baselines_ppo.wiring import is_worth_sharing
 
 METRICS = ("policy_loss", "entropy")
 
@@ -44,15 +46,15 @@ class PolicyBatch(NamedTuple):
     """This rank's transitions, and how much each counts."""
 
     batch: Batch
-    weights: tf.Tensor  # [B]: their sum over a rank, averaged over ranks, is 1
+    weights: tf.Tensor  # [B]: their sum over a shard, averaged over shards, is 1
 
 
 class ValueBatch(NamedTuple):
-    """What the value function is fitted to; the last row is padding."""
+    """What the value function is fitted to."""
 
     inputs: Inputs
-    value_targets: tf.Tensor  # [B + 1]
-    weights: tf.Tensor  # [B + 1]
+    value_targets: tf.Tensor  # [B]
+    weights: tf.Tensor  # [B]
 
 
 class PPOKL(Algorithm):
@@ -63,13 +65,23 @@ class PPOKL(Algorithm):
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         network, epsilon = policy.network, self.config.adam_epsilon
+        self.shards = shards_over(len(environments) * comm.size, comm.size)
+        self.whole_values = not is_worth_sharing(self.config.value_minibatch_size, network.value_layout.size, network)
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
         settings = AdamSettings(epsilon, step_scales=self._step_scales())
-        self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, settings, compiled=False)
+        self.policy_adam = MpiAdam(
+            self.loss, METRICS, network.policy_layout, comm, settings, compiled=False, shards=self.shards
+        )
         self.value_adam = MpiAdam(
-            self.value_loss, ("value_loss",), network.value_layout, comm, AdamSettings(epsilon), compiled=False
+            self.value_loss,
+            ("value_loss",),
+            network.value_layout,
+            Comm() if self.whole_values else comm,
+            AdamSettings(epsilon),
+            compiled=False,
+            shards=WHOLE if self.whole_values else self.shards,
         )
         self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
@@ -109,26 +121,27 @@ class PPOKL(Algorithm):
             rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
         standard = standardize(advantages, rollout.made, self.comm)
-        metrics = self._fit_policy(batch_of(rollout, self.policy, standard, rollout.values, value_targets))
+        batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
+        metrics = self._fit_policy(batch, rollout.made)
         metrics |= self._fit_value_function(rollout, value_targets)
         self.policy.parameters = np.concatenate([self.policy_adam.parameters, self.value_adam.parameters])
         explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
-    def _fit_policy(self, batch: Batch) -> dict[str, float]:
+    def _fit_policy(self, batch: Batch, made: np.ndarray) -> dict[str, float]:
         """Make passes over all experience until D is too large, then adapt the penalty."""
         config, (kl_coef, factor) = self.config, self.penalty
         count = len(batch.log_probs)
         total = int(self.comm.sum(np.array([count]), "transitions")[0])
-        data = PolicyBatch(batch, tf.fill([count], np.float32(self.comm.size / total)))
-        everything, kl = np.arange(count, dtype=np.int32)[None, None], 0.0
+        data = PolicyBatch(batch, tf.fill([count], np.float32(self.shards.total / total)))
+        rows, own, kl = self._rows_by_shard(made), tf.constant(self.shards.own), 0.0
         passes: list[dict[str, float]] = []
         while len(passes) < config.num_epochs and kl <= 4.0 * config.kl_target:
             kl_weight = kl_coef + 2.0 * config.hinge_coef * max(0.0, kl - 2.0 * config.kl_target)
-            fitted = self.policy_adam.epochs(data, everything, self.learning_rate * factor, kl_weight)
+            fitted = self.policy_adam.epochs(data, rows.reshape(1, 1, -1), self.learning_rate * factor, kl_weight)
             passes.append(fitted.metrics)
-            own = self.kl(tf.constant(self.policy_adam.parameters), data).numpy()
-            kl = float(self.comm.sum(own[None], "the KL")[0] / self.comm.size)
+            part = self.kl(tf.constant(self.policy_adam.parameters), data, tf.constant(rows), own).numpy()
+            kl = float(self.comm.sum(part[None], "the KL")[0] / self.shards.total)
         self.penalty = adapted_penalty(self.penalty, kl, config.kl_target)
         return {
             **passes[-1],
@@ -138,34 +151,47 @@ class PPOKL(Algorithm):
             "learning_rate": self.learning_rate * factor,
         }
 
-    def _kl(self, parameters: tf.Tensor, data: PolicyBatch) -> tf.Tensor:
+    def _rows_by_shard(self, made: np.ndarray) -> np.ndarray:
+        """Return which rows of a batch of the steps that were made [T, n] belong to each shard, [S, m]; -1: no more."""
+        numbers = np.where(made, np.cumsum(made).reshape(made.shape) - 1, -1).astype(np.int32)
+        return padded(in_shards([column[column >= 0] for column in numbers.T], self.shards.own))
+
+    def _kl(self, parameters: tf.Tensor, data: PolicyBatch, rows: tf.Tensor, own_shards: tf.Tensor) -> tf.Tensor:
         """Return this rank's part of D."""
         xp, parts = tensorflow_arrays(), self.policy.network.policy_layout.split(parameters)
-        params = self.policy.network.learn_policy(xp, parts, data.batch.inputs)
-        return tf.reduce_sum(data.weights * self.policy.distribution.kl(xp, data.batch.params, params))
+
+        def of_shard(rows: tf.Tensor) -> tf.Tensor:
+            taken = tf.boolean_mask(rows, rows >= 0)
+            own = tf.nest.map_structure(lambda x: tf.gather(x, taken), data)
+            params = self.policy.network.learn_policy(xp, parts, own.batch.inputs)
+            return tf.reduce_sum(own.weights * self.policy.distribution.kl(xp, own.batch.params, params))
+
+        return sum_over_shards(of_shard, rows, own_shards)
 
     def _fit_value_function(self, rollout: Rollout, value_targets: np.ndarray) -> dict[str, float]:
         now = [Share(rollout.observations[made, i], value_targets[made, i]) for i, made in enumerate(rollout.made.T)]
         known = [before.followed_by(own) for before, own in zip(self.before, now, strict=True)]
         self.before = now
+        environments, comm, shards = self.environments, self.comm, self.shards
+        if self.whole_values:  # each rank learns from everyone's
+            gathered = comm.broadcast(comm.gather(known, "the experience"), "the experience") or []
+            known = [share for part in gathered for share in part]
+            environments, comm, shards = range(len(known)), Comm(), WHOLE
         lengths = np.array([len(share.targets) for share in known])
         dealt = deal_unequal(
             self.seed,
-            self.environments,
+            environments,
             rollout.iteration,
             lengths,
             self.config.value_epochs,
             self.config.value_minibatch_size,
-            self.comm,
+            comm,
+            shards,
         )
         observations = np.concatenate([share.observations for share in known])
-        count, padding = len(observations), np.zeros_like(observations[:1])
-        inputs = Inputs(
-            tf.constant(np.concatenate([observations, padding])),
-            tf.zeros([count + 1, 0]),
-            tf.zeros([count + 1], tf.bool),
-        )
-        targets = tf.constant(np.concatenate([*(share.targets for share in known), np.zeros(1, np.float32)]))
+        count = len(observations)
+        inputs = Inputs(tf.constant(observations), tf.zeros([count, 0]), tf.zeros([count], tf.bool))
+        targets = tf.constant(np.concatenate([share.targets for share in known]))
         epochs = [
             self.value_adam.epochs(
                 ValueBatch(inputs, targets, tf.constant(weights)), indices[None], self.value_learning_rate

@@ -2,10 +2,13 @@
 
 Schulman et al. 2015, "Trust Region Policy Optimization", arXiv:1502.05477. In its symbols:
 
-  maximise  L(theta) = E[r A],  r = pi_theta(a|s) / pi_old(a|s)                             (equation 14)
+  maximise  L(theta) = E[r A] + c S,  r = pi_theta(a|s) / pi_old(a|s)                       (equation 14)
   where     D(theta) = E[KL(pi_old(.|s), pi_theta(.|s))] <= delta
   step      s = F^-1 g,  g = grad L,  F = Hessian of D at theta_old                         (appendix C)
   length    beta = sqrt(2 delta / s^T F s), then shortened until L improves and D <= delta
+
+c S is a bonus on the mean entropy S = E[H(pi_theta(.|s))], as PPO has it (arXiv:1707.06347, equation 9): part of what
+the gradient is taken of and of what the line search judges. With `--entropy-coef 0`, the default, there is none.
 
 F s is formed without F, as the gradient of (grad D)^T s, averaged over ranks; conjugate gradient then needs only
 such products. The value function is fitted apart, by Adam on its squared error.
@@ -13,8 +16,8 @@ such products. The value function is fitted apart, by Adam on its squared error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,10 +32,12 @@ from baselines_ppo.common.losses import squared_error, surrogate
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
-from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, unprefixed
+from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
 from baselines_ppo.common.policy import Policy
-from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.common.rollout import Rollout, of_all_ranks
+from baselines_ppo.common.shards import WHOLE, rows_by_shard, shards_over
 from baselines_ppo.config import TrainConfig, TRPOConfig
+from baselines_ppo.wiring import is_worth_sharing
 
 
 class ValueBatch(NamedTuple):
@@ -51,17 +56,25 @@ class TRPO(Algorithm):
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         network = policy.network
         self.layout, self.natural_steps = network.policy_layout, 0
-        compiled = not network.convolutional and not network.recurrent
-        self.evaluated = tf.function(self.objective, jit_compile=compiled, autograph=False)
-        self.gradient = tf.function(self._gradient, jit_compile=compiled, autograph=False)
-        self.fisher_product = tf.function(self._fisher_product, jit_compile=compiled, autograph=False)
+        self.shards = shards_over(len(environments) * comm.size, comm.size)
+        options: dict[str, Any] = {
+            "jit_compile": not network.convolutional and not network.recurrent,
+            "autograph": False,
+        }
+        self.evaluated = tf.function(self._evaluated, **options)
+        self.gradient = tf.function(self._gradient, **options)
+        self.fisher_product = tf.function(self._fisher_product, **options)
+        self.whole_values = not is_worth_sharing(config.minibatch_size, network.value_layout.size, network)
+        dealt = len(environments) * comm.size // (self.config.num_minibatches if network.recurrent else 1)
+        self.value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
-            comm,
+            Comm() if self.whole_values else comm,
             AdamSettings(self.config.adam_epsilon),
             compiled=not network.convolutional,
+            shards=self.value_shards,
         )
         self.value_adam.start(policy.parameters[self.layout.size :])
 
@@ -71,13 +84,14 @@ class TRPO(Algorithm):
         return self.natural_steps + self.value_adam.step
 
     def objective(self, parameters: tf.Tensor, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return this rank's L and D (equation 14) and the entropy at policy parameters [P]."""
+        """Return L (equation 14), D and the entropy at policy parameters [P], over a batch."""
         distribution, xp = self.policy.distribution, tensorflow_arrays()
         params = self.policy.network.learn_policy(xp, self.layout.split(parameters), batch.inputs)
 
         gain = surrogate(distribution.log_prob(xp, params, batch.actions), batch.log_probs, batch.advantages)
         kl = tf.reduce_mean(distribution.kl(xp, batch.params, params))
-        return gain, kl, tf.reduce_mean(distribution.entropy(xp, params))
+        entropy = tf.reduce_mean(distribution.entropy(xp, params))
+        return gain + self.config.entropy_coef * entropy if self.config.entropy_coef else gain, kl, entropy
 
     def value_loss(
         self, parameters: Mapping[str, tf.Tensor], batch: ValueBatch, _: tf.Tensor
@@ -99,7 +113,7 @@ class TRPO(Algorithm):
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         theta, metrics = self._natural_step(batch)
-        metrics |= self._fit_value_function(batch, rollout)
+        metrics |= self._fit_value_function(rollout)
         self.policy.parameters = np.concatenate([theta, self.value_adam.parameters])
         explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
@@ -108,19 +122,21 @@ class TRPO(Algorithm):
         """Return the policy's next parameters [P], and how they were found."""
         config, theta = self.config, self.policy.parameters[: self.layout.size]
 
+        own = tf.constant(self.shards.own)
+
         def average(x: tf.Tensor) -> np.ndarray:
-            return self.comm.sum(x.numpy(), "gradients") / self.comm.size
+            return self.comm.sum(x.numpy(), "gradients") / self.shards.total
 
         def product(v: np.ndarray) -> np.ndarray:
-            fv = average(self.fisher_product(tf.constant(theta), tf.constant(v, tf.float32), batch))
+            fv = average(self.fisher_product(tf.constant(theta), tf.constant(v, tf.float32), batch, own))
             return fv.astype(np.float64) + config.cg_damping * v
 
         def evaluate(candidate: np.ndarray) -> Tried:
-            gain, kl, _ = average(tf.stack(self.evaluated(tf.constant(candidate), batch)))
+            gain, kl, _ = average(self.evaluated(tf.constant(candidate), batch, own))
             return Tried(float(gain - before), float(kl))
 
-        before, _, entropy = average(tf.stack(self.evaluated(tf.constant(theta), batch)))
-        g = average(self.gradient(tf.constant(theta), batch)).astype(np.float64)
+        before, _, entropy = average(self.evaluated(tf.constant(theta), batch, own))
+        g = average(self.gradient(tf.constant(theta), batch, own)).astype(np.float64)
         if not np.isfinite(g).all():
             raise DataError(
                 f"update {self.updates + 1}: the policy's gradient has NaN or Inf; nothing was applied from it. "
@@ -134,35 +150,72 @@ class TRPO(Algorithm):
         )
         self.natural_steps += 1
         return taken.parameters, {
-            "policy_loss": -float(before) - taken.tried.improvement,
+            "policy_loss": -float(before) - taken.tried.improvement,  # -L, the bonus included
             "entropy": float(entropy),
             "kl": taken.tried.kl,
             "improvement": taken.tried.improvement,
             "step_length": taken.length,  # 0: a null step, no length was good
         }
 
-    def _fit_value_function(self, batch: Batch, rollout: Rollout) -> dict[str, float]:
+    def _fit_value_function(self, rollout: Rollout) -> dict[str, float]:
+        """Fit it to this rank's shards, or where its minibatches are small to everyone's experience on each rank."""
         config, recurrent = self.config, self.policy.network.recurrent
-        indices = deal(self.seed, self.environments, rollout, recurrent, config.num_epochs, config.num_minibatches)
+        environments = range(len(self.environments) * self.comm.size) if self.whole_values else self.environments
+        if self.whole_values and self.comm.size > 1:
+            rollout = of_all_ranks(rollout, self.comm)
+        _, targets = gae(
+            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
+        )
+        batch = batch_of(rollout, self.policy, targets, rollout.values, targets)
+        indices = deal(
+            self.seed,
+            environments,
+            rollout,
+            recurrent,
+            config.num_epochs,
+            config.num_minibatches,
+            self.value_shards.own,
+        )
         fitted = ValueBatch(batch.inputs, batch.value_targets)
         return self.value_adam.epochs(fitted, indices, config.value_learning_rate).metrics
 
-    def _gradient(self, parameters: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Return this rank's g, [P]."""
-        with tf.GradientTape() as tape:
-            tape.watch(parameters)
-            gain, _, _ = self.objective(parameters, batch)
-        return tape.gradient(gain, parameters)
+    def _over_shards(self, function: Callable[[Batch], tf.Tensor], batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
+        """Return the sum of a function of a batch over this rank's shards."""
+        count = len(self.environments)
+        num_steps = 1 if self.policy.network.recurrent else batch.log_probs.shape[0] // count
+        rows = tf.constant(rows_by_shard(num_steps, count, self.shards.own))
+        return sum_over_shards(
+            lambda own: function(tf.nest.map_structure(lambda x: tf.gather(x, own), batch)), rows, own_shards
+        )
 
-    def _fisher_product(self, parameters: tf.Tensor, v: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Return this rank's F v, [P]."""
-        with tf.GradientTape() as outer:
-            outer.watch(parameters)
-            with tf.GradientTape() as inner:
-                inner.watch(parameters)
-                _, kl, _ = self.objective(parameters, batch)
-            along = tf.reduce_sum(inner.gradient(kl, parameters) * v)
-        return outer.gradient(along, parameters)
+    def _evaluated(self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
+        """Return the sum over this rank's shards of L, D and the entropy, [3]."""
+        return self._over_shards(lambda own: tf.stack(self.objective(parameters, own)), batch, own_shards)
+
+    def _gradient(self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
+        """Return the sum over this rank's shards of g, [P]."""
+
+        def of_shard(own: Batch) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(parameters)
+                gain, _, _ = self.objective(parameters, own)
+            return tape.gradient(gain, parameters)
+
+        return self._over_shards(of_shard, batch, own_shards)
+
+    def _fisher_product(self, parameters: tf.Tensor, v: tf.Tensor, batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
+        """Return the sum over this rank's shards of F v, [P]."""
+
+        def of_shard(own: Batch) -> tf.Tensor:
+            with tf.GradientTape() as outer:
+                outer.watch(parameters)
+                with tf.GradientTape() as inner:
+                    inner.watch(parameters)
+                    _, kl, _ = self.objective(parameters, own)
+                along = tf.reduce_sum(inner.gradient(kl, parameters) * v)
+            return outer.gradient(along, parameters)
+
+        return self._over_shards(of_shard, batch, own_shards)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""

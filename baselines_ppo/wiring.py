@@ -11,6 +11,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.images import large_enough
 from baselines_ppo.common.networks import NetworkSettings, find_network, network_of
 from baselines_ppo.common.observations import Observation, images_of
+from baselines_ppo.common.shards import WHOLE, Shards, shards_over
 from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
@@ -73,7 +74,23 @@ def splits_minibatches(config: TrainConfig, network: ActorCritic) -> bool:
         return True
     if algorithm.split_minibatches is not None:
         return algorithm.split_minibatches
-    return network.convolutional or config.minibatch_size * network.layout.size > SMALL_MINIBATCH
+    return is_worth_sharing(config.minibatch_size, network.layout.size, network)
+
+
+def is_worth_sharing(transitions: int, parameters: int, network: ActorCritic) -> bool:
+    """Return whether it is faster to share out the gradient of so many parameters over so many transitions."""
+    return network.convolutional or transitions * parameters > SMALL_MINIBATCH
+
+
+def shards_of(config: TrainConfig, network: ActorCritic, environments: int, ranks: int) -> Shards:
+    """Return the shards in which a minibatch of so many environments is learned from.
+
+    With memory it is made of whole environments, one of each K neighbours.
+    """
+    if not splits_minibatches(config, network):
+        return WHOLE
+    dealt = environments // (config.num_minibatches or 1) if network.recurrent else environments
+    return shards_over(dealt, ranks)
 
 
 def sizes_between(first: int, last: int) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.shards import Shards, tree_sum
 
 SMALLEST_STD = 1e-8
 
@@ -49,13 +50,21 @@ def whole_environment_indices(
 
 
 def deal(
-    seed: int, environments: range, rollout: Rollout, recurrent: bool, num_epochs: int, num_minibatches: int
+    seed: int,
+    environments: range,
+    rollout: Rollout,
+    recurrent: bool,
+    num_epochs: int,
+    num_minibatches: int,
+    shards: int = 1,
 ) -> np.ndarray:
-    """Return which of this rank's rows of a rollout make each minibatch of each epoch, [E, K, M]."""
-    if recurrent:
+    """Return which of this rank's rows of a rollout make each minibatch of each epoch, [E, K, M], shard by shard."""
+    if recurrent:  # neighbours come first already
         return whole_environment_indices(seed, environments, rollout.iteration, num_epochs, num_minibatches)
     num_steps = len(rollout.rewards)
-    return minibatch_indices(seed, environments, rollout.iteration, num_steps, num_epochs, num_minibatches)
+    dealt = minibatch_indices(seed, environments, rollout.iteration, num_steps, num_epochs, num_minibatches)
+    by_step = dealt.reshape(num_epochs, num_minibatches, num_steps // num_minibatches, shards, -1)
+    return np.ascontiguousarray(by_step.swapaxes(2, 3)).reshape(dealt.shape)
 
 
 class Share(NamedTuple):
@@ -84,13 +93,14 @@ def deal_unequal(
     num_epochs: int,
     size: int,
     comm: Comm,
+    shards: Shards,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield each epoch's minibatches of about `size` transitions over all ranks, of environments of unequal lengths.
 
     Each environment's steps are shuffled by its own stream and dealt as evenly as they can be, so that a minibatch
-    holds the same transitions over all ranks whatever their number. Yields indices [K, m] into this rank's steps,
-    one environment behind the other, padded with the index B of a row to be added, and weights [B + 1] whose sum
-    over a minibatch, averaged over ranks, is 1.
+    holds the same transitions over all ranks whatever their number. Yields indices [K, S m] into this rank's steps,
+    one environment behind the other, shard by shard, each padded with -1; and weights [B] whose sum over a minibatch,
+    averaged over shards, is 1.
 
     Args:
       lengths: steps of each of this rank's environments, [n].
@@ -105,13 +115,26 @@ def deal_unequal(
             offset = int(stream.integers(num_minibatches))  # who gets the odd ones
             for k, dealt in enumerate(np.array_split(first + stream.permutation(length), num_minibatches)):
                 parts[(k + offset) % num_minibatches].append(dealt)
-        minibatches = [np.concatenate(part) for part in parts]
-        sizes = np.array([len(minibatch) for minibatch in minibatches])
-        totals = comm.sum(sizes, "minibatch sizes")
-        weights, indices = np.zeros(count + 1, np.float32), np.full((num_minibatches, sizes.max()), count, np.int32)
-        for k, minibatch in enumerate(minibatches):
-            indices[k, : len(minibatch)], weights[minibatch] = minibatch, comm.size / max(totals[k], 1)
-        yield indices[totals > 0], weights  # environments of few steps may leave one empty
+        totals = comm.sum(np.array([sum(map(len, part)) for part in parts]), "minibatch sizes")
+        weights = np.zeros(count, np.float32)
+        for k, part in enumerate(parts):
+            weights[np.concatenate(part)] = shards.total / max(totals[k], 1)
+        dealt = padded([rows for part in parts for rows in in_shards(part, shards.own)])
+        yield dealt.reshape(num_minibatches, -1)[totals > 0], weights  # of few steps, a minibatch may get none
+
+
+def in_shards(rows: list[np.ndarray], shards: int) -> list[np.ndarray]:
+    """Return rows of environments [n] of any lengths as rows of shards, of neighbouring environments."""
+    count = len(rows) // shards
+    return [np.concatenate(rows[first : first + count]) for first in range(0, len(rows), count)]
+
+
+def padded(rows: list[np.ndarray]) -> np.ndarray:
+    """Return rows of any lengths as one array [S, m], the shorter ones followed by -1."""
+    taken = np.full((len(rows), max(map(len, rows))), -1, np.int32)
+    for place, own in zip(taken, rows, strict=True):
+        place[: len(own)] = own
+    return taken
 
 
 def standardize(advantages: np.ndarray, made: np.ndarray, comm: Comm) -> np.ndarray:
@@ -120,15 +143,17 @@ def standardize(advantages: np.ndarray, made: np.ndarray, comm: Comm) -> np.ndar
     return ((advantages - mean) / (np.sqrt(variance) + SMALLEST_STD)).astype(np.float32)
 
 
-def moments_per_minibatch(advantages: np.ndarray, indices: np.ndarray, comm: Comm) -> tuple[np.ndarray, np.ndarray]:
+def moments_per_minibatch(
+    advantages: np.ndarray, indices: np.ndarray, comm: Comm, shards: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation, each [E, K], of the advantages of each global minibatch.
 
     Args:
       advantages: this rank's rows, [B] or with memory [n, T].
-      indices: which minibatch takes which rows, [E, K, M]. All E x K moments travel in one collective.
+      indices: which minibatch takes which rows, [E, K, M], shard by shard. All E x K moments travel in one collective.
     """
-    dealt = advantages.astype(np.float64)[indices]
-    inner = tuple(range(2, dealt.ndim))
-    count = comm.size * int(np.prod(dealt.shape[2:]))
-    mean, square = comm.sum(np.stack([dealt.sum(inner), (dealt * dealt).sum(inner)]), "advantages") / count
+    dealt = advantages.astype(np.float64)[indices].reshape(*indices.shape[:2], shards, -1)
+    count = comm.size * shards * dealt.shape[-1]
+    sums = tree_sum(np.moveaxis(np.stack([dealt.sum(-1), (dealt * dealt).sum(-1)]), -1, 0))
+    mean, square = comm.sum(sums, "advantages") / count
     return mean, np.sqrt(np.maximum(square - mean * mean, 0.0))

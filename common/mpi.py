@@ -62,6 +62,8 @@ class Comm:
     def sum(self, x: np.ndarray, of: str = "numbers") -> np.ndarray:
         """Return the elementwise sum over ranks, of the same shape and dtype; bit for bit the same on all.
 
+        A power of two of ranks is added up in a binary tree, neighbours first, as `tree_sum` of their rows has it.
+
         Args:
           x: numbers of at least 32 bits.
 
@@ -76,10 +78,27 @@ class Comm:
         tag = self._tag(of)
         sent, total = self._sent.of(x.size + 1, x.dtype), self._received.of(x.size + 1, x.dtype)
         sent[:-1], sent[-1] = x.reshape(-1), tag
-        self._wait(lambda: self._comm.Iallreduce(sent, total), f"the sum of {of}")
+        if self.size == 2 or self.size & (self.size - 1):  # MPI adds two in one way only; of others it may choose
+            self._wait(lambda: [self._comm.Iallreduce(sent, total)], f"the sum of {of}")
+        else:
+            self._add_up(sent, total, f"the sum of {of}")
         if total[-1] != self.size * tag:
             raise DataError(f"ranks out of step at the sum of {of}; go on from a checkpoint")
         return total[:-1].reshape(x.shape).copy()
+
+    def _add_up(self, own: np.ndarray, total: np.ndarray, of: str) -> None:
+        """Fill `total` with the sum of all ranks' `own`: each adds up its pair, then with another its four, and so on.
+
+        Both of a pair add the same two numbers in the same order. `own` does not stay.
+        """
+        distance = 1
+        while distance < self.size:
+            partner = self.rank ^ distance
+            self._wait(lambda p=partner: [self._comm.Irecv(total, p), self._comm.Isend(own, p)], of)  # type: ignore[misc]
+            first, second = (own, total) if self.rank < partner else (total, own)
+            np.add(first, second, out=own)
+            distance *= 2
+        total[:] = own
 
     def moments(self, samples: Sequence[np.ndarray]) -> Moments:
         """Return the moments of all ranks' samples together, bit for bit the same on any number of ranks.
@@ -106,7 +125,7 @@ class Comm:
         self.barrier(of)
         sent, rows = self._sent.of(x.size, x.dtype), self._received.of(self.size * x.size, x.dtype)
         sent[:] = x.reshape(-1)
-        self._wait(lambda: self._comm.Iallgather(sent, rows), of)
+        self._wait(lambda: [self._comm.Iallgather(sent, rows)], of)
         return rows.reshape(self.size, *x.shape).copy()
 
     def stack_all(self, arrays: Mapping[str, np.ndarray], of: str = "arrays") -> dict[str, np.ndarray]:
@@ -147,7 +166,7 @@ class Comm:
             return
         tags = np.empty(self.size, dtype=np.int64)
         own = np.array([self._tag(of)], dtype=np.int64)
-        self._wait(lambda: self._comm.Iallgather(own, tags), of)
+        self._wait(lambda: [self._comm.Iallgather(own, tags)], of)
         if odd := [str(rank) for rank in range(self.size) if tags[rank] != tags[0]]:
             raise DataError(f"ranks out of step at {of}: rank {', '.join(odd)} is elsewhere; go on from a checkpoint")
 
@@ -210,11 +229,11 @@ class Comm:
         self._calls += 1
         return zlib.crc32(f"{of} {self._calls}".encode()) % LARGEST_TAG
 
-    def _wait(self, begin: Callable[[], Any], of: str) -> None:
-        """Make a nonblocking MPI call and wait for its end."""
+    def _wait(self, begin: Callable[[], Sequence[Any]], of: str) -> None:
+        """Make nonblocking MPI calls and wait for their end."""
         self.alive.enter(of)
         try:
-            wait(begin())
+            wait(*begin())
         except RuntimeError as error:  # of MPI, such as a message of another length
             raise DataError(f"ranks out of step at {of}: {error}; go on from a checkpoint") from None
         self.alive.leave()
@@ -233,10 +252,10 @@ class Comm:
             self._comm.Abort(exit_code)
 
 
-def wait(request: Any) -> None:
-    """Wait for a nonblocking MPI call without burning the core that a slower rank needs."""
+def wait(*requests: Any) -> None:
+    """Wait for nonblocking MPI calls without burning the core that a slower rank needs."""
     tests, begun = 0, 0.0
-    while not request.Test():
+    while not all(request.Test() for request in requests):
         tests += 1
         if tests < YIELDS:
             os.sched_yield()

@@ -12,6 +12,7 @@ import tensorflow as tf
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.parameters import ParameterLayout
+from baselines_ppo.common.shards import WHOLE, Shards, tree_sum
 
 BETA1, BETA2 = 0.9, 0.999
 ROW = 64  # numbers that are summed as one row
@@ -59,6 +60,22 @@ def clip_by_norm(gradient: tf.Tensor, max_norm: float | None) -> tf.Tensor:
     return gradient * (max_norm / tf.maximum(tf.sqrt(sum_of_squares(gradient)), max_norm))
 
 
+def sum_over_shards(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """Return the tree sum of a function [P] of each of this rank's shards, which are some rows each, [S, m].
+
+    Args:
+      own: S again, as a tensor. XLA must not know how often it goes around the loop: so what it makes of the function
+        is one program for one shard, with the same rounding however many shards a rank has. Only additions follow.
+    """
+
+    def body(k: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+        return k + 1, results.write(k, function(rows[k]))
+
+    start = (tf.constant(0), tf.TensorArray(tf.float32, size=rows.shape[0]))
+    _, results = tf.while_loop(lambda k, _: k < own, body, start, parallel_iterations=1)
+    return tree_sum(results.stack())
+
+
 class AdamSettings(NamedTuple):
     """What stays as it is over a run."""
 
@@ -97,18 +114,20 @@ class MpiAdam:
         settings: AdamSettings,
         compiled: bool = True,
         between_epochs: BetweenEpochs = unchanged,
+        shards: Shards = WHOLE,
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
+        self._compiled, self._shards = compiled, shards
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
         self._failure: DataError | None = None  # of a reduction inside of the compiled program
         assert {*settings.step_scales} <= {name for name, _ in layout.shapes}, "a step scale of no parameter"
         self._settings, self._between_epochs = settings, between_epochs
         scales = {name: np.full(shape, settings.step_scales.get(name, 1.0)) for name, shape in layout.shapes}
         self._step_scales = layout.join(scales) if settings.step_scales else np.float32(1.0)
-        # One rank: all epochs are one compiled program. Several: a graph loop around compiled pieces, with the
-        # reduction between them. Either way one call for all of them, not one per minibatch.
+        # Whole minibatches: all epochs are one compiled program. Shards: a graph loop around compiled pieces, the same
+        # on any number of ranks, with the reduction between them. Either way one call for all of them.
         options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
-        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and comm.size == 1, **options)
+        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and shards == WHOLE, **options)
         self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
         self._run_step = tf.function(self._step, jit_compile=compiled, **options)
         self._state: AdamState
@@ -133,7 +152,8 @@ class MpiAdam:
 
         Args:
           batch: NamedTuple of this rank's tensors [B, ...].
-          indices: which rows of the batch make each minibatch of each epoch, [E, K, M].
+          indices: which rows of the batch make each minibatch of each epoch, [E, K, M], shard by shard, all of the
+            same length; if not compiled, -1 stands for no row.
           settings: numbers, or arrays [E, K]; those of a minibatch are the loss's third argument.
 
         Raises:
@@ -142,8 +162,9 @@ class MpiAdam:
         shape = indices.shape[:2]
         each = np.stack([np.broadcast_to(np.float32(x), shape) for x in settings] or [np.zeros(shape, np.float32)], -1)
         rate = tf.constant(np.float32(learning_rate))  # TensorFlow keeps a tensor of each Python number for ever
+        own, rows = tf.constant(self._shards.own), indices.reshape(*shape, self._shards.own, -1)
         try:
-            self._state, *taken = self._run_epochs(self._state, batch, tf.constant(indices), rate, tf.constant(each))
+            self._state, *taken = self._run_epochs(self._state, batch, tf.constant(rows), rate, tf.constant(each), own)
         except tf.errors.OpError:
             if self._failure is not None:  # else TensorFlow would tell of an error of its own
                 raise self._failure from None
@@ -171,7 +192,13 @@ class MpiAdam:
         self._state = AdamState(parameters, first, second, tf.constant(state["adam/step"], tf.int64))
 
     def _epochs(
-        self, state: AdamState, batch: Any, indices: tf.Tensor, learning_rate: tf.Tensor, settings: tf.Tensor
+        self,
+        state: AdamState,
+        batch: Any,
+        indices: tf.Tensor,
+        learning_rate: tf.Tensor,
+        settings: tf.Tensor,
+        own_shards: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         """Loop over the epochs; returns state, epochs made, step size, sums and last means of metrics, own bad."""
         zeros, most = tf.zeros([len(self._metric_names) + 1]), tf.shape(indices)[0]
@@ -184,7 +211,7 @@ class MpiAdam:
         def body(
             e: tf.Tensor, _: tf.Tensor, state: AdamState, rate: tf.Tensor, sums: tf.Tensor, __: Any, bad: tf.Tensor
         ) -> tuple[Any, ...]:
-            state, own, own_bad = self._epoch(state, batch, indices[e], rate, settings[e])
+            state, own, own_bad = self._epoch(state, batch, indices[e], rate, settings[e], own_shards)
             means = own / tf.cast(tf.shape(indices)[1], tf.float32)
             rate, go_on = self._between_epochs(dict(zip(self._metric_names, tf.unstack(means[:-1]), strict=True)), rate)
             return e + 1, go_on, state, rate, sums + own, means, bad + own_bad
@@ -194,12 +221,18 @@ class MpiAdam:
         return state, e, rate, sums, means, bad
 
     def _epoch(
-        self, state: AdamState, batch: Any, indices: tf.Tensor, learning_rate: tf.Tensor, settings: tf.Tensor
+        self,
+        state: AdamState,
+        batch: Any,
+        indices: tf.Tensor,
+        learning_rate: tf.Tensor,
+        settings: tf.Tensor,
+        own_shards: tf.Tensor,
     ) -> tuple[AdamState, tf.Tensor, tf.Tensor]:
         """Loop over the minibatches; returns the state, the sums of metrics, and how often this rank was bad."""
 
         def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor, own_bad: tf.Tensor) -> tuple[Any, ...]:
-            own = self._run_gradient(state.parameters, batch, indices[k], settings[k])
+            own = self._run_gradient(state.parameters, batch, indices[k], settings[k], own_shards)
             state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
             return k + 1, state, sums + metrics, own_bad + own[-1]
 
@@ -211,8 +244,17 @@ class MpiAdam:
     def _named(self, values: np.ndarray) -> dict[str, float]:
         return dict(zip(self._metric_names, map(float, values[:-1]), strict=True))
 
-    def _gradient(self, parameters: tf.Tensor, batch: Any, rows: tf.Tensor, settings: tf.Tensor) -> tf.Tensor:
-        """Return this rank's gradient, metrics and not-finite flag of some rows in one vector [P + k + 1]."""
+    def _gradient(
+        self, parameters: tf.Tensor, batch: Any, rows: tf.Tensor, settings: tf.Tensor, own_shards: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the sum over this rank's shards, rows [S, m], of gradients, metrics and not-finite flags."""
+        if self._shards == WHOLE:
+            return self._shard_gradient(parameters, batch, rows[0], settings)
+        return sum_over_shards(lambda own: self._shard_gradient(parameters, batch, own, settings), rows, own_shards)
+
+    def _shard_gradient(self, parameters: tf.Tensor, batch: Any, rows: tf.Tensor, settings: tf.Tensor) -> tf.Tensor:
+        """Return gradient, metrics and not-finite flag of some rows [m] in one vector [P + k + 1]."""
+        rows = rows if self._compiled else tf.boolean_mask(rows, rows >= 0)
         minibatch = tf.nest.map_structure(lambda x: tf.gather(x, rows), batch)
         parts = self._layout.split(parameters)
         with tf.GradientTape() as tape:
@@ -227,11 +269,11 @@ class MpiAdam:
         return tf.concat([gradient, tf.stack([*tail, 1.0 - tf.cast(finite, tf.float32)])], axis=0)
 
     def _average(self, vector: tf.Tensor) -> tf.Tensor:
-        """Return the vector averaged over ranks: the one reduction per minibatch."""
-        if self._comm.size == 1:
-            return vector
-        total = tf.numpy_function(self._summed, [vector], tf.float32)
-        return tf.ensure_shape(total, vector.shape) / self._comm.size
+        """Return the average over all ranks' shards: the one reduction per minibatch."""
+        total = vector
+        if self._comm.size > 1:
+            total = tf.ensure_shape(tf.numpy_function(self._summed, [vector], tf.float32), vector.shape)
+        return total if self._shards == WHOLE else total / self._shards.total
 
     def _summed(self, vector: np.ndarray) -> np.ndarray:
         """Return the sum over ranks, called from within the compiled program."""

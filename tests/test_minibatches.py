@@ -21,6 +21,7 @@ from baselines_ppo.common.minibatches import (
 )
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.observations import BoxObservation
+from baselines_ppo.common.shards import WHOLE, Shards, shards_over
 from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 from tests.conftest import Finished
 
@@ -105,34 +106,37 @@ def test_whole_environments_share_minibatches_alike_on_any_number_of_ranks(ranks
     np.testing.assert_array_equal(np.sort(together, axis=2), np.sort(whole, axis=2))
 
 
-def test_unequal_environments_are_dealt_each_step_once_with_weights_of_one_in_all() -> None:
-    count = int(LENGTHS.sum())
+@pytest.mark.parametrize("shards", [1, 2])
+def test_unequal_environments_are_dealt_each_step_once_with_weights_of_one_in_all(shards: int) -> None:
+    count, firsts = int(LENGTHS.sum()), np.cumsum(LENGTHS) - LENGTHS
     members = []
-    for indices, weights in deal_unequal(0, range(6), 3, LENGTHS, 4, 20, Comm()):
+    for indices, weights in deal_unequal(0, range(6), 3, LENGTHS, 4, 20, Comm(), Shards(shards, shards)):
         assert len(indices) == count // 20
-        assert weights.shape == (count + 1,)
-        assert weights[count] == 0  # of the padding
-        real = indices[indices < count]
-        assert sorted(real) == list(range(count))
-        np.testing.assert_allclose(weights[indices].sum(axis=1), 1.0, rtol=1e-5)
-        sizes = (indices < count).sum(axis=1)
+        assert weights.shape == (count,)
+        assert sorted(indices[indices >= 0]) == list(range(count))
+        sizes = (indices >= 0).sum(axis=1)
         assert abs(sizes - count / len(indices)).max() <= len(LENGTHS)
-        for minibatch in indices:  # equal weights within a minibatch
-            assert np.ptp(weights[minibatch[minibatch < count]]) == 0
+        for minibatch in indices.reshape(len(indices), shards, -1):
+            taken = minibatch[minibatch >= 0]
+            assert weights[taken].sum() / shards == pytest.approx(1.0, rel=1e-5)
+            assert np.ptp(weights[taken]) == 0  # equal within a minibatch
+            for shard, rows in enumerate(minibatch):  # neighbours: of two shards the first has the first three
+                environments = np.searchsorted(firsts, rows[rows >= 0], "right") - 1
+                assert set(environments * shards // 6) <= {shard}
         members.append(indices.tobytes())
     assert len(set(members)) == 4
 
 
 def test_few_steps_make_one_minibatch() -> None:
-    ((indices, weights),) = deal_unequal(0, range(2), 0, np.array([2, 3]), 1, 256, Comm())
+    ((indices, weights),) = deal_unequal(0, range(2), 0, np.array([2, 3]), 1, 256, Comm(), WHOLE)
     assert sorted(indices[0]) == [0, 1, 2, 3, 4]
-    np.testing.assert_allclose(weights, [0.2] * 5 + [0])
+    np.testing.assert_allclose(weights, [0.2] * 5)
 
 
 def test_no_minibatch_is_empty_however_short_the_environments_are() -> None:
     for iteration in range(30):
-        for indices, weights in deal_unequal(0, range(3), iteration, np.array([2, 2, 2]), 1, 2, Comm()):
-            np.testing.assert_allclose(weights[indices].sum(axis=1), 1.0, rtol=1e-5)
+        for indices, weights in deal_unequal(0, range(3), iteration, np.array([2, 2, 2]), 1, 2, Comm(), WHOLE):
+            np.testing.assert_allclose([weights[rows[rows >= 0]].sum() for rows in indices], 1.0, rtol=1e-5)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
@@ -153,17 +157,17 @@ def test_shares_grow_one_behind_the_other() -> None:
 
 def dealt(comm: Comm) -> np.ndarray:
     """Return minibatch and share of the whole [E, n, L, 2] of each step of all environments, on every rank."""
-    count = len(LENGTHS) // comm.size
+    count, shards = len(LENGTHS) // comm.size, shards_over(len(LENGTHS), comm.size)
     own = range(comm.rank * count, (comm.rank + 1) * count)
     lengths, places = LENGTHS[own.start : own.stop], np.zeros((2, len(LENGTHS), LENGTHS.max(), 2))
-    for epoch, (indices, weights) in enumerate(deal_unequal(1, own, 4, lengths, 2, 20, comm)):
-        number = np.full(lengths.sum() + 1, -1)
+    for epoch, (indices, weights) in enumerate(deal_unequal(1, own, 4, lengths, 2, 20, comm, shards)):
+        number = np.full(lengths.sum(), -1)
         for k, minibatch in enumerate(indices):
-            number[minibatch] = k
+            number[minibatch[minibatch >= 0]] = k
         first = 0
         for environment, length in zip(own, lengths, strict=True):
             rows = slice(first, first + length)
-            places[epoch, environment, :length] = np.stack([number[rows] + 1, weights[rows] / comm.size], axis=1)
+            places[epoch, environment, :length] = np.stack([number[rows] + 1, weights[rows] / shards.total], axis=1)
             first += length
     return comm.sum(places)
 

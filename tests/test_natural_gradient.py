@@ -27,6 +27,7 @@ from tests.test_rollout import vec_env
 
 STATES, CHOICES = 12, 3
 XP = tensorflow_arrays()
+OWN = tf.constant(2)  # shards, of one environment each, over which sums are taken
 
 
 def matrix(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +171,7 @@ def test_the_gradient_is_that_of_the_surrogate_by_finite_differences() -> None:
         return float(np.mean(written_out(trpo, theta, batch)[np.arange(STATES), taken] / old * advantages))
 
     offset = theta + 0.05  # not where the ratio is 1
-    got = trpo.gradient(tf.constant(offset, tf.float32), batch).numpy()
+    got = trpo.gradient(tf.constant(offset, tf.float32), batch, OWN).numpy() / 2
     for k in range(len(theta)):
         unit = 1e-6 * (np.arange(len(theta)) == k)
         assert got[k] == pytest.approx((gain(offset + unit) - gain(offset - unit)) / 2e-6, rel=1e-3, abs=1e-5)
@@ -187,7 +188,9 @@ def test_the_fisher_product_is_that_of_the_expected_outer_product_of_scores() ->
     scores = tape.jacobian(log_probs, theta).numpy().astype(np.float64)  # [STATES, CHOICES, P]
     fisher = np.einsum("sa,sap,saq->pq", np.exp(log_probs), scores, scores) / STATES
     assert np.linalg.matrix_rank(fisher, tol=1e-6) > 5
-    got = np.stack([trpo.fisher_product(theta, tf.constant(v), batch) for v in np.eye(len(fisher), dtype=np.float32)])
+    got = np.stack(
+        [trpo.fisher_product(theta, tf.constant(v), batch, OWN) / 2 for v in np.eye(len(fisher), dtype=np.float32)]
+    )
     np.testing.assert_allclose(got, fisher, rtol=1e-3, atol=1e-5)
 
 
@@ -209,7 +212,7 @@ def test_the_fisher_product_is_how_the_kls_gradient_grows_along_a_direction(netw
     differences = (slope(theta + np.float32(1e-2) * v) - slope(theta - np.float32(1e-2) * v)) / 2e-2
     compiled = trpo.fisher_product
     product = compiled.python_function if network == "lstm" else compiled  # a loop's second derivative traces slowly
-    got = product(tf.constant(theta), tf.constant(v), batch).numpy()
+    got = product(tf.constant(theta), tf.constant(v), batch, OWN).numpy() / 2
     np.testing.assert_allclose(got, differences, rtol=0.05, atol=0.02 * np.abs(differences).max())
 
 
