@@ -132,6 +132,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         "seconds": counters.seconds,
         "mean_return": counters.mean_return,
         "platform": platform_facts(),
+        "environment": run.treatment._asdict(),
         "lineage": run.lineage,
     }
     return manifest, arrays

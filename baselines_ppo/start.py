@@ -20,17 +20,20 @@ from baselines_ppo.common.alive import Watch
 from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
-from baselines_ppo.common.envs import wrapped
+from baselines_ppo.common.envs import MakeEnvironment, wrapped
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.interface import own_environment
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
-from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
+from baselines_ppo.common.treatment import Treatment, seed_global_streams, treatment_from_json
+from baselines_ppo.common.trial import Trial, try_out, try_out_id
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import (
     PPO2Config,
@@ -86,8 +89,10 @@ def start(
         compare_ranks(comm, config)
         stored, warm = _read(resume, comm), _read(load_path, comm)
         changes = [] if stored is None else _compare(config, stored, override)
+        make = _own(config, environment)
+        trial = _try_out(config, make, stored, comm)
         comm.alive.note("making environments")
-        envs = comm.together(lambda: _environments(config, comm, environment), "the environments")
+        envs = comm.together(lambda: _environments(config, comm, make, trial.treatment), "the environments")
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
@@ -96,11 +101,13 @@ def start(
         path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         folder = RunFolder(path)
         on_failure.callback(folder.close)
-        comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None), "the run folder")
+        begun = stored if continued else None
+        comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
         if comm.is_root:
-            print(banner(config, comm.size, network, path), flush=True)
+            print("\n".join((banner(config, comm.size, network, path), *trial.told)), flush=True)
         comm.alive.note("loading TensorFlow")
         run = _build(config, comm, envs, network, folder, signals)
+        run.treatment = trial.treatment
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -148,19 +155,44 @@ def _compare(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...])
     return [change for name, change in changes.items() if name not in HARMLESS]
 
 
-def _environments(config: TrainConfig, comm: Comm, environment: Callable[[], Any] | None) -> VecEnv:
+def _try_out(config: TrainConfig, make: MakeEnvironment | None, stored: Checkpoint | None, comm: Comm) -> Trial:
+    """Return how the environments are treated: as in the checkpoint, or as rank 0 finds out for all."""
+    if stored is not None:
+        kept = treatment_from_json(stored.manifest.get("environment"))
+        if kept is not None:
+            return Trial(kept)
+    comm.alive.note("trying the environment out")
+    several = config.num_envs > comm.size
+
+    def tried() -> Trial:
+        if make is None:
+            return try_out_id(config.env, config.wrapper, several)
+        return try_out(make, config.env, several)
+
+    return comm.on_root(tried, "the trial of an environment")
+
+
+def _environments(config: TrainConfig, comm: Comm, make: MakeEnvironment | None, treatment: Treatment) -> VecEnv:
     """Return this rank's share of the environments."""
     share = config.num_envs // comm.size
+    indices = range(comm.rank * share, (comm.rank + 1) * share)
+    seed_global_streams(episode_seed(config.seed, comm.rank, 0, Purpose.GLOBAL))
+    seeds = [episode_seed(config.seed, index, 0, Purpose.MAKING) for index in indices]
     backend: Backend
-    if environment is None:
-        backend = make_backend(config.env, config.wrapper, share)
+    if make is None:
+        backend = make_backend(config.env, config.wrapper, share, treatment, seeds)
     else:
-        make = functools.partial(wrapped, environment, config.wrapper)
-        backend = SerialBackend(make, share, config.env)
+        backend = SerialBackend(make, share, config.env, treatment, seeds)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
-    indices = range(comm.rank * share, (comm.rank + 1) * share)
     return VecEnv(backend, indices, config.seed, config.env, comm.rank, config.env_restarts)
+
+
+def _own(config: TrainConfig, environment: Callable[[], Any] | None) -> MakeEnvironment | None:
+    """Return the user's function that makes an environment, in its wrappers; None where there is none."""
+    if environment is None:
+        return None
+    return functools.partial(wrapped, own_environment(environment, config.env), config.wrapper)
 
 
 def _build(
@@ -205,13 +237,15 @@ def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | P
     return new_run(config.env, config.alg, config.seed), False
 
 
-def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None) -> None:
-    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run."""
+def _prepare(
+    folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, treatment: Treatment
+) -> None:
+    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how."""
     if stored is None:
         folder.create()
     else:
         folder.open(int(stored.manifest["iteration"]))
-    facts = {"ranks": comm.size, "command": sys.argv, "platform": platform_facts()}
+    facts = {"ranks": comm.size, "command": sys.argv, "platform": platform_facts(), "environment": treatment._asdict()}
     folder.write_config({**to_json(config), **facts})
 
 

@@ -24,6 +24,7 @@ from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.common.signals import EXIT_CODES, StopSignals
+from baselines_ppo.common.treatment import AS_USUAL
 from baselines_ppo.config import TrainConfig
 from baselines_ppo.snapshot import Segment, snapshot
 
@@ -84,6 +85,7 @@ class TrainingRun:
         self.split, self.folder, self.signals = split, folder, signals
         self.logger: Logger | None = None
         self.counters = Counters()
+        self.treatment = AS_USUAL  # of the environments
         self.lineage: list[Segment] = []
         self.exit_code = FINISHED
         self.save_due = False

@@ -6,14 +6,17 @@ import functools
 import importlib
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gymnasium
 
-from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
+from baselines_ppo.common.failures import Failure, LoadError, UsageError, nearest, short
+from baselines_ppo.common.launcher import launched_rank
+from baselines_ppo.common.packages import SAFE_MODULES, install_of, package_of
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
@@ -23,16 +26,6 @@ SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
 # Wrappers that would change what a resumed run sees, and what there is instead.
 FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservation": "--normalize-observations true"}
 FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
-
-# What to install when one of these words is in an environment's id or in Gymnasium's complaint.
-PACKAGES = {
-    "opencv": "opencv-python-headless",
-    "box2d": "'gymnasium[box2d]'",
-    "mujoco": "'gymnasium[mujoco]'",
-    "pygame": "'gymnasium[classic-control]'",
-    "ale": "ale-py",
-    "bulletenv": "pybullet pybullet_envs_gymnasium",
-}
 
 
 def make_environment(
@@ -78,7 +71,7 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
 
 
 def registered(env_id: str) -> str:
-    """Import the module that registers an environment, be it named in its id or ours; returns the id without it.
+    """Import the module that registers an environment: named in its id, known, or ours; returns the id without it.
 
     MuJoCo's warnings are then shown once per rank, instead of written to a file in whatever folder this is.
     """
@@ -86,6 +79,7 @@ def registered(env_id: str) -> str:
     module = module or ("baselines_ppo.zoo" if OWN_ID.fullmatch(name) else "")
     if module:
         importlib.import_module(module)
+    _import_package(name)
     spec = gymnasium.registry.get(name)
     if spec is not None and re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
         import mujoco
@@ -96,13 +90,17 @@ def registered(env_id: str) -> str:
 
 def is_atari(env_id: str) -> bool:
     """Return whether this is one of the Arcade Learning Environment's games, seen by its pixels."""
-    if env_id not in gymnasium.registry:
-        try:
-            import ale_py  # noqa: F401  # registers them
-        except ImportError:
-            return False
+    _import_package(env_id)
     spec = gymnasium.registry.get(env_id)
     return spec is not None and "ale_py" in str(spec.entry_point) and spec.kwargs.get("obs_type", "rgb") == "rgb"
+
+
+def _import_package(name: str) -> None:
+    """Import the known package that registers an environment, if it is installed; any other stays unknown."""
+    package = None if name in gymnasium.registry else package_of(name)
+    if package is not None:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(package.module)
 
 
 def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
@@ -124,49 +122,80 @@ def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
 
 @contextmanager
 def explained(env_id: str) -> Iterator[None]:
-    """Turn what goes wrong while an environment is made into one line that says what to do."""
+    """Turn what goes wrong while an environment is made into one line that says what to do.
+
+    Below the line is the traceback, where the environment's own code raised.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # v4 was asked for by name, on every rank
             yield
+    except Failure:
+        raise
+    except gymnasium.error.DeprecatedEnv:
+        raise UsageError(f"environment {env_id} is out of date{newest(env_id)}") from None
     except gymnasium.error.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        install = _package(f"{reason} {env_id}")
-        cure = f"needs a package: pip install {install}" if install else reason
-        if isinstance(error, gymnasium.error.UnregisteredEnv):
-            hint = nearest(env_id.rpartition(":")[2], gymnasium.registry)
-            if env_id.startswith("Roboschool"):
-                hint = f"; our own: {env_id.replace('Roboschool', 'Robo')}"
-            if "BulletEnv" in env_id and ":" not in env_id:
-                hint = f"; give --env pybullet_envs_gymnasium:{env_id}"
-            if hint or not env_id.startswith("ALE/"):
-                raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
-        raise UsageError(f"environment {env_id} {cure}") from None
+        if isinstance(error, gymnasium.error.UnregisteredEnv) or "No registered env" in reason:
+            raise UsageError(_unknown(env_id)) from None
+        install = install_of(f"{reason} {env_id}")
+        raise UsageError(
+            f"environment {env_id} {f'needs a package: pip install {install}' if install else reason}"
+        ) from None
     except ModuleNotFoundError as error:
-        module = error.name or env_id.split(":")[0]
-        cure = f"; pip install {PACKAGES['bulletenv']}" if "BulletEnv" in env_id else ""
+        package, module = package_of(env_id.rpartition(":")[2]), error.name or env_id.split(":")[0]
+        install = package.install if package else install_of(module)
+        cure = f"; pip install {install}" if install else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
-    except TypeError as error:
-        if "'render_mode'" not in str(error):
-            raise
-        raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
-    except ImportError as error:
+    except Exception as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        raise UsageError(f"environment {env_id} is too old for this Gymnasium; try its -v4 or -v5 ({reason})") from None
+        if isinstance(error, TypeError) and "'render_mode'" in reason:
+            raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
+        if isinstance(error, ImportError) and "mujoco v2 and v3" in reason:
+            raise UsageError(f"environment {env_id} is too old for this Gymnasium{newest(env_id)}") from None
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        raised = f"{type(error).__name__}: {reason}".rstrip(": ")
+        raise UsageError(f"environment {env_id}, rank {launched_rank()}, raised {raised}\n{trace}") from None
 
 
-def _package(words: str) -> str | None:
-    """Return what to install for an environment or a complaint in these words."""
-    return next((package for word, package in PACKAGES.items() if word in words.lower()), None)
+def _unknown(env_id: str) -> str:
+    """Return that there is no environment of an id, and which may be meant."""
+    name = env_id.rpartition(":")[2]
+    if package := package_of(name):
+        if package.module not in sys.modules:
+            cure = f"pip install {package.install}, then give --env {package.module}:{name}"
+            return f"environment {env_id} is of a package that is not installed: {cure}"
+        hint = nearest(name, gymnasium.registry)
+        return f"unknown environment {env_id}, {package.module} has no such{hint}"
+    if env_id.startswith("Roboschool"):
+        return f"unknown environment {env_id}; our own: {env_id.replace('Roboschool', 'Robo')}"
+    hint = newest(name) or nearest(name, gymnasium.registry)
+    elsewhere = "; if a package registers it, give --env PACKAGE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
+    return f"unknown environment {env_id}{hint or elsewhere}"
+
+
+def newest(env_id: str) -> str:
+    """Return the words '; give --env A, B' with the versions that there are of an environment, the newest first."""
+    name = re.sub(r"-v\d+$", "", env_id.rpartition(":")[2])
+    specs = [spec for spec in gymnasium.registry.values() if re.fullmatch(rf"{re.escape(name)}(-v\d+)?", spec.id)]
+    usable = [spec for spec in specs if "mujoco_py" not in str(spec.entry_point)]
+    found = [spec.id for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
+    return f"; give --env {' or '.join(found)}" if found else ""
+
+
+def is_safe_id(env_id: str) -> bool:
+    """Return whether making an environment of this id imports nothing but Gymnasium's own, ours and ALE's."""
+    package = None if env_id in gymnasium.registry else package_of(env_id)
+    return PLAIN_ID.fullmatch(env_id) is not None and (package is None or package.module in SAFE_MODULES)
 
 
 def check_stored_id(env_id: str) -> str:
     """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
 
     Raises:
-      LoadError: it names a module, and importing a module runs code.
+      LoadError: it names a module, or a package's environment, and importing a module runs code.
     """
-    if PLAIN_ID.fullmatch(env_id) is None:
+    if not is_safe_id(env_id):
         raise LoadError(
             f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
         )

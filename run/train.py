@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.envs import PLAIN_ID, SAFE_WRAPPER, check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs import SAFE_WRAPPER, check_stored_id, check_stored_wrappers, is_safe_id
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.launcher import environment_of_one
 from baselines_ppo.common.mpi import world
@@ -126,7 +126,7 @@ def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
     """Yield what must be named again for each command, because no file may name a module."""
-    if PLAIN_ID.fullmatch(config.env) is None:
+    if not is_safe_id(config.env):
         yield "env", config.env
     if any(SAFE_WRAPPER.fullmatch(name) is None for name in config.wrapper):
         yield "wrapper", ",".join(config.wrapper)
