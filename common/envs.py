@@ -42,6 +42,7 @@ def make_environment(
     render: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     with explained(env_id):
         name = registered(env_id)
+        gymnasium.spec(name)  # without a version Gymnasium would take its newest
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
         if is_atari(name):
             environment = gymnasium.make(name, disable_env_checker=True, frameskip=1, **render)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -108,6 +109,7 @@ def native_backend(env_id: str, count: int) -> NativeBackend | None:
         return NativeBackend(make(count), env_id)
 
 
+@functools.cache
 def vector_form(env_id: str) -> Callable[[int], Any] | None:
     """Return what makes so many environments as one, or None where their episodes do not begin by seeds of their own.
 

@@ -9,6 +9,7 @@ from baselines_ppo.common.backends import make_backend
 from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
+from baselines_ppo.common.trial import try_out_id
 from baselines_ppo.run.episodes import Episode, Episodes
 from baselines_ppo.zoo.card import MODES, Score
 
@@ -48,9 +49,10 @@ def measure(
     comm = world()
     own = range(comm.rank, episodes, comm.size)
     rows = max(1, min(rows, len(own)))
+    trial = comm.on_root(lambda: try_out_id(env_id, wrappers), "the trial of an environment")
 
     def play() -> dict[str, list[Episode]]:
-        backend = make_backend(env_id, wrappers, rows)
+        backend = make_backend(env_id, wrappers, rows, trial.treatment)
         try:
             player = Episodes(agent, backend, rows, env_id, seed)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from baselines_ppo.common.launcher import launched_rank
-from tests import tasks, vector_environments
+from tests import odd_environments, tasks, vector_environments
 
 
 class Forever(gymnasium.Env[np.ndarray, Any]):
@@ -159,3 +159,4 @@ for name in FAULTS:
     gymnasium.register(f"Broken-{name}-v0", f"{__name__}:Broken", kwargs={"fault": name})
 tasks.register()
 vector_environments.register()
+odd_environments.register()
