@@ -131,11 +131,12 @@ class Alive:
         looked = time.monotonic()
         while not stopped.wait(PAUSE):
             now = time.monotonic()
-            self._awake += min(now - looked, LONGEST_PAUSE)
+            passed = min(now - looked, LONGEST_PAUSE)
+            self._awake += passed
             looked = now
             self._look(watch)
             with suppress(OSError, ValueError):  # nobody reads it any more
-                self.heartbeat.look(self._sign().doing, time.time() - self._moved)
+                self.heartbeat.look(passed, self._sign().doing, time.time() - self._moved)
 
     def _look(self, watch: Watch) -> None:
         limit = watch.timeout * (1.0 if self.warm else FIRST_FACTOR)

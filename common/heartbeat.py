@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 QUIET = 8.0  # s, after which there is a line; with what comes before and after, less than ten
@@ -12,7 +11,7 @@ class Heartbeat:
     """Says how far a run is whenever it has been quiet for some seconds; on rank 0, once `begin` was called."""
 
     def __init__(self) -> None:
-        self._last = float("inf")
+        self._quiet = -float("inf")  # s, in which the process was awake; far away before `begin`
         self._describe: Callable[[str, float], str] = _plain
 
     def begin(self, describe: Callable[[str, float], str] | None = None) -> None:
@@ -26,15 +25,17 @@ class Heartbeat:
 
     def shown(self) -> None:
         """Note that there is something new on the screen, or that an iteration begins."""
-        self._last = time.monotonic()
+        self._quiet = 0.0
 
-    def look(self, doing: str, seconds: float) -> None:
+    def look(self, passed: float, doing: str, seconds: float) -> None:
         """Print a line if it is time for one.
 
         Args:
+          passed: seconds since the last call.
           doing: what is done, for so many seconds.
         """
-        if time.monotonic() - self._last >= QUIET:
+        self._quiet += passed
+        if self._quiet >= QUIET:
             self.shown()
             print(self._describe(doing, seconds), flush=True)
 

@@ -35,7 +35,7 @@ def in_a_fresh_process(code: str, *folders: Path) -> str:
     """Return what the code prints, with these folders before all others."""
     path = ":".join(map(str, (*folders, ROOT)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path})
-    return done.stdout + done.stderr
+    return done.stderr + done.stdout
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ale_py") is None, reason="needs ale-py")

@@ -91,17 +91,15 @@ def test_a_trial_leaves_the_streams_of_the_process_alone() -> None:
 
 
 def test_a_treatment_in_a_forged_file_is_none() -> None:
-    good = AS_USUAL._asdict()
-    for bad in (
-        None,
-        [],
-        {},
-        {**good, "fresh": 1},
-        {**good, "streams": [[]]},
-        {**good, "streams": ["os"]},
-        {**good, "x": 1},
-    ):
-        assert treatment_from_json(bad) is None
+    changes: list[dict[str, Any]] = [
+        {"fresh": 1},
+        {"streams": [[]]},
+        {"streams": ["os"]},
+        {"streams": "random"},
+        {"x": 1},
+    ]
+    forged: list[Any] = [None, [], {}, "fresh", *({**AS_USUAL._asdict(), **change} for change in changes)]
+    assert [treatment_from_json(bad) for bad in forged] == [None] * len(forged)
 
 
 # What a treatment does.
