@@ -166,6 +166,7 @@ class TrainingRun:
     def log(self, rollout: Rollout, metrics: dict[str, float]) -> None:
         """Count the iteration and its episodes over all ranks, and write them down."""
         counters = self.counters
+        self.comm.alive.heartbeat.shown()  # by what is written below
         counters.iteration += 1
         self.comm.alive.note("logging")
         self.comm.alive.warm = True
