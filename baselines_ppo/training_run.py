@@ -8,6 +8,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.common.signals import EXIT_CODES, StopSignals
 from baselines_ppo.common.treatment import AS_USUAL
 from baselines_ppo.config import TrainConfig
+from baselines_ppo.progress import progress
 from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
@@ -93,7 +95,7 @@ class TrainingRun:
         self._saved_iteration = -1
         self._writing = threading.Lock()  # of checkpoints, by the training or by the watch
         self._checked_updates = 0
-        self._saved_at = self._clock = self._agreed_at = self._began = time.monotonic()
+        self._saved_at = self._clock = self._agreed_at = self.began = time.monotonic()
         self._learning_seconds = 0.0
 
     @property
@@ -108,27 +110,13 @@ class TrainingRun:
         self.comm.alive.share(folder.board, folder.rank_log)
         self.comm.alive.rescue = self._save_kept
         if self.comm.is_root:
-            self.comm.alive.heartbeat.begin(self.progress)
-
-    def progress(self, doing: str, seconds: float) -> str:
-        """Return a line on how far the iteration is, over all ranks if these are as far as this one.
-
-        Args:
-          doing: what this rank does, for so many seconds.
-        """
-        iteration = f"iteration {self.counters.iteration + 1}"
-        if not doing.startswith("collecting"):
-            return f"{iteration}: {doing}, {seconds:.0f} s"
-        made = self.collector.made_steps * self.comm.size
-        all_of_them = "" if self.config.num_episodes is not None else f" of {self.config.steps_per_iteration:,}"
-        rate = made / max(time.monotonic() - self._began, 1e-9)
-        return f"{iteration}: {made:,}{all_of_them} steps, {rate:,.{0 if rate >= 10 else 1}f} steps/s"
+            self.comm.alive.heartbeat.begin(partial(progress, self))
 
     def collect(self) -> Rollout:
         """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
         self.comm.alive.note("collecting")
         self.comm.alive.heartbeat.shown()
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
         return self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
