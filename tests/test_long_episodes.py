@@ -115,3 +115,26 @@ def test_checkpoints_of_endless_episodes_stay_small_and_a_resume_says_so(
     after = arrays(tmp_path / "run")
     assert after["environments/episode"].tolist() == [1] * 6
     assert after["environments/action_count"].tolist() == [32] * 6
+
+
+class Still(Walk):
+    """Nothing is seen and nothing paid, so that a replay of nothing looks right."""
+
+    def __init__(self) -> None:
+        super().__init__("box")
+
+    def reset(self, **how: object) -> tuple[np.ndarray, dict[str, object]]:
+        return np.zeros(2), {}
+
+    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, object]]:
+        return np.zeros(2), 0.0, False, False, {}
+
+
+def test_an_episode_that_was_let_go_is_not_taken_for_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action_log, "MOST_STEPS", 30)
+    envs, again = (VecEnv(SerialBackend(Still, 2, "Still"), range(2), 2, "Still", rank=0) for _ in range(2))
+    for one in (envs, again):
+        one.reset()
+    for _ in range(31):
+        envs.step(np.ones(2, np.int64))
+    assert again.restore(envs.capture()) == [0, 1]
