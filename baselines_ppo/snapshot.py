@@ -133,6 +133,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         "seconds": counters.seconds,
         "mean_return": counters.mean_return,
         "platform": platform_facts(),
+        "environment": run.treatment._asdict(),
         "lineage": run.lineage,
     }
     return manifest, arrays
@@ -178,7 +179,7 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -
     if changed := [f"{name} {facts.get(name)} -> {now[name]}" for name in now if facts.get(name) != now[name]]:
         notes.append(f"not bit-exact, {', '.join(changed)}")
     if failed:
-        notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}")
+        notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}{_too_long(arrays)}")
     exact = not notes or (len(notes) == 1 and before != run.comm.size and not run.split)
     run.lineage = [*lineage, segment(run, exact)]
     return "; ".join(notes) or "exact"
@@ -238,6 +239,14 @@ def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> li
             collector.states[row] = arrays["environments/state"][index]
     of_all = run.comm.broadcast(run.comm.gather(failed, "the environments"), "the environments") or []
     return sorted(index for indices in of_all for index in indices)
+
+
+def _too_long(arrays: dict[str, np.ndarray]) -> str:
+    """Return which episodes were too long for their actions to be kept, in words."""
+    states = any(name.startswith(CAPTURED) for name in arrays)
+    kept = arrays["environments/action_count"] >= arrays["environments/episode_length"]
+    indices = [] if states else np.flatnonzero(~kept).tolist()
+    return f" (too long to be replayed: {', '.join(map(str, indices))})" if indices else ""
 
 
 def _captured(records: list[EpisodeRecord]) -> dict[str, np.ndarray]:

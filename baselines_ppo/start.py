@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
 from baselines_ppo.changes import changes_of
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.agent import agent_of, observation_in
+from baselines_ppo.common.agent import agent_of
 from baselines_ppo.common.alive import Watch
-from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
-from baselines_ppo.common.envs import wrapped
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import place, shown
 from baselines_ppo.common.fit import check_network, check_spaces
-from baselines_ppo.common.keywords import keywords_of
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.observations import AUTO, Observation
 from baselines_ppo.common.policy import Policy
-from baselines_ppo.common.process_state import Apart, ProcessState
+from baselines_ppo.common.process_state import ProcessState
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
 from baselines_ppo.common.threads import check_threads, limit_threads
+from baselines_ppo.common.treatment import Treatment
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
+from baselines_ppo.environments import environments_of, own_maker, tried_out
 from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
@@ -67,8 +64,6 @@ def start(
     """
     if resume is not None and load_path is not None:
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
-    if environment is not None and config.env_kwargs:
-        raise UsageError("env_kwargs are for an environment id; give them to the environment in your own function")
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
     limit_threads()
@@ -86,9 +81,12 @@ def start(
         if logdir is None and not continued:
             on_failure.callback(_remove_if_empty, path)
         typed = shown(path)  # before an environment can change the working folder
+        make, source = own_maker(config, environment), stored or warm
+        trial = tried_out(config, make, stored, comm, process)
         comm.alive.note("making environments")
-        taken_for = _taken_for(config, stored or warm)
-        envs = comm.together(lambda: _environments(config, comm, environment, taken_for, process), "the environments")
+        envs = comm.together(
+            lambda: environments_of(config, comm, make, trial.treatment, source, process), "the environments"
+        )
         process.set_again()
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
@@ -97,12 +95,13 @@ def start(
             _check_fit(network, source, config.env)
         folder = RunFolder(path)
         on_failure.callback(folder.close)
-        comm.on_root(lambda: _prepare(folder, config, comm, stored if continued else None), "the run folder")
+        begun = stored if continued else None
+        comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
         if comm.is_root:
-            print(banner(config, comm.size, network, typed), flush=True)
+            print("\n".join((banner(config, comm.size, network, typed), *trial.told)), flush=True)
         comm.alive.note("loading TensorFlow")
         run = _build(config, comm, envs, network, folder, signals)
-        run.process = process
+        run.process, run.treatment = process, trial.treatment
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -126,36 +125,6 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
         for reason in skipped:
             sys.stderr.write(f"warning: skipping a checkpoint: {reason}\n")
     return found
-
-
-def _taken_for(config: TrainConfig, source: Checkpoint | None) -> str | Observation:
-    """Return what observations are taken for: what the user says, else what the agent to begin from takes them for."""
-    chosen = config.policy.observations
-    return chosen if source is None or chosen != AUTO else observation_in(source)
-
-
-def _environments(
-    config: TrainConfig,
-    comm: Comm,
-    environment: Callable[[], Any] | None,
-    taken_for: str | Observation,
-    process: ProcessState,
-) -> VecEnv:
-    """Return this rank's share of the environments."""
-    share = config.num_envs // comm.size
-    backend: Backend
-    if environment is None:
-        make_all = functools.partial(make_backend, **keywords_of(config.env_kwargs))
-        backend = process.call(make_all, config.env, config.wrapper, share, taken_for)
-    else:
-        make = functools.partial(wrapped, environment, config.wrapper)
-        backend = process.call(SerialBackend, make, share, config.env, taken_for)
-    if config.num_episodes is not None and not isinstance(backend, SerialBackend):
-        raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
-    indices = range(comm.rank * share, (comm.rank + 1) * share)
-    return VecEnv(
-        cast(Backend, Apart(backend, process)), indices, config.seed, config.env, comm.rank, config.env_restarts
-    )
 
 
 def _build(
@@ -204,13 +173,15 @@ def _remove_if_empty(path: Path) -> None:
         path.rmdir()
 
 
-def _prepare(folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None) -> None:
-    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run."""
+def _prepare(
+    folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, treatment: Treatment
+) -> None:
+    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how."""
     if stored is None:
         folder.create()
     else:
         folder.open(int(stored.manifest["iteration"]))
-    facts = {"ranks": comm.size, "command": sys.argv, "platform": platform_facts()}
+    facts = {"ranks": comm.size, "command": sys.argv, "platform": platform_facts(), "environment": treatment._asdict()}
     folder.write_config({**to_json(config), **facts})
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,9 @@ from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import as_started
+from baselines_ppo.common.treatment import AS_USUAL
 from baselines_ppo.config import TrainConfig
+from baselines_ppo.progress import progress
 from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
@@ -89,6 +92,7 @@ class TrainingRun:
         self.logger: Logger | None = None
         self.process: ProcessState | None = None
         self.counters = Counters()
+        self.treatment = AS_USUAL  # of the environments
         self.lineage: list[Segment] = []
         self.exit_code = FINISHED
         self.save_due = False
@@ -97,7 +101,7 @@ class TrainingRun:
         self._writing = threading.Lock()  # of checkpoints, by the training or by the watch
         self._checked_updates = 0
         self._saved_at = -math.inf  # so that the first iteration is saved: a kill then costs no more than that
-        self._clock = self._agreed_at = time.monotonic()
+        self._clock = self._agreed_at = self.began = time.monotonic()
         self._learning_seconds = 0.0
 
     @property
@@ -111,10 +115,14 @@ class TrainingRun:
         self.comm.on_root(lambda: create_board(folder.board, self.comm.size), "the signs of life")
         self.comm.alive.share(folder.board, folder.rank_log)
         self.comm.alive.rescue = self._save_kept
+        if self.comm.is_root:
+            self.comm.alive.heartbeat.begin(partial(progress, self))
 
     def collect(self) -> Rollout:
         """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
         self.comm.alive.note("collecting")
+        self.comm.alive.heartbeat.shown()
+        self.began = time.monotonic()
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
         rollout = self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
@@ -156,6 +164,7 @@ class TrainingRun:
     def log(self, rollout: Rollout, metrics: dict[str, float]) -> None:
         """Count the iteration and its episodes over all ranks, and write them down."""
         counters = self.counters
+        self.comm.alive.heartbeat.shown()  # by what is written below
         counters.iteration += 1
         self.comm.alive.note("logging")
         self.comm.alive.warm = True
@@ -251,6 +260,7 @@ class TrainingRun:
     def mark_saved(self) -> None:
         """Note that the present state is on disk."""
         self._saved_iteration, self._saved_at = self.counters.iteration, time.monotonic()
+        self.comm.alive.saved = True
 
     def _save_kept(self) -> str | None:
         """Write the state before a long iteration that a stop signal cannot wait for; returns what was written."""

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TextIO
 from baselines_ppo.common.board import Board, Sign, open_board
 from baselines_ppo.common.failures import STUCK
 from baselines_ppo.common.files import open_text
+from baselines_ppo.common.heartbeat import Heartbeat
 from baselines_ppo.common.signals import Asked
 
 FIRST_FACTOR = 3.0  # times the timeout, until the first iteration is done: programs are loaded and compiled
@@ -41,11 +42,13 @@ class Alive:
 
     def __init__(self, rank: int, size: int) -> None:
         self.rank, self.size = rank, size
+        self.saved = False  # whether there is a checkpoint that the run can go on from
         self._clear()
 
     def _clear(self) -> None:
         self.warm = False  # whether the first iteration is done
         self.rescue: Callable[[], str | None] = lambda: None  # write what was kept in memory; returns its name
+        self.heartbeat = Heartbeat()
         self._moved, self._doing, self._waits_for = time.time(), "starting", ""
         self._saving = self._rescuing = False
         self._collectives = 0
@@ -83,6 +86,9 @@ class Alive:
     def begin(self, watch: Watch) -> None:
         """Watch over the job from now on; all ranks are at the same point."""
         self._clear()
+        self.saved = False
+        if self.rank == 0:
+            self.heartbeat.begin()
         self._thread = threading.Thread(target=self._look_on, args=(watch, self._stopped), name="alive", daemon=True)
         self._thread.start()
 
@@ -125,9 +131,12 @@ class Alive:
         looked = time.monotonic()
         while not stopped.wait(PAUSE):
             now = time.monotonic()
-            self._awake += min(now - looked, LONGEST_PAUSE)
+            passed = min(now - looked, LONGEST_PAUSE)
+            self._awake += passed
             looked = now
             self._look(watch)
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                self.heartbeat.look(passed, self._sign().doing, time.time() - self._moved)
 
     def _look(self, watch: Watch) -> None:
         limit = watch.timeout * (1.0 if self.warm else FIRST_FACTOR)
@@ -142,7 +151,7 @@ class Alive:
         knows = self.size == 1 or bool(self._waits_for) == self._board.shared
         saving = any(sign.saving for sign in (self._sign(), *signs[:1]))
         if silence > limit + (0.0 if knows else OTHERS_FIRST):
-            watch.end(STUCK, self._report(still, signs))
+            watch.end(STUCK, f"{self._report(still, signs)}; {self._way_on()}")
             self._heard.clear()  # who is still here was only warned
         elif asked and not (self._obeyed or saving) and waited > watch.grace + (OTHERS_FIRST if self.rank else 0.0):
             self._obeyed = True
@@ -189,9 +198,13 @@ class Alive:
         saved = self.rescue()
         self._rescuing = False
         if saved is None:
-            watch.end(STUCK, told + report)
+            watch.end(STUCK, f"{told}{report}; {self._way_on()}")
         else:
-            watch.end(asked.exit_code, f"{told}{saved} written")
+            self.saved = True
+            watch.end(asked.exit_code, f"{told}{saved} written; {self._way_on()}")
+
+    def _way_on(self) -> str:
+        return "go on from the last checkpoint with --resume" if self.saved else "no checkpoint was written yet"
 
     def _report(self, still: float, signs: list[Sign]) -> str:
         """Return who is stuck, for all that is known here."""

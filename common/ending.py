@@ -78,7 +78,7 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
     except Failure as failure:
         _fail(failure)
     except KeyboardInterrupt:
-        text = "stopped at once; a training goes on from its last checkpoint with --resume\n"
+        text = "stopped at once; a training that has written a checkpoint goes on from it with --resume\n"
         _end(STOPPED_BY_CTRL_C, text if launched_rank() == 0 else "")
     except BrokenPipeError:  # as behind `| head`
         _end(CLOSED_OUTPUT, "stopped: nobody reads the output any more\n")
@@ -181,7 +181,7 @@ def end_all(exit_code: int, message: str) -> None:
         _report(f"warning: {message}\n")
     else:
         _tell(exit_code, message)
-        _end(exit_code, f"error: [rank {launched_rank()}] {message}; go on from the last checkpoint with --resume\n")
+        _end(exit_code, f"error: [rank {launched_rank()}] {message}\n")
 
 
 def _end(exit_code: int, report: str) -> NoReturn:

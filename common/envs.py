@@ -7,16 +7,19 @@ import importlib
 import re
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium
 
-from baselines_ppo.common.failures import LoadError, ModuleNotNamed, UsageError, nearest, short
+from baselines_ppo.common.failures import Failure, LoadError, ModuleNotNamed, UsageError, nearest, short
 from baselines_ppo.common.keywords import keywords_of, names_a_file, wrapper_of
+from baselines_ppo.common.launcher import launched_rank
+from baselines_ppo.common.packages import SAFE_MODULES, install_of, package_of
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
@@ -36,16 +39,6 @@ SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
 FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservation": "--normalize-observations true"}
 FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
 
-# What to install when one of these words is in an environment's id or in Gymnasium's complaint.
-PACKAGES = {
-    "opencv": "'opencv-python-headless>=4.8'",
-    "box2d": "'gymnasium[box2d]>=1.1'",
-    "mujoco": "'gymnasium[mujoco]>=1.1' 'mujoco>=3.17'",
-    "pygame": "'gymnasium[classic-control]>=1.1'",
-    "ale": "'ale-py>=0.11' 'opencv-python-headless>=4.8'",
-    "bulletenv": "'pybullet>=3.2' 'pybullet_envs_gymnasium>=0.5'",
-}
-
 
 def make_environment(
     env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None, **keywords: Any
@@ -59,8 +52,9 @@ def make_environment(
       UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
     given: dict[str, Any] = keywords if render_mode is None else {**keywords, "render_mode": render_mode}
-    with explained(env_id):
+    with explained(env_id, keywords):
         name = registered(env_id)
+        gymnasium.spec(name)  # without a version Gymnasium would take its newest
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
         if is_atari(name):
             environment = gymnasium.make(name, disable_env_checker=True, frameskip=1, **given)
@@ -91,7 +85,7 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
 
 
 def registered(env_id: str) -> str:
-    """Import the module that registers an environment, be it named in its id or ours; returns the id without it.
+    """Import the module that registers an environment: named in its id, known, or ours; returns the id without it.
 
     MuJoCo's warnings are then shown once per rank, instead of written to a file in whatever folder this is.
     """
@@ -99,6 +93,7 @@ def registered(env_id: str) -> str:
     module = module or ("baselines_ppo.zoo" if OWN_ID.fullmatch(name) else "")
     if module:
         importlib.import_module(module)
+    _import_package(name)
     spec = gymnasium.registry.get(name)
     if spec is not None and re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
         import mujoco
@@ -120,13 +115,17 @@ def time_limit(env_id: str) -> int | None:
 
 def is_atari(env_id: str) -> bool:
     """Return whether this is one of the Arcade Learning Environment's games, seen by its pixels."""
-    if env_id not in gymnasium.registry:
-        try:
-            import ale_py  # noqa: F401  # registers them
-        except ImportError:
-            return False
+    _import_package(env_id)
     spec = gymnasium.registry.get(env_id)
     return spec is not None and "ale_py" in str(spec.entry_point) and spec.kwargs.get("obs_type", "rgb") == "rgb"
+
+
+def _import_package(name: str) -> None:
+    """Import the known package that registers an environment, if it is installed; any other stays unknown."""
+    package = None if name in gymnasium.registry else package_of(name)
+    if package is not None:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(package.module)
 
 
 def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
@@ -147,53 +146,84 @@ def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
 
 
 @contextmanager
-def explained(env_id: str) -> Iterator[None]:
-    """Turn what goes wrong while an environment is made into one line that says what to do."""
+def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """Turn what goes wrong while an environment is made into one line that says what to do.
+
+    Below the line is the traceback, where the environment's own code raised.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # v4 was asked for by name, on every rank
             yield
+    except Failure:
+        raise
+    except gymnasium.error.DeprecatedEnv:
+        raise UsageError(f"environment {env_id} is out of date{newest(env_id)}") from None
     except gymnasium.error.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        install = _package(f"{reason} {env_id}")
-        cure = f"needs a package: pip install {install}" if install else reason
-        if isinstance(error, gymnasium.error.UnregisteredEnv):
-            hint = nearest(env_id.rpartition(":")[2], gymnasium.registry)
-            if env_id.startswith("Roboschool"):
-                hint = f"; our own: {env_id.replace('Roboschool', 'Robo')}"
-            if "BulletEnv" in env_id and ":" not in env_id:
-                hint = f"; give --env pybullet_envs_gymnasium:{env_id}"
-            if hint or not env_id.startswith("ALE/"):
-                raise UsageError(f"unknown environment {env_id}{hint or f': {reason}'}") from None
-        raise UsageError(f"environment {env_id} {cure}") from None
+        if isinstance(error, gymnasium.error.UnregisteredEnv) or "No registered env" in reason:
+            raise UsageError(_unknown(env_id)) from None
+        install = install_of(f"{reason} {env_id}")
+        raise UsageError(
+            f"environment {env_id} {f'needs a package: pip install {install}' if install else reason}"
+        ) from None
     except ModuleNotFoundError as error:
-        module = error.name or env_id.split(":")[0]
-        cure = f"; pip install {PACKAGES['bulletenv']}" if "BulletEnv" in env_id else ""
+        package, module = package_of(env_id.rpartition(":")[2]), error.name or env_id.split(":")[0]
+        install = package.install if package else install_of(module)
+        cure = f"; pip install {install}" if install else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
-    except TypeError as error:
-        refused = re.search(r"(?:unexpected|multiple values for) (?:keyword )?argument '(\w+)'", str(error))
-        if refused is None:
-            raise
-        if refused[1] != "render_mode":
-            raise UsageError(f"environment {env_id} takes no {refused[1]} by --env-kwargs") from None
-        raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
-    except ImportError as error:
+    except Exception as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
-        raise UsageError(f"environment {env_id} is too old for this Gymnasium; try its -v4 or -v5 ({reason})") from None
+        if isinstance(error, TypeError) and "'render_mode'" in reason:
+            raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
+        if isinstance(error, ImportError) and "mujoco v2 and v3" in reason:
+            raise UsageError(f"environment {env_id} is too old for this Gymnasium{newest(env_id)}") from None
+        refused = re.search(r"(?:unexpected|multiple values for) (?:keyword )?argument '(\w+)'", reason)
+        if isinstance(error, TypeError) and refused is not None and refused[1] in keywords:
+            raise UsageError(f"environment {env_id} takes no {refused[1]} by --env-kwargs") from None
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        raised = f"{type(error).__name__}: {reason}".rstrip(": ")
+        raise UsageError(f"environment {env_id}, rank {launched_rank()}, raised {raised}\n{trace}") from None
 
 
-def _package(words: str) -> str | None:
-    """Return what to install for an environment or a complaint in these words."""
-    return next((package for word, package in PACKAGES.items() if word in words.lower()), None)
+def _unknown(env_id: str) -> str:
+    """Return that there is no environment of an id, and which may be meant."""
+    name = env_id.rpartition(":")[2]
+    if package := package_of(name):
+        if package.module not in sys.modules:
+            cure = f"pip install {package.install}, then give --env {package.module}:{name}"
+            return f"environment {env_id} is of a package that is not installed: {cure}"
+        hint = nearest(name, gymnasium.registry)
+        return f"unknown environment {env_id}, {package.module} has no such{hint}"
+    if env_id.startswith("Roboschool"):
+        return f"unknown environment {env_id}; our own: {env_id.replace('Roboschool', 'Robo')}"
+    hint = newest(name) or nearest(name, gymnasium.registry)
+    elsewhere = "; if a package registers it, give --env PACKAGE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
+    return f"unknown environment {env_id}{hint or elsewhere}"
+
+
+def newest(env_id: str) -> str:
+    """Return the words '; give --env A, B' with the versions that there are of an environment, the newest first."""
+    name = re.sub(r"-v\d+$", "", env_id.rpartition(":")[2])
+    specs = [spec for spec in gymnasium.registry.values() if re.fullmatch(rf"{re.escape(name)}(-v\d+)?", spec.id)]
+    usable = [spec for spec in specs if "mujoco_py" not in str(spec.entry_point)]
+    found = [spec.id for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
+    return f"; give --env {' or '.join(found)}" if found else ""
+
+
+def is_safe_id(env_id: str) -> bool:
+    """Return whether making an environment of this id imports nothing but Gymnasium's own, ours and ALE's."""
+    package = None if env_id in gymnasium.registry else package_of(env_id)
+    return PLAIN_ID.fullmatch(env_id) is not None and (package is None or package.module in SAFE_MODULES)
 
 
 def check_stored_id(env_id: str) -> str:
     """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
 
     Raises:
-      ModuleNotNamed: it names a module, and importing a module runs code.
+      ModuleNotNamed: it names a module, or a package's environment, and importing a module runs code.
     """
-    if PLAIN_ID.fullmatch(env_id) is None:
+    if not is_safe_id(env_id):
         raise ModuleNotNamed(
             f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
         )

@@ -112,6 +112,7 @@ class Collector:
         self.episode_returns = np.zeros(count)  # so far, of the episodes under way
         self.episode_lengths = np.zeros(count, dtype=np.int64)
         self.discounted_returns = np.zeros(count)
+        self.made_steps = 0  # of the iteration under way
 
     def collect(self, iteration: int, num_steps: int, num_episodes: int | None = None) -> Rollout:
         """Return the next T transitions of each environment.
@@ -124,10 +125,13 @@ class Collector:
         remaining = np.full(len(self.envs), np.inf if num_episodes is None else num_episodes)
         seconds = {"environments": 0.0, "acting": 0.0}
         moments: list[Moment] = []
+        self.made_steps = 0
         while len(moments) < num_steps if num_episodes is None else remaining.any():
             self._note(f"collecting, step {len(moments)}")
             moments.append(self._step(next(noise), remaining > 0, seconds))
-            remaining -= moments[-1].step.terminated | moments[-1].step.truncated
+            step = moments[-1].step
+            remaining -= (step.terminated | step.truncated) & ~step.dropped
+            self.made_steps += int(moments[-1].active.sum())
             if num_episodes is not None and len(moments) >= MOST_STEPS and remaining.any():
                 waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
                 raise DataError(

@@ -18,6 +18,8 @@ class Purpose(enum.IntEnum):
     ACTION = 2
     SHUFFLE = 3
     EVALUATION = 4
+    MAKING = 5  # what an environment draws from global streams while it is made
+    GLOBAL = 6  # these streams themselves, by rank
 
 
 def generator(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:

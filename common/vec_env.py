@@ -41,6 +41,11 @@ class EpisodeRecord:
     length: int = 0  # steps so far
     state: dict[str, np.ndarray] | None = None  # where the environment can say it: everything, the future included
 
+    @property
+    def too_long(self) -> bool:
+        """Whether there is nothing from which the environment could be brought back."""
+        return self.state is None and len(self.actions) < self.length
+
 
 class VecEnv:
     """One rank's environments: seeds and records of their episodes, and checks of what they give."""
@@ -65,6 +70,7 @@ class VecEnv:
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
         self._learned = learned_dtype(self.observation)
+        self._said = False  # that an episode is too long to be replayed
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
 
@@ -143,7 +149,7 @@ class VecEnv:
         longest = max(len(record.actions) for record in records)
         taken = [record.actions[:1] for record in records if len(record.actions)]
         actions = np.repeat(taken[0] if taken else self._no_actions, len(self), axis=0)  # valid ones for idle rows
-        ended: set[int] = set()
+        ended = {i for i, record in enumerate(records) if record.too_long}
         for t in range(longest + 1):  # all end together, so that a vector form can step them as one
             begun = [i for i, record in enumerate(records) if longest - len(record.actions) <= t and i not in ended]
             self._begin([i for i in begun if longest - len(records[i].actions) == t])
@@ -193,8 +199,14 @@ class VecEnv:
     def _count(self, actions: np.ndarray, rows: np.ndarray) -> None:
         """Note that these rows are given their own of the actions [n, ...]."""
         self._lengths[rows] += 1
-        if not self._backend.captures:
-            self._actions.append(actions, rows)
+        if self._backend.captures:
+            return
+        if len(too_long := self._actions.append(actions, rows)) and not self._said:
+            self._said = True
+            where = self._where(int(too_long[0]))
+            sys.stderr.write(
+                f"warning: {where}: too long to be replayed; a resume begins new episodes in such a place\n"
+            )
 
     def _begin(self, rows: Sequence[int]) -> None:
         """Begin an episode in these rows, of the numbers that they have."""

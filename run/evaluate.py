@@ -14,6 +14,7 @@ from baselines_ppo.common.envs import check_stored_id, check_stored_keywords, ch
 from baselines_ppo.common.keywords import canonical_keywords, keywords_of
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
+from baselines_ppo.common.trial import try_out_id
 from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allowed
 from baselines_ppo.zoo.card import MODES, Score
 
@@ -72,9 +73,11 @@ def measure(
     own = range(comm.rank, episodes, comm.size)
     rows = max(1, min(rows, len(own)))
     most = comm.together(lambda: steps_allowed(env_id, max_steps))
+    trial = comm.on_root(lambda: try_out_id(env_id, wrappers, **keywords), "the trial of an environment")
 
     def play() -> dict[str, list[Episode]]:
-        backend = make_backend(env_id, wrappers, rows, agent.policy.network.observation, **keywords)
+        seen = agent.policy.network.observation
+        backend = make_backend(env_id, wrappers, rows, trial.treatment, taken_for=seen, **keywords)
         try:
             player = Episodes(agent, backend, rows, env_id, seed, most)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baselines_ppo.common.backends import SerialBackend, make_backend
+from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
@@ -56,10 +56,10 @@ def play(playing: Playing) -> int:
 
         return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port, keywords)
     seen = agent.policy.network.observation
-    in_window = where == WINDOW
-    backend = (
-        window(env_id, wrappers, seen, keywords) if in_window else make_backend(env_id, wrappers, 1, seen, **keywords)
-    )
+    if where == WINDOW:
+        backend: Backend = window(env_id, wrappers, seen, keywords)
+    else:
+        backend = make_backend(env_id, wrappers, 1, taken_for=seen, **keywords)
     player = Episodes(agent, backend, 1, env_id, playing.seed, most)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
@@ -75,7 +75,7 @@ def window(env_id: str, wrappers: Sequence[str], taken_for: Observation, keyword
     """
     environment = make_environment(env_id, wrappers, render_mode="human", **keywords)
     follow(environment, env_id)
-    return SerialBackend(lambda: environment, 1, env_id, taken_for)
+    return SerialBackend(lambda: environment, 1, env_id, taken_for=taken_for)
 
 
 def told(number: int, played: Episode) -> str:

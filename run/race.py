@@ -93,7 +93,7 @@ def racer(typed: str) -> Racer:
             f"{name} cannot race: it was trained on {short(seen)}, and a race is between {', '.join(RACES)}"
         )
     taken_for = agent.policy.network.observation
-    with closing(SerialBackend(lambda: make_environment(env_id), 1, env_id, taken_for)) as backend:
+    with closing(SerialBackend(lambda: make_environment(env_id), 1, env_id, taken_for=taken_for)) as backend:
         check_fit(agent, backend.observation, backend.action, env_id)
     return Racer(name, agent, RACES[env_id](1).robot)
 

@@ -70,7 +70,8 @@ def record(recording: Recording) -> int:
     opened = _replayed(path, rate, environment, env_id) if replayed else _filmed(path, rate, environment, env_id, size)
     with opened as take:
         shutter = Shutter(take, stride, rate)
-        filmed = Filmed(SerialBackend(lambda: environment, 1, env_id, agent.policy.network.observation), shutter, most)
+        backend = SerialBackend(lambda: environment, 1, env_id, taken_for=agent.policy.network.observation)
+        filmed = Filmed(backend, shutter, most)
         player = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps)
         for episode in range(recording.episodes):
             (played,) = player.play([episode], deterministic=not recording.stochastic)

@@ -14,10 +14,10 @@ from typing import Any
 
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.envs import (
-    PLAIN_ID,
     check_stored_id,
     check_stored_keywords,
     check_stored_wrappers,
+    is_safe_id,
     is_safe_wrapper,
 )
 from baselines_ppo.common.failures import LoadError, UsageError
@@ -158,7 +158,7 @@ def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
     """Yield what must be named again for each command, because no file may name a module or another file."""
-    if PLAIN_ID.fullmatch(config.env) is None:
+    if not is_safe_id(config.env):
         yield "env", config.env
     if names_a_file(keywords_of(config.env_kwargs)):
         yield "env-kwargs", config.env_kwargs

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from baselines_ppo.common.launcher import launched_rank
-from tests import tasks, vector_environments
+from tests import odd_environments, tasks, vector_environments
 
 
 class Forever(gymnasium.Env[np.ndarray, Any]):
@@ -100,18 +100,19 @@ class Image(Forever):
 
 
 class Raising(gymnasium.Env[np.ndarray, Any]):
-    """Ten steps an episode; raises in a reset, or at step 5 of each instance's second episode, or of one's only."""
+    """Ten steps an episode; in the one after a whole one each instance, or one only, raises: in reset or at step 5."""
 
     observation_space = spaces.Box(-1, 1, (2,), np.float64)
     action_space = spaces.Box(-2, 2, (1,), np.float32)
     raised = False  # in this process
 
     def __init__(self, when: str) -> None:
-        self.when, self.episode = when, -1
+        self.when, self.episode, self.steps = when, -1, 0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
-        self.episode, self.steps = self.episode + 1, 0
+        self.episode += self.steps in (0, 10)
+        self.steps = 0
         if self.when == "reset" and self.episode == 1:
             raise RuntimeError("the track is gone")
         return self.np_random.uniform(-1, 1, 2), {}
@@ -126,14 +127,14 @@ class Raising(gymnasium.Env[np.ndarray, Any]):
 
 
 class Deadly(Forever):
-    """Kills its process at step 30 of it, the first so many times; a file in the current folder counts these."""
+    """Kills its process at step 37 of it, the first so many times; a file in the current folder counts these."""
 
     def __init__(self, times: int) -> None:
         self.times, self.taken = times, 0
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self.taken += 1
-        if self.taken == 30:
+        if self.taken == 37:
             deaths = Path("deaths")
             before = int(deaths.read_text()) if deaths.exists() else 0
             if before < self.times:
@@ -158,3 +159,4 @@ for name in FAULTS:
     gymnasium.register(f"Broken-{name}-v0", f"{__name__}:Broken", kwargs={"fault": name})
 tasks.register()
 vector_environments.register()
+odd_environments.register()

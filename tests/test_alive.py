@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from baselines_ppo.common.alive import OTHERS_FIRST, Alive, Watch
 from baselines_ppo.common.board import Sign, create_board, open_board
 from baselines_ppo.common.signals import Asked
@@ -95,7 +97,7 @@ def test_a_slow_rank_that_comes_at_last_raises_no_alarm(tmp_path: Path) -> None:
         time.sleep(1.0)
         assert waiting.ended == slow.ended == []
         until(lambda: waiting.ended)  # nobody leaves it any more
-    assert waiting.ended[0][1].endswith("for the rollouts; not arrived: nobody knows")
+    assert waiting.ended[0][1].endswith("for the rollouts; not arrived: nobody knows; no checkpoint was written yet")
 
 
 def test_with_a_board_those_who_wait_speak(tmp_path: Path) -> None:
@@ -146,7 +148,8 @@ def test_before_there_is_a_board_the_stuck_rank_itself_speaks(tmp_path: Path) ->
         stuck.alive.note("making environments")
         until(lambda: stuck.ended)
         assert waiting.ended == []
-    assert re.fullmatch(r"no sign of life for [01] s \(making environments\)", stuck.ended[0][1])
+    stuck_in = r"no sign of life for [01] s \(making environments\); no checkpoint was written yet"
+    assert re.fullmatch(stuck_in, stuck.ended[0][1])
 
 
 def test_a_stop_signal_of_another_rank_lets_rank_0_save_what_it_kept(tmp_path: Path) -> None:
@@ -169,7 +172,18 @@ def test_a_stop_signal_of_another_rank_lets_rank_0_save_what_it_kept(tmp_path: P
         until(lambda: root.ended)
     code, text = root.ended[0]
     assert code == 130
-    assert text.endswith("ckpt-00000007 written")
+    assert text.endswith("ckpt-00000007 written; go on from the last checkpoint with --resume")
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_stop_that_cannot_wait_says_whether_there_is_a_checkpoint(saved: bool, tmp_path: Path) -> None:
+    with watching(tmp_path, 1, grace=0.3) as (alone,):
+        alone.alive.saved = saved
+        alone.asked = Asked(time.time(), 75)
+        until(lambda: alone.ended)
+    code, text = alone.ended[0]
+    assert code == 70
+    assert ("go on from the last checkpoint" in text, "no checkpoint was written yet" in text) == (saved, not saved)
 
 
 def test_the_end_of_the_watch_waits_for_what_it_saves(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Showing(gymnasium.Env[Any, Any]):
 
 def first_seen(space: Space, shown: Any) -> np.ndarray:
     """Return the first observation that a learner gets."""
-    backend = SerialBackend(lambda: Showing(space, shown), 1, "X", VECTOR)
+    backend = SerialBackend(lambda: Showing(space, shown), 1, "X", taken_for=VECTOR)
     return VecEnv(backend, range(1), 0, "X", rank=0).reset()[0]
 
 
@@ -68,7 +68,7 @@ def test_whole_numbers_that_are_outside_of_a_space_are_refused_by_name(drawn: tu
     space, shown, wrong = drawn
     assert not space.contains(shown)
     with pytest.raises(Unusable, match=rf"the observation is {re.escape(wrong)}\b.*, expected whole numbers from"):
-        SerialBackend(lambda: Showing(space, shown), 1, "X", VECTOR).reset([0], [0])
+        SerialBackend(lambda: Showing(space, shown), 1, "X", taken_for=VECTOR).reset([0], [0])
 
 
 @MANY

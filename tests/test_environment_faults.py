@@ -13,7 +13,7 @@ from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.seeding import episode_seed
 from tests.conftest import Finished
 from tests.runs import arrays
-from tests.test_rollout import vec_env
+from tests.test_rollout import collector, vec_env
 
 Run = Callable[..., Finished]
 
@@ -217,3 +217,13 @@ def plant(kind: str, run: Path) -> str:
             manifest["policy"][part]["name"] = name
     checkpoint.save(run / "checkpoints", "ckpt-00000099", manifest, found.arrays)
     return name
+
+
+def test_an_episode_that_was_dropped_is_none_of_those_that_are_counted() -> None:
+    """Every second episode of an instance breaks in step 5: of three that count, the second begins again."""
+    source = collector("tests.environments:Raising-always-v0", indices=range(2), restarts=100)
+    rollout = source.collect(0, 1, num_episodes=3)
+    for index in range(2):
+        whole = [episode for episode in rollout.episodes if episode.environment == index]
+        assert [(episode.episode_return, episode.length) for episode in whole] == [(10.0, 10)] * 3
+    assert rollout.made.sum(axis=0).tolist() == [40, 40]  # and two broken ones of four steps and one that failed

@@ -1,0 +1,94 @@
+"""This rank's share of the environments: tried out first, then made, each with a random stream of its own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+from baselines_ppo.common.agent import observation_in
+from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
+from baselines_ppo.common.checkpoint import Checkpoint
+from baselines_ppo.common.envs import MakeEnvironment, wrapped
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.interface import own_environment
+from baselines_ppo.common.keywords import keywords_of
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.observations import AUTO, Observation
+from baselines_ppo.common.process_state import Apart, ProcessState
+from baselines_ppo.common.seeding import Purpose, episode_seed
+from baselines_ppo.common.treatment import Treatment, seed_global_streams, treatment_from_json
+from baselines_ppo.common.trial import Trial, try_out, try_out_id
+from baselines_ppo.common.vec_env import VecEnv
+from baselines_ppo.config import TrainConfig
+
+
+def own_maker(config: TrainConfig, environment: Callable[[], Any] | None) -> MakeEnvironment | None:
+    """Return the user's function that makes an environment, in its wrappers; None where there is none.
+
+    Raises:
+      UsageError: it is no such function, or there are arguments for an id beside it.
+    """
+    if environment is None:
+        return None
+    if config.env_kwargs:
+        raise UsageError("env_kwargs are for an environment id; give them to the environment in your own function")
+    return functools.partial(wrapped, own_environment(environment, config.env), config.wrapper)
+
+
+def tried_out(
+    config: TrainConfig, make: MakeEnvironment | None, stored: Checkpoint | None, comm: Comm, process: ProcessState
+) -> Trial:
+    """Return how the environments are treated: as in the checkpoint, or as rank 0 finds out for all."""
+    if stored is not None:
+        kept = treatment_from_json(stored.manifest.get("environment"))
+        if kept is not None:
+            return Trial(kept)
+    comm.alive.note("trying the environment out")
+    several = config.num_envs > comm.size
+    if make is None:
+        trial = functools.partial(try_out_id, config.env, config.wrapper, several, **keywords_of(config.env_kwargs))
+    else:
+        trial = functools.partial(try_out, make, config.env, several)
+    return comm.on_root(lambda: process.call(trial), "the trial of an environment")
+
+
+def environments_of(
+    config: TrainConfig,
+    comm: Comm,
+    make: MakeEnvironment | None,
+    treatment: Treatment,
+    source: Checkpoint | None,
+    process: ProcessState,
+) -> VecEnv:
+    """Return this rank's environments.
+
+    Args:
+      make: makes one; None: the configuration's id does.
+      source: the checkpoint or agent that the run begins from.
+
+    Raises:
+      UsageError: the environment, a wrapper or a space is not supported.
+    """
+    share = config.num_envs // comm.size
+    indices = range(comm.rank * share, (comm.rank + 1) * share)
+    seed_global_streams(episode_seed(config.seed, comm.rank, 0, Purpose.GLOBAL))
+    seeds = [episode_seed(config.seed, index, 0, Purpose.MAKING) for index in indices]
+    seen, keywords = _taken_for(config, source), keywords_of(config.env_kwargs)
+    make_all: Callable[[], Backend]
+    if make is None:
+        how = (share, treatment, seeds, seen)
+        make_all = functools.partial(make_backend, config.env, config.wrapper, *how, **keywords)
+    else:
+        make_all = functools.partial(SerialBackend, make, share, config.env, treatment, seeds, seen)
+    backend: Backend = process.call(make_all)
+    if config.num_episodes is not None and not isinstance(backend, SerialBackend):
+        raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
+    apart = cast(Backend, Apart(backend, process))
+    return VecEnv(apart, indices, config.seed, config.env, comm.rank, config.env_restarts)
+
+
+def _taken_for(config: TrainConfig, source: Checkpoint | None) -> str | Observation:
+    """Return what observations are taken for: what the user says, else what the agent to begin from takes them for."""
+    chosen = config.policy.observations
+    return chosen if source is None or chosen != AUTO else observation_in(source)

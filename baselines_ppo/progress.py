@@ -1,0 +1,25 @@
+"""How far an iteration is, in a line, for whoever waits for it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from baselines_ppo.training_run import TrainingRun
+
+
+def progress(run: TrainingRun, doing: str, seconds: float) -> str:
+    """Return a line on the iteration under way, over all ranks if these are as far as this one.
+
+    Args:
+      doing: what this rank does, for so many seconds.
+    """
+    iteration = f"iteration {run.counters.iteration + 1}"
+    if not doing.startswith("collecting"):
+        compiling = "" if run.comm.alive.warm or doing != "learning" else " (TensorFlow compiles at first)"
+        return f"{iteration}: {doing}{compiling}, {seconds:.0f} s"
+    made = run.collector.made_steps * run.comm.size
+    of_all = "" if run.config.num_episodes is not None else f" of {run.config.steps_per_iteration:,}"
+    rate = made / max(time.monotonic() - run.began, 1e-9)
+    return f"{iteration}: {made:,}{of_all} steps, {rate:,.{0 if rate >= 10 else 1}f} steps/s"
