@@ -89,7 +89,7 @@ def test_what_is_unambiguous_is_accepted_exactly(space: spaces.Space[Any], given
         (tf.zeros([3]), "a tensorflow.EagerTensor of shape (3,)"),
         (np.zeros((400, 400)), "(400, 400), expected shape (2,)"),
     ],
-    ids=str,
+    ids=["word", "tensor", "ragged", "objects", "shape", "shapes"],
 )
 def test_what_is_not_is_named_in_one_short_line(given: Any, words: str) -> None:
     agent = Agent(policy_of(observation_of(PAIR, "X")), "X", Path("agent"), {})
