@@ -252,7 +252,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "nap-1": nap,
     "different": lambda: before(Collector, "collect", fail_differently),
     "full-disk-once": lambda: before(checkpoint, "_write_synced", no_space, 5),
-    "full-disk-last": lambda: before(checkpoint, "_write_synced", no_space, 1),
+    "full-disk-last": lambda: before(checkpoint, "_write_synced", no_space, 3),
 }
 
 

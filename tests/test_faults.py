@@ -110,10 +110,9 @@ def test_a_full_disk_is_warned_of_and_the_next_save_succeeds(faulty: Run, tmp_pa
 def test_a_full_disk_at_the_end_is_an_error(faulty: Run, tmp_path: Path) -> None:
     finished = faulty(2, "stub+full-disk-last", *UNSAVED)
     assert finished.returncode == 74
-    assert finished.stderr.startswith(
-        f"error: checkpoint {tmp_path}/run/checkpoints/ckpt-00000008 not written: No space"
-    )
-    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+    expected = f"error: checkpoint {tmp_path}/run/checkpoints/ckpt-00000008 not written: No space left"
+    assert finished.stderr.startswith(expected)
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["ckpt-00000001"]
 
 
 def test_ranks_out_of_sync_by_one_bit_are_noticed(faulty: Run) -> None:
