@@ -87,5 +87,5 @@ def trusted(
     if network is not None:
         find_network(network)
     loaded = load_agent(agent)
-    wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
-    return loaded, env or check_stored_id(loaded.env_id), wrappers
+    env_id = env or check_stored_id(loaded.env_id)
+    return loaded, env_id, check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
