@@ -25,7 +25,7 @@ COMMANDS = {
     "bench": "how fast training is here, against the bare simulator, a peer, and over ranks",
     "launch": "train on ranks of its own, which are started again after a crash",
     "doctor": "what is in force here, and what is wrong with it",
-    "zoo": "the pretrained agents: list, show, score, verify, add or table",
+    "zoo": "the pretrained agents: list, show, score, verify, add, remove or table",
 }
 USAGE = {
     "train": "--env ID", "bench": "", "doctor": "", "launch": "-n RANKS [--restarts N] -- --env ID",

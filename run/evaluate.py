@@ -117,9 +117,10 @@ def trusted(
     if network is not None:
         find_network(network)
     loaded = load_agent(agent)
+    env_id = env or check_stored_id(loaded.env_id)
     wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
     if env_kwargs is not None:
         keywords = keywords_of(str(canonical_keywords(env_kwargs)))
     else:  # those of another environment are of no use
         keywords = check_stored_keywords(loaded.env_kwargs) if env in (None, loaded.env_id) else {}
-    return loaded, env or check_stored_id(loaded.env_id), wrappers, keywords
+    return loaded, env_id, wrappers, keywords

@@ -70,7 +70,9 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
         check_stored_wrappers(config.wrapper)
     if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
         name = config.policy.network
-        raise LoadError(f"its network {name!r} is not one of ours; if you trust it, add --network {name}")
+        raise LoadError(
+            f"{resume}: network {name} is not known here; import what registers it, or add --network {name}"
+        )
     if options.get("alg", config.alg) != config.alg:
         raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
     if preset is not None:  # the same command as before; if it is another, the resumed run will name the differences

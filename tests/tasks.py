@@ -215,6 +215,34 @@ class Memory(Task):
         return float(self.steps > 0 and int(action) == self.cue)
 
 
+class Strict(gymnasium.Env[np.ndarray, Any]):
+    """Raises unless an action is in its space; what it shows depends on every digit of those before."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float64)
+
+    def __init__(self, action_space: spaces.Space[Any]) -> None:
+        self.action_space = action_space
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.shown = self.np_random.uniform(-1, 1, 2)
+        return self.shown, {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        if not (isinstance(action, np.ndarray) and self.action_space.contains(action)):
+            raise ValueError(f"{action!r} is not in {self.action_space}")
+        digits = np.frombuffer(action.tobytes(), np.uint8)
+        self.shown = np.sin(self.shown + digits @ np.arange(1.0, len(digits) + 1))
+        return self.shown, float(self.shown[0]), False, False, {}
+
+
+STRICT: dict[str, spaces.Space[Any]] = {
+    "Grid": spaces.Box(-0.1, 0.3, (2, 3), np.float64),
+    "Whole": spaces.Box(np.iinfo(np.int64).min, np.iinfo(np.int64).max - 1, (2, 2), np.int64),
+    "Choices": spaces.MultiDiscrete(np.array([[2, 3], [4, 5]]), np.int16, start=np.array([[0, -7], [9, 1]])),
+}
+
+
 def register() -> None:
     """Make the tasks known to Gymnasium."""
     actions = {
@@ -225,6 +253,10 @@ def register() -> None:
     }
     for name, space in actions.items():
         gymnasium.register(f"Target{name}-v0", f"{__name__}:Target", kwargs={"action_space": space})
+    for name, space in STRICT.items():
+        gymnasium.register(
+            f"Strict{name}-v0", f"{__name__}:Strict", kwargs={"action_space": space}, max_episode_steps=50
+        )
     for name in ("Number", "Clock", "Codes", "Eye", "Choices", "Switches"):
         gymnasium.register(f"ShownBy{name}-v0", f"{__name__}:ShownBy{name}")
     gymnasium.register("ShownByDict-v0", f"{__name__}:ShownByParts", kwargs={"named": True})

@@ -12,6 +12,7 @@ from baselines_ppo.common import checkpoint
 from baselines_ppo.run.cli import main
 from tests.conftest import Finished
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags
+from tests.tasks import STRICT
 
 Run = Callable[..., Finished]
 
@@ -226,3 +227,20 @@ def test_a_single_checkpoint_begins_a_new_run(faulty: Run, tmp_path: Path) -> No
     branch = faulty(1, "stub+none", "--resume", "run/checkpoints/ckpt-00000002", "--logdir", "branch")
     assert branch.returncode == 0, branch.stderr
     assert_same_bits(arrays(tmp_path / "run"), arrays(tmp_path / "branch"))
+
+
+@pytest.mark.parametrize(("name", "ranks"), [("Grid", 1), ("Choices", 1), ("Whole", 2)])
+def test_episodes_of_actions_of_several_dimensions_are_replayed_bit_for_bit(
+    name: str, ranks: int, trainer: Run, tmp_path: Path
+) -> None:
+    """The environment refuses what is not in its space, and what it shows depends on every digit of it."""
+    line = [str(word) for word in flags(f"tests.environments:Strict{name}-v0", "ppo2", 3)]
+    assert main([*line, "--logdir", str(tmp_path / "whole")]) == 0
+    second = tmp_path / "whole" / "checkpoints" / "ckpt-00000002"  # in mid-episode: 64 steps, of 50 each
+    resumed = ["--resume", str(second), *line[:2], "--logdir", str(tmp_path / "again")]
+    if ranks == 1:
+        assert main(resumed) == 0
+    else:
+        assert trainer(ranks, *resumed).returncode == 0
+    assert checkpoint.load(second).arrays["environments/actions"].shape == (6 * 14, *(STRICT[name].shape or ()))
+    assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "again"))

@@ -228,6 +228,115 @@ def test_an_agent_is_replaced_only_if_one_says_so(trained: Path, agents: Path, m
     assert load(PENDULUM).env_id == "CartPole-v1"
 
 
+def test_an_agent_is_of_the_best_checkpoint_unless_another_is_named(
+    trained: Path, agents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, run := tmp_path / "run")
+    found = checkpoint.find(run)[0]
+    manifest = {name: value for name, value in found.manifest.items() if name != "files"}
+    worse = {**manifest, "iteration": 99, "total_steps": 7777, "mean_return": -5.0}
+    checkpoint.save(found.path.parent, "ckpt-00000099", worse, found.arrays)
+    for ending, path in (("", found.path), (":last", found.path.with_name("ckpt-00000099")), (":best", found.path)):
+        assert cli.main(["zoo", "add", f"{run}{ending}", "--name", "mine", "--replace", "--episodes", "1"]) == 0
+        steps = checkpoint.load(path).manifest["total_steps"]
+        assert f"mine: of {path}, {steps:,} steps" in capsys.readouterr().out
+        assert read_card(agents / "mine").total_steps == steps
+
+
+def test_an_agent_is_removed_by_its_name_alone(
+    agents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(agents / PENDULUM, tmp_path / "elsewhere")
+    for typed in ("RoboInvertedPendulm-v1", "InvertedPendulum-v1", str(tmp_path / "elsewhere"), "../elsewhere", ""):
+        with pytest.raises(LoadError, match=f"no pretrained agent .*there are: {PENDULUM}"):
+            cli.main(["zoo", "remove", typed])
+    assert load(str(tmp_path / "elsewhere")).env_id == PENDULUM
+    assert cli.main(["zoo", "remove", PENDULUM]) == 0
+    assert capsys.readouterr().out == f"{PENDULUM}: removed\n"
+    assert not list(agents.iterdir())
+
+
+def test_a_zoo_that_cannot_be_written_is_said_before_anything_is_played(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pretrained, "AGENTS", tmp_path / "gone")
+    with pytest.raises(WriteError, match="gone cannot be written"):
+        cli.main(["zoo", "add", str(trained), "--name", "mine", "--episodes", "1"])
+    assert "deterministic" not in capsys.readouterr().out
+
+
+OWN_ENVIRONMENT = """
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+gymnasium.register("Poles-v0", CartPoleEnv, max_episode_steps=30)
+"""
+
+
+ZOO = """
+import sys
+from pathlib import Path
+from baselines_ppo.common import pretrained
+from baselines_ppo.common.ending import run_job
+from baselines_ppo.run.cli import main
+
+pretrained.AGENTS = Path("agents")
+run_job(lambda: main(["zoo", *sys.argv[1:]]))
+"""
+
+
+def test_an_agent_of_a_users_own_environment_is_added_scored_and_verified_by_name(
+    mpi: Run, trainer: Run, tmp_path: Path
+) -> None:
+    """Each time in a process of its own, which imports the module only as the command line names it."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "poles.py").write_text(OWN_ENVIRONMENT)
+    (tmp_path / "zoo.py").write_text(ZOO)
+    named = ("--env", "poles:Poles-v0", "--episodes", 2)
+    finished = trainer(1, *flags("poles:Poles-v0", "ppo2", 2), "--logdir", "run")
+    assert finished.returncode == 0, finished.stderr
+    for words in (("add", "run"), ("score", "Poles-v0"), ("verify", "Poles-v0")):
+        refused = mpi(1, "zoo.py", *words)
+        assert refused.returncode == 66, refused.stderr
+        assert "poles:Poles-v0 is not one of Gymnasium's; if you trust it, add --env poles:Poles-v0" in refused.stderr
+        done = mpi(1, "zoo.py", *words, *named)
+        assert done.returncode == 0, done.stderr
+    card = read_card(tmp_path / "agents" / "Poles-v0")
+    assert (card.environment, card.episodes, card.deterministic.max <= 30) == ("poles:Poles-v0", 2, True)
+    every = mpi(1, "zoo.py", "verify")
+    assert (every.returncode, "not checked: its environment poles:Poles-v0" in every.stdout) == (0, True)
+
+
+def test_the_module_of_an_environment_that_python_made_is_named_when_its_agent_is_added(
+    trained: Path, agents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "carts.py").write_text("")  # what it registers, Gymnasium has
+    monkeypatch.syspath_prepend(tmp_path)
+    line = ["zoo", "add", str(trained), "--name", "mine", "--episodes", "1", "--env"]
+    with pytest.raises(UsageError, match="--env is carts:Pendulum-v1, but the agent was trained on CartPole-v1"):
+        cli.main([*line, "carts:Pendulum-v1"])
+    assert cli.main([*line, "carts:CartPole-v1"]) == 0
+    assert read_card(agents / "mine").environment == "carts:CartPole-v1"
+    assert "--env carts:CartPole-v1" in read_card(agents / "mine").command
+    with pytest.raises(LoadError, match="if you trust it, add --env carts:CartPole-v1"):
+        cli.main(["zoo", "verify", "mine", "--episodes", "1"])
+    assert cli.main(["zoo", "verify", "mine", "--episodes", "1", "--env", "carts:CartPole-v1"]) == 0
+
+
+def test_an_agent_with_other_spaces_than_its_environment_is_not_as_its_card_says(
+    trained: Path, agents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["zoo", "add", str(trained), "--name", "mine", "--episodes", "1"]) == 0
+    found, card = checkpoint.load(agents / "mine"), read_card(agents / "mine")
+    manifest = json.loads(json.dumps({name: value for name, value in found.manifest.items() if name != "files"}))
+    manifest["policy"]["action"]["start"] = 5
+    path = checkpoint.save(agents, "mine", manifest, found.arrays)
+    write_card(path, replace(card, manifest_sha256=digest(path / "manifest.json")))
+    with pytest.raises(DataError, match="not as their cards say: mine"):
+        cli.main(["zoo", "verify", "mine", "--episodes", "1"])
+    assert "other spaces than CartPole-v1 has here: action start 5, here 0" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "", "x" * 101, "zoo:mine", "a\nb"])
 def test_a_name_that_is_none_is_refused(name: str, trained: Path, agents: Path) -> None:
     with pytest.raises(UsageError, match=r"--name is .*, expected letters"):
