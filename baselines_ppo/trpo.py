@@ -31,6 +31,7 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, unprefixed
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import TrainConfig, TRPOConfig
 
@@ -52,15 +53,16 @@ class TRPO(Algorithm):
         network = policy.network
         self.layout, self.natural_steps = network.policy_layout, 0
         compiled = not network.convolutional and not network.recurrent
-        self.evaluated = tf.function(self.objective, jit_compile=compiled, autograph=False)
-        self.gradient = tf.function(self._gradient, jit_compile=compiled, autograph=False)
-        self.fisher_product = tf.function(self._fisher_product, jit_compile=compiled, autograph=False)
+        parts = made_of(self.config, network, comm)
+        self.evaluated = program(self.objective, parts, jit_compile=compiled)
+        self.gradient = program(self._gradient, parts, jit_compile=compiled)
+        self.fisher_product = program(self._fisher_product, parts, jit_compile=compiled)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             comm,
-            AdamSettings(self.config.adam_epsilon),
+            AdamSettings(self.config.adam_epsilon, parts=parts),
             compiled=not network.convolutional,
         )
         self.value_adam.start(policy.parameters[self.layout.size :])

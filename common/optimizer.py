@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.parameters import ParameterLayout
+from baselines_ppo.common.programs import program
 
 BETA1, BETA2 = 0.9, 0.999
 ROW = 64  # numbers that are summed as one row
@@ -65,6 +66,7 @@ class AdamSettings(NamedTuple):
     epsilon: float
     max_grad_norm: float | None = None  # longest gradient over all parameters; None: any
     step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
+    parts: Hashable = None  # what the loss is made of, where learners with the same may share their programs
 
 
 class Fitted(NamedTuple):
@@ -107,10 +109,13 @@ class MpiAdam:
         self._step_scales = layout.join(scales) if settings.step_scales else np.float32(1.0)
         # One rank: all epochs are one compiled program. Several: a graph loop around compiled pieces, with the
         # reduction between them. Either way one call for all of them, not one per minibatch.
-        options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
-        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and comm.size == 1, **options)
-        self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
-        self._run_step = tf.function(self._step, jit_compile=compiled, **options)
+        parts, options = (
+            (loss.__qualname__, settings.parts) if settings.parts else None,
+            {"reduce_retracing": not compiled},
+        )
+        self._run_epochs = program(self._epochs, parts, jit_compile=compiled and comm.size == 1, **options)
+        self._run_gradient = program(self._gradient, parts, jit_compile=compiled, **options)
+        self._run_step = program(self._step, parts, jit_compile=compiled, **options)
         self._state: AdamState
 
     def start(self, parameters: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
+from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs import PLAIN_ID, SAFE_WRAPPER, check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import place, shown
@@ -37,7 +38,7 @@ def train_command(options: dict[str, Any]) -> int:
 
     result = train(config, **paths, override=override)
     if world().is_root:
-        print(_ending(result, config, world().size), flush=True)
+        say(_ending(result, config, world().size))
     if watch and result.exit_code == 0 and world().is_root:
         named = [word for flag, value in _modules(config) for word in (f"--{flag}", value)]
         # In a process of its own: some OpenGL libraries crash where TensorFlow is loaded.
