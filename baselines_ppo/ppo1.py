@@ -26,6 +26,7 @@ from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig
 from baselines_ppo.wiring import shards_of
@@ -39,15 +40,11 @@ class PPO1(Algorithm):
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
-        self.adam = MpiAdam(
-            self.loss,
-            METRICS,
-            policy.network.layout,
-            comm,
-            AdamSettings(self.config.adam_epsilon),
-            compiled=not policy.network.convolutional,
-            shards=self.shards,
+        settings = AdamSettings(
+            self.config.adam_epsilon, shards=self.shards, parts=made_of(self.config, policy.network, comm)
         )
+        compiled = not policy.network.convolutional
+        self.adam = MpiAdam(self.loss, METRICS, policy.network.layout, comm, settings, compiled=compiled)
         self.adam.start(policy.parameters)
 
     @property

@@ -27,6 +27,7 @@ from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_min
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.config import PPO2Config, TrainConfig
 from baselines_ppo.wiring import shards_of
@@ -42,15 +43,15 @@ class PPO2(Algorithm):
         self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
         self.learning_rate = self.config.learning_rate  # moves from iteration to iteration unless constant
         self.kl_coef = self.config.kl_coef
+        parts = made_of(self.config, policy.network, comm)
         self.adam = MpiAdam(
             self.loss,
             METRICS,
             policy.network.layout,
             comm,
-            AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm),
+            AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm, shards=self.shards, parts=parts),
             compiled=not policy.network.convolutional,
             between_epochs=self.between_epochs,
-            shards=self.shards,
         )
         self.adam.start(policy.parameters)
 

@@ -19,6 +19,7 @@ import numpy as np
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.board import create_board
+from baselines_ppo.common.ending import say
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError, short
 from baselines_ppo.common.logger import TIME_SHARES, Logger
 from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
@@ -255,7 +256,8 @@ class TrainingRun:
             self._write_checkpoint()
         if self.exit_code != FINISHED and self.comm.is_root:
             name = "another rank's signal" if self.signals.received is None else self.signals.received.name
-            print(f"stop requested by {name}; checkpoint {self._saved_iteration:08d} written", flush=True)
+            say(f"stop requested by {name}; checkpoint {self._saved_iteration:08d} written")
+        self.comm.alive.stuck_code = self.exit_code  # nothing is left to do
 
     def mark_saved(self) -> None:
         """Note that the present state is on disk."""

@@ -17,7 +17,7 @@ such products. The value function is fitted apart, by Adam on its squared error.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +34,7 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout, of_all_ranks
 from baselines_ppo.common.shards import WHOLE, rows_by_shard, shards_over
 from baselines_ppo.config import TrainConfig, TRPOConfig
@@ -57,24 +58,22 @@ class TRPO(Algorithm):
         network = policy.network
         self.layout, self.natural_steps = network.policy_layout, 0
         self.shards = shards_over(len(environments) * comm.size, comm.size)
-        options: dict[str, Any] = {
-            "jit_compile": not network.convolutional and not network.recurrent,
-            "autograph": False,
-        }
-        self.evaluated = tf.function(self._evaluated, **options)
-        self.gradient = tf.function(self._gradient, **options)
-        self.fisher_product = tf.function(self._fisher_product, **options)
+        compiled = not network.convolutional and not network.recurrent
+        parts = made_of(self.config, network, comm)
+        policy_parts = parts and (parts, self.shards)
+        self.evaluated = program(self._evaluated, policy_parts, jit_compile=compiled)
+        self.gradient = program(self._gradient, policy_parts, jit_compile=compiled)
+        self.fisher_product = program(self._fisher_product, policy_parts, jit_compile=compiled)
         self.whole_values = not is_worth_sharing(config.minibatch_size, network.value_layout.size, network)
         dealt = len(environments) * comm.size // (self.config.num_minibatches if network.recurrent else 1)
-        self.value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
+        value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(self.config.adam_epsilon),
+            AdamSettings(self.config.adam_epsilon, shards=value_shards, parts=parts),
             compiled=not network.convolutional,
-            shards=self.value_shards,
         )
         self.value_adam.start(policy.parameters[self.layout.size :])
 

@@ -47,6 +47,7 @@ class Alive:
 
     def _clear(self) -> None:
         self.warm = False  # whether the first iteration is done
+        self.stuck_code = STUCK  # with which a job ends in which nothing moves; another one when all is saved
         self.rescue: Callable[[], str | None] = lambda: None  # write what was kept in memory; returns its name
         self.heartbeat = Heartbeat()
         self._moved, self._doing, self._waits_for = time.time(), "starting", ""
@@ -151,7 +152,7 @@ class Alive:
         knows = self.size == 1 or bool(self._waits_for) == self._board.shared
         saving = any(sign.saving for sign in (self._sign(), *signs[:1]))
         if silence > limit + (0.0 if knows else OTHERS_FIRST):
-            watch.end(STUCK, f"{self._report(still, signs)}; {self._way_on()}")
+            watch.end(self.stuck_code, f"{self._report(still, signs)}; {self._way_on()}")
             self._heard.clear()  # who is still here was only warned
         elif asked and not (self._obeyed or saving) and waited > watch.grace + (OTHERS_FIRST if self.rank else 0.0):
             self._obeyed = True

@@ -86,6 +86,12 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
         _abort(error)
 
 
+def say(text: str) -> None:
+    """Print what a job has come to; if nobody can read it any more, it has come to that all the same."""
+    with suppress(OSError, ValueError):
+        print(text, flush=True)
+
+
 def _leave(exit_code: int) -> NoReturn:
     """End this rank; nothing that is left to do or to write changes the exit code any more."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.parameters import ParameterLayout
+from baselines_ppo.common.programs import program
 from baselines_ppo.common.shards import WHOLE, Shards, tree_sum
 
 BETA1, BETA2 = 0.9, 0.999
@@ -82,6 +83,8 @@ class AdamSettings(NamedTuple):
     epsilon: float
     max_grad_norm: float | None = None  # longest gradient over all parameters; None: any
     step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
+    shards: Shards = WHOLE
+    parts: Hashable = None  # what the loss is made of, where learners with the same may share their programs
 
 
 class Fitted(NamedTuple):
@@ -114,10 +117,9 @@ class MpiAdam:
         settings: AdamSettings,
         compiled: bool = True,
         between_epochs: BetweenEpochs = unchanged,
-        shards: Shards = WHOLE,
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
-        self._compiled, self._shards = compiled, shards
+        self._compiled, self._shards = compiled, settings.shards
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
         self._failure: DataError | None = None  # of a reduction inside of the compiled program
         assert {*settings.step_scales} <= {name for name, _ in layout.shapes}, "a step scale of no parameter"
@@ -126,10 +128,12 @@ class MpiAdam:
         self._step_scales = layout.join(scales) if settings.step_scales else np.float32(1.0)
         # Whole minibatches: all epochs are one compiled program. Shards: a graph loop around compiled pieces, the same
         # on any number of ranks, with the reduction between them. Either way one call for all of them.
-        options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
-        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and shards == WHOLE, **options)
-        self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
-        self._run_step = tf.function(self._step, jit_compile=compiled, **options)
+        parts = settings.parts and (loss.__qualname__, settings.parts, settings.shards)
+        options: dict[str, Any] = {"reduce_retracing": not compiled}
+        whole = settings.shards == WHOLE
+        self._run_epochs = program(self._epochs, parts, jit_compile=compiled and whole, **options)
+        self._run_gradient = program(self._gradient, parts, jit_compile=compiled, **options)
+        self._run_step = program(self._step, parts, jit_compile=compiled, **options)
         self._state: AdamState
 
     def start(self, parameters: np.ndarray) -> None:

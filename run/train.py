@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common import checkpoint
+from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs import (
     check_stored_id,
     check_stored_keywords,
@@ -47,7 +48,7 @@ def train_command(options: dict[str, Any]) -> int:
 
     result = train(config, **paths, override=override)
     if world().is_root:
-        print(_ending(result, config, world().size), flush=True)
+        say(_ending(result, config, world().size))
     if watch and result.exit_code == 0 and world().is_root:
         named = [word for flag, value in _modules(config) for word in (f"--{flag}", value)]
         # In a process of its own: some OpenGL libraries crash where TensorFlow is loaded.

@@ -191,6 +191,11 @@ def slow_close() -> None:
     VecEnv.close = lambda self: time.sleep(4)  # type: ignore[method-assign]
 
 
+def hanging_close() -> None:
+    """Never come back from closing the environments of rank 1."""
+    VecEnv.close = lambda self: hang() if launched_rank() == 1 else None  # type: ignore[method-assign]
+
+
 def other_versions() -> None:
     """Let rank 1 have another version of a package than rank 0."""
     from baselines_ppo import handshake
@@ -248,6 +253,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "swapped-stacks": swapped("stack"),
     "long": long_iterations,
     "slow-close": slow_close,
+    "hang-close": hanging_close,
     "other-versions": other_versions,
     "nap-1": nap,
     "different": lambda: before(Collector, "collect", fail_differently),

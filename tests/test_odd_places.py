@@ -88,7 +88,7 @@ def test_numbers_that_cannot_be_are_refused(flags: tuple[str, ...], said: str, t
 def test_help_behind_the_two_dashes_of_launch_is_that_of_the_training(tmp_path: Path) -> None:
     finished = ran(tmp_path, "launch", "--", "--help", "--alg", "trpo")
     assert finished.returncode == 0, finished.stderr
-    assert b"--damping" in finished.stdout
+    assert b"--cg-damping" in finished.stdout
 
 
 NETWORK = """

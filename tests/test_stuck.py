@@ -45,6 +45,13 @@ def test_a_rank_that_is_stuck_is_named_and_ends_the_job(fault: str, stuck: int, 
         assert log.count("no sign of life (collecting)") == 1
 
 
+def test_a_rank_that_is_stuck_when_all_is_saved_does_not_spoil_the_run(faulty: Run, tmp_path: Path) -> None:
+    finished = faulty(2, "stub+hang-close", *UNSAVED, "--timeout", 1)
+    assert finished.returncode == 0, finished.stderr
+    assert "no sign of life" in finished.stderr
+    assert newest(tmp_path).manifest["iteration"] == 8
+
+
 def test_a_rank_alone_that_is_stuck_ends_itself(faulty: Run, tmp_path: Path) -> None:
     finished = faulty(1, "stub+hang-0", *SHORT, "--timeout", 1)
     assert finished.returncode == 70

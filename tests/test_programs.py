@@ -1,0 +1,93 @@
+"""Several trainings in one process: they share what was compiled, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from baselines_ppo import configure, train
+from baselines_ppo.common import programs
+from baselines_ppo.common.networks import NETWORKS, mlp, register_network
+from tests.conftest import ROOT
+from tests.runs import arrays, assert_same_bits
+
+SHAPE: dict[str, Any] = {"num_envs": 2, "num_steps": 32, "num_minibatches": 2, "num_epochs": 2, "num_timesteps": 128}
+
+
+def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
+    folder = folder / f"run-{len(list(folder.iterdir()))}"
+    train(configure("Pendulum-v1", alg, preset="none", **{**SHAPE, **fields}), logdir=folder)
+    return arrays(folder)
+
+
+@pytest.mark.parametrize(
+    ("alg", "other"),
+    [
+        ("ppo2", {"learning_rate": 1e-3, "clip_range": 0.3, "seed": 1}),
+        ("ppo2", {"entropy_coef": 0.1}),
+        ("ppo2", {"kl_coef": 1.0}),
+        ("ppo2", {"hidden_sizes": (16,)}),
+        ("ppo2", {"target_kl": 1e-12}),
+        ("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}),
+        ("trpo", {"cg_damping": 1.0, "adam_epsilon": 1e-3}),
+    ],
+)
+def test_a_training_gives_the_same_whatever_was_trained_before(alg: str, other: dict[str, Any], tmp_path: Path) -> None:
+    first = trained(tmp_path, alg)
+    after = trained(tmp_path, alg, **other)
+    again = trained(tmp_path, alg)
+    programs._programs.clear()
+    alone = trained(tmp_path, alg, **other)
+    assert_same_bits(first, again)
+    assert_same_bits(after, alone)
+    assert first["parameters"].tobytes() != after["parameters"].tobytes()
+
+
+def test_a_network_of_the_same_name_that_is_built_anew_is_another(tmp_path: Path) -> None:
+    """As in a notebook, where a cell is changed and run again."""
+
+    def bent(shape: Any, settings: Any) -> Any:
+        found = mlp(shape, settings)
+        return found._replace(encode=lambda xp, parts, x: 3.0 * found.encode(xp, parts, x))
+
+    try:
+        register_network("mine", mlp)
+        plain = trained(tmp_path, "ppo2", network="mine")
+        NETWORKS["mine"] = bent
+        changed = trained(tmp_path, "ppo2", network="mine")
+        programs._programs.clear()
+        alone = trained(tmp_path, "ppo2", network="mine")
+    finally:
+        NETWORKS.pop("mine", None)
+    assert plain["parameters"].tobytes() != changed["parameters"].tobytes()
+    assert_same_bits(changed, alone)
+
+
+SEARCH = """
+import gc, sys, tempfile
+from baselines_ppo import configure, train
+from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
+for k in range(7):
+    shape = dict(num_envs=2, num_steps=32, num_minibatches=2, num_epochs=1 + k % 2, num_timesteps=128)
+    searched = dict(seed=k, learning_rate=1e-4 * (k + 1), clip_range=0.1 + 0.01 * k)
+    config = configure("Pendulum-v1", preset="none", **searched, **shape)
+    with tempfile.TemporaryDirectory() as folder:
+        train(config, logdir=folder + "/run")
+    gc.collect()
+    return_freed_memory()
+    print("MB", resident_megabytes())
+"""
+
+
+def test_memory_stays_flat_over_many_trainings() -> None:
+    """A program that was compiled takes 15 MB; the first trainings need it, and the two shapes of its batches."""
+    finished = subprocess.run([sys.executable, "-c", SEARCH], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert finished.returncode == 0, finished.stderr
+    megabytes = [float(line.split()[1]) for line in finished.stdout.splitlines() if line.startswith("MB")]
+    assert len(megabytes) == 7
+    assert megabytes[6] - megabytes[2] < 4 * 4
