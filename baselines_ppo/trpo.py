@@ -66,13 +66,13 @@ class TRPO(Algorithm):
         self.fisher_product = program(self._fisher_product, policy_parts, jit_compile=compiled)
         self.whole_values = not is_worth_sharing(config.minibatch_size, network.value_layout.size, network)
         dealt = len(environments) * comm.size // (self.config.num_minibatches if network.recurrent else 1)
-        value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
+        self.value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(self.config.adam_epsilon, shards=value_shards, parts=parts),
+            AdamSettings(self.config.adam_epsilon, shards=self.value_shards, parts=parts),
             compiled=not network.convolutional,
         )
         self.value_adam.start(policy.parameters[self.layout.size :])

@@ -6,6 +6,7 @@ import contextlib
 import http
 import io
 import ipaddress
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     import viser
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
+NARROW = 600  # pixels, of a phone
+# Names the page, and folds the panel where it would cover half of the picture; a touch of its title unfolds it.
+DRESSING = """
+document.title = {title};
+if (innerWidth < {narrow}) {{
+    const panel = setInterval(() => {{
+        const titled = [...document.querySelectorAll("#root *")].filter(
+            e => !e.children.length && e.textContent === {title} && e.getClientRects().length);
+        if (titled.length) {{ clearInterval(panel); titled.pop().click(); }}
+    }}, 100);
+}}"""
 # The page has its scripts and all else from here, and is no part of another.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; frame-ancestors 'none'"
 
@@ -43,6 +55,8 @@ def local_server(host: str, port: int, title: str) -> Iterator[viser.ViserServer
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         # A page that does not show the button could still ask for a tunnel to a server of viser's.
         server._websock_server.unregister_handler(_messages.ShareUrlRequest)
+        script = DRESSING.format(title=json.dumps(title), narrow=NARROW)
+        server._websock_server.queue_message(_messages.RunJavascriptMessage(script))
         yield server
     finally:
         with _quiet():
@@ -77,7 +91,7 @@ def refusal(headers: Mapping[str, str], host: str, path: str = "/") -> str | Non
 
 @contextlib.contextmanager
 def _guarded(host: str) -> Iterator[threading.Event]:
-    """Let the server that is started meanwhile check who asks; viser itself has no setting for it.
+    """Let the server that is started meanwhile check who asks, and what; viser itself has no setting for it.
 
     Gives what is set when there is such a server.
     """
@@ -85,7 +99,9 @@ def _guarded(host: str) -> Iterator[threading.Event]:
 
     serve, guarded = websockets_server.serve, threading.Event()
 
-    def serve_own(*arguments: Any, process_request: Callable[..., Any], **settings: Any) -> Any:
+    from baselines_ppo.run.messages import checked  # of viser's packages, which nothing else here needs
+
+    def serve_own(handler: Any, *arguments: Any, process_request: Callable[..., Any], **settings: Any) -> Any:
         def process(connection: Any, request: Any) -> Any:
             reason = refusal(request.headers, host, request.path)
             if reason:
@@ -96,7 +112,7 @@ def _guarded(host: str) -> Iterator[threading.Event]:
             return response
 
         guarded.set()
-        return serve(*arguments, process_request=process, **settings)
+        return serve(checked(handler), *arguments, process_request=process, **settings)
 
     websockets_server.serve = serve_own  # type: ignore[assignment,misc]
     try:

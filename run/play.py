@@ -9,12 +9,14 @@ from typing import Any
 
 from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
 from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
 from baselines_ppo.run.display import NO_DISPLAY
 from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allowed
 from baselines_ppo.run.evaluate import trusted
 from baselines_ppo.run.pictures import follow
+from baselines_ppo.run.simulated import is_simulated
 
 WINDOW, BROWSER = "window", "browser"
 
@@ -48,6 +50,8 @@ def play(playing: Playing) -> int:
     )
     where, deterministic = playing.where, not playing.stochastic
     most = steps_allowed(env_id, playing.max_steps)
+    if where == BROWSER or (where == WINDOW and not has_display()):
+        check_shown(env_id, wrappers, keywords, where)
     if where == WINDOW and not has_display():
         print(f"{NO_DISPLAY}, so a browser shows it; or make a film with record", file=sys.stderr, flush=True)
         where = BROWSER
@@ -65,6 +69,22 @@ def play(playing: Playing) -> int:
         print(told(episode, *player.play([episode], deterministic)), flush=True)
     backend.close()
     return 0
+
+
+def check_shown(env_id: str, wrappers: Sequence[str], keywords: Mapping[str, Any], where: str) -> None:
+    """Check that a browser can show an environment, before anything is said of one.
+
+    Raises:
+      UsageError: MuJoCo does not simulate it.
+    """
+    environment = make_environment(env_id, wrappers, **keywords)
+    try:
+        if not is_simulated(environment):
+            cause = f"a browser shows what MuJoCo simulates, and {env_id} is not"
+            cause = cause if where == BROWSER else f"{NO_DISPLAY}, and {cause}"
+            raise UsageError(f"{cause}; make a film with record, or see only its returns with play --headless")
+    finally:
+        environment.close()
 
 
 def window(env_id: str, wrappers: Sequence[str], taken_for: Observation, keywords: Mapping[str, Any]) -> SerialBackend:

@@ -17,10 +17,11 @@ from baselines_ppo.common.opengl import choose_opengl
 from baselines_ppo.run.episodes import Episodes, steps_allowed
 from baselines_ppo.run.evaluate import trusted
 from baselines_ppo.run.film import REPLAY, checked_out, film, most_pictures, picture_size, written
+from baselines_ppo.run.film_page import film_page
 from baselines_ppo.run.pictures import pictures_of
 from baselines_ppo.run.play import told
 from baselines_ppo.run.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
-from baselines_ppo.run.simulated import simulated
+from baselines_ppo.run.simulated import is_simulated, simulated
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def record(recording: Recording) -> int:
         most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
     elif recording.max_steps is None and time_limit(env_id) is None and ENDLESS * rate < most:
         most, cut = math.ceil(ENDLESS * rate), f"after {ENDLESS:.0f} s, as it may never end (--seconds allows more)"
-    replayed = path.suffix == REPLAY
+    replayed = path.suffix == REPLAY and is_simulated(environment)
     opened = _replayed(path, rate, environment, env_id) if replayed else _filmed(path, rate, environment, env_id, size)
     with opened as take:
         shutter = Shutter(take, stride, rate)
@@ -88,7 +89,7 @@ def _filmed(
     path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str, size: tuple[int, int]
 ) -> Iterator[Callable[[], None]]:
     picture = pictures_of(environment, env_id, *size)
-    with film(path, rate) as add:
+    with (film_page if path.suffix == REPLAY else film)(path, rate) as add:
         yield lambda: add(picture())
 
 

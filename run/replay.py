@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,4 +45,5 @@ def replay(path: Path, rate: float, model: mujoco.MjModel, view: Mapping[str, An
 
         yield add
         with whole_file(path) as temporary, writing(path):
-            temporary.write_text(scene.as_html(), encoding="utf-8")
+            page = scene.as_html().replace("<title>Viser</title>", f"<title>{html.escape(path.stem)}</title>", 1)
+            temporary.write_text(page, encoding="utf-8")

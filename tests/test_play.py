@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -64,11 +65,15 @@ def test_without_a_display_a_browser_shows_it(flags: tuple[str, ...], screen: st
     assert ("there is no display here" in errors) == (not flags)
 
 
-def test_what_a_browser_cannot_show_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("flags", [(), ("--browser",)])
+def test_what_a_browser_cannot_show_is_told(
+    flags: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "viser", None)  # which would be of no use here
     agent = untrained(tmp_path, "CartPole-v1")
-    with pytest.raises(UsageError, match="CartPole-v1 is not simulated by MuJoCo"):
-        cli.main(["play", str(agent)])
-    assert "make a film with record" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="what MuJoCo simulates, and CartPole-v1 is not; make a film with record"):
+        cli.main(["play", str(agent), *flags])
+    assert capsys.readouterr() == ("", "")  # no browser is promised
 
 
 def test_it_is_shown_in_one_place() -> None:

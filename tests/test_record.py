@@ -5,6 +5,7 @@ Whatever draws runs in a process of its own: Mesa's software renderer crashes wh
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -255,10 +256,20 @@ def test_wrong_flags_are_told(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_mujoco_does_not_simulate_has_no_replay(tmp_path: Path) -> None:
-    agent = untrained(tmp_path, "CartPole-v1")
-    with pytest.raises(UsageError, match="CartPole-v1 is not simulated by MuJoCo"):
-        cli.main(["record", str(agent), "--out", str(tmp_path / "cart.html")])
+def test_what_mujoco_does_not_simulate_is_a_film_inside_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "viser", None)  # which is not needed
+    agent, path = untrained(tmp_path, "CartPole-v1"), tmp_path / "cart & pole.html"
+    cli.main(["record", str(agent), "--out", str(path), "--seed", "1", *map(str, SMALL)])
+    page = path.read_text()
+    assert "<title>cart &amp; pole</title>" in page
+    (tmp_path / "inside.mp4").write_bytes(base64.b64decode(re.findall(r"base64,([^\"]+)", page)[0]))
+    frames = pictures(tmp_path / "inside.mp4")
+    assert f" {len(frames)} pictures" in capsys.readouterr().out
+    assert frames.shape[1:] == (112, 160, 3)
+    assert changes(frames).max() > 0.05
+    assert not re.search(r"(src|href)=.(?!data:)", page)
 
 
 def test_a_film_in_memory_ends_when_that_is_full(

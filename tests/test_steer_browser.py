@@ -286,6 +286,61 @@ def choose(page: Any, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
+def test_the_page_has_its_own_name_and_its_panel_is_folded_on_a_phone(opened: Opened) -> None:
+    assert opened.page.title() == "steer"
+    speed = opened.page.get_by_text("speed", exact=True)
+    assert speed.bounding_box()["y"] < HEIGHT
+    with opened.page.context.browser.new_page(viewport={"width": 390, "height": 844}) as phone:
+        phone.goto(opened.page.url)
+        title = phone.locator("#root").get_by_text("steer", exact=True)
+        title.wait_for(timeout=1000 * PATIENCE)
+        until(phone, lambda: title.bounding_box()["y"] > 0.9 * 844)  # the panel is at the bottom, and no higher
+        phone.wait_for_timeout(500)
+        title.click()
+        until(phone, lambda: title.bounding_box()["y"] < 0.5 * 844)
+
+
+def test_malformed_messages_are_dropped_without_a_word(opened: Opened, capfd: pytest.CaptureFixture[str]) -> None:
+    import msgspec
+    import viser
+    from websockets.sync.client import connect
+
+    session = opened.live.session
+    ray = {"ray_origin": [0, 0, 2], "ray_direction": [0.5, 0.25, -1.0], "screen_pos": [[0.5, 0.5]], "modifier": None}
+    click = {"type": "ScenePointerMessage", "event_type": "click", **ray}
+    turned = {"wxyz": [1, 0, 0, 0], "position": [0, 0, 1], "look_at": [1, 0, 0], "up_direction": [0, 0, 1]}
+    camera = {
+        "type": "ViewerCameraMessage",
+        **turned,
+        "fov": 1.0,
+        "near": 0.1,
+        "far": 9,
+        "image_height": 9,
+        "image_width": 9,
+    }
+    wrong: list[Any] = [
+        {**click, "ray_origin": None}, {**click, "ray_direction": [0, 1]}, {**click, "ray_direction": "xyz"},
+        {**click, "ray_direction": [float("nan")] * 3}, {**click, "event_type": "rect-select", "screen_pos": []},
+        {**click, "screen_pos": []}, {**camera, "position": [None] * 3}, {**camera, "fov": "wide"},
+        {**camera, "look_at": [float("inf"), 0, 0]}, {"type": "GuiUpdateMessage", "uuid": 7, "updates": {}},
+        {"type": "GuiUpdateMessage", "uuid": "", "updates": {"removed": True}}, {"type": "Unheard"}, {}, [1, 2], None,
+        {"type": "CommandTriggerMessage", "uuid": ["r"]}, {"type": "FileTransferStartUpload"},
+    ]  # fmt: skip
+    address, protocol = opened.page.url.replace("http", "ws"), f"viser-v{viser.__version__}"
+    capfd.readouterr()
+    with connect(address, subprotocols=[protocol], max_size=None) as stranger:  # type: ignore[list-item]
+        stranger.send(msgspec.msgpack.encode(camera))
+        for message in wrong:
+            stranger.send(msgspec.msgpack.encode(message))
+        stranger.send(b"\xc1\x00")
+        stranger.send("text")
+        before = session.target
+        stranger.send(msgspec.msgpack.encode(click))  # what is right still counts
+        until(opened.page, lambda: session.target != before)
+    assert np.isfinite(session.target or np.nan).all()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_nothing_left_the_machine(opened: Opened) -> None:
     assert len(opened.requests) >= 2  # the page and its websocket
     assert {urlsplit(address.removeprefix("blob:")).hostname for address in opened.requests} == {"127.0.0.1"}
