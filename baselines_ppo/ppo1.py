@@ -44,9 +44,8 @@ class PPO1(Algorithm):
             METRICS,
             policy.network.layout,
             comm,
-            AdamSettings(self.config.adam_epsilon),
+            AdamSettings(self.config.adam_epsilon, shards=self.shards),
             compiled=not policy.network.convolutional,
-            shards=self.shards,
         )
         self.adam.start(policy.parameters)
 

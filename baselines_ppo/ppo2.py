@@ -47,10 +47,9 @@ class PPO2(Algorithm):
             METRICS,
             policy.network.layout,
             comm,
-            AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm),
+            AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm, shards=self.shards),
             compiled=not policy.network.convolutional,
             between_epochs=self.between_epochs,
-            shards=self.shards,
         )
         self.adam.start(policy.parameters)
 

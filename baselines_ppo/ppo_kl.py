@@ -70,18 +70,15 @@ class PPOKL(Algorithm):
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
-        settings = AdamSettings(epsilon, step_scales=self._step_scales())
-        self.policy_adam = MpiAdam(
-            self.loss, METRICS, network.policy_layout, comm, settings, compiled=False, shards=self.shards
-        )
+        settings = AdamSettings(epsilon, step_scales=self._step_scales(), shards=self.shards)
+        self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, settings, compiled=False)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(epsilon),
+            AdamSettings(epsilon, shards=WHOLE if self.whole_values else self.shards),
             compiled=False,
-            shards=WHOLE if self.whole_values else self.shards,
         )
         self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])

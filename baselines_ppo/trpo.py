@@ -72,9 +72,8 @@ class TRPO(Algorithm):
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(self.config.adam_epsilon),
+            AdamSettings(self.config.adam_epsilon, shards=self.value_shards),
             compiled=not network.convolutional,
-            shards=self.value_shards,
         )
         self.value_adam.start(policy.parameters[self.layout.size :])
 

@@ -82,6 +82,7 @@ class AdamSettings(NamedTuple):
     epsilon: float
     max_grad_norm: float | None = None  # longest gradient over all parameters; None: any
     step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
+    shards: Shards = WHOLE  # in which each minibatch is computed
 
 
 class Fitted(NamedTuple):
@@ -114,10 +115,9 @@ class MpiAdam:
         settings: AdamSettings,
         compiled: bool = True,
         between_epochs: BetweenEpochs = unchanged,
-        shards: Shards = WHOLE,
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
-        self._compiled, self._shards = compiled, shards
+        self._compiled, self._shards = compiled, settings.shards
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
         self._failure: DataError | None = None  # of a reduction inside of the compiled program
         assert {*settings.step_scales} <= {name for name, _ in layout.shapes}, "a step scale of no parameter"
@@ -127,7 +127,7 @@ class MpiAdam:
         # Whole minibatches: all epochs are one compiled program. Shards: a graph loop around compiled pieces, the same
         # on any number of ranks, with the reduction between them. Either way one call for all of them.
         options: dict[str, Any] = {"autograph": False, "reduce_retracing": not compiled}
-        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and shards == WHOLE, **options)
+        self._run_epochs = tf.function(self._epochs, jit_compile=compiled and self._shards == WHOLE, **options)
         self._run_gradient = tf.function(self._gradient, jit_compile=compiled, **options)
         self._run_step = tf.function(self._step, jit_compile=compiled, **options)
         self._state: AdamState
