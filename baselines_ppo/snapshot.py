@@ -18,6 +18,7 @@ from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.vec_env import EpisodeRecord
 from baselines_ppo.config import to_json
+from baselines_ppo.wiring import ranks_are_alike
 
 if TYPE_CHECKING:
     from baselines_ppo.training_run import TrainingRun
@@ -172,15 +173,18 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -
     failed = _restore_environments(run, arrays)
     run.algorithm.restore_environments(_learned(arrays, run.learned_environments))
     notes = [f"changed {change}" for change in changes.values()]
+    alike = True
     if before != run.comm.size:
-        closely = "equal up to the rounding of sums" if run.split else "equal"
+        network = run.collector.policy.network
+        alike = all(ranks_are_alike(run.config, network, ranks) for ranks in (before, run.comm.size))
+        closely = "equal" if alike else "equal up to the rounding of sums"
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, {closely}")
     now = platform_facts()
     if changed := [f"{name} {facts.get(name)} -> {now[name]}" for name in now if facts.get(name) != now[name]]:
         notes.append(f"not bit-exact, {', '.join(changed)}")
     if failed:
         notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}{_too_long(arrays)}")
-    exact = not notes or (len(notes) == 1 and before != run.comm.size and not run.split)
+    exact = not notes or (len(notes) == 1 and before != run.comm.size and alike)
     run.lineage = [*lineage, segment(run, exact)]
     return "; ".join(notes) or "exact"
 

@@ -93,6 +93,11 @@ def shards_of(config: TrainConfig, network: ActorCritic, environments: int, rank
     return shards_over(dealt, ranks)
 
 
+def ranks_are_alike(config: TrainConfig, network: ActorCritic, ranks: int) -> bool:
+    """Return whether so many ranks compute the same bits as one."""
+    return not splits_minibatches(config, network) or shards_of(config, network, config.num_envs, 1).total % ranks == 0
+
+
 def sizes_between(first: int, last: int) -> tuple[int, int, int]:
     """Return three layers: the first, the geometric mean, the last (Coady, "AI Gym Workout")."""
     return first, round(math.sqrt(first * last)), last

@@ -83,7 +83,7 @@ class AdamSettings(NamedTuple):
     epsilon: float
     max_grad_norm: float | None = None  # longest gradient over all parameters; None: any
     step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
-    shards: Shards = WHOLE
+    shards: Shards = WHOLE  # in which each minibatch is computed
     parts: Hashable = None  # what the loss is made of, where learners with the same may share their programs
 
 

@@ -122,9 +122,11 @@ def nan_gradient() -> None:
 
     original, calls = ppo2.moments_per_minibatch, [0]
 
-    def moments(advantages: np.ndarray, indices: np.ndarray, comm: Any) -> tuple[np.ndarray, np.ndarray]:
+    def moments(
+        advantages: np.ndarray, indices: np.ndarray, comm: Any, shards: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
         calls[0] += 1
-        mean, std = original(advantages, indices, comm)
+        mean, std = original(advantages, indices, comm, shards)
         if launched_rank() == 1 and calls[0] == WHEN + 1:
             mean[0, 0] = np.nan
         return mean, std

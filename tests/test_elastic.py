@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from baselines_ppo.common import checkpoint
@@ -41,7 +40,7 @@ def test_another_number_of_ranks_goes_on_with_the_same_trajectories(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Equal up to the rounding of sums, in the first iteration that follows; in all bits where nothing is summed."""
+    """In all bits, because both numbers of ranks divide that of the shards."""
     line, more = RUNS[name]
 
     def longer(logdir: str) -> tuple[object, ...]:
@@ -60,15 +59,9 @@ def test_another_number_of_ranks_goes_on_with_the_same_trajectories(
     stayed = run(before, (*line, "--logdir", tmp_path / "base"), longer("stayed"))
     moved = run(after, longer("moved"))
     assert "elastic" not in stayed
-    closely = "equal\n" if name == "whole" else "equal up to the rounding of sums"
-    assert f"elastic, {before} -> {after} ranks, {closely}" in moved
+    assert f"elastic, {before} -> {after} ranks, equal\n" in moved
     iteration = int(checkpoint.find(tmp_path / "base")[0].manifest["iteration"]) + 1
     one, other = arrays(tmp_path / "stayed", iteration), arrays(tmp_path / "moved", iteration)
     assert set(one) == set(other)
-    if name == "whole":
-        assert_same_bits(one, other)
-    for key in ("episode", "action_count", "actions", "episode_length", "episode_return"):
-        np.testing.assert_array_equal(one[f"environments/{key}"], other[f"environments/{key}"], err_msg=key)
-    np.testing.assert_array_equal(one["window"], other["window"])  # each episode's return and length
-    np.testing.assert_allclose(one["parameters"], other["parameters"], rtol=0, atol=1e-4)
+    assert_same_bits(one, other)
     assert abs(one["parameters"] - arrays(tmp_path / "base")["parameters"]).max() > 1e-3  # it has learned

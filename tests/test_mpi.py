@@ -64,14 +64,18 @@ def what_was_received_stays_when_more_is_sent(comm: Comm) -> None:
     np.testing.assert_array_equal(rows, [x] * comm.size)
 
 
-def polite_sum_equals_the_blocking_one(comm: Comm) -> None:
-    if comm.size > 1:
-        from mpi4py import MPI
-
-        x = np.random.default_rng(comm.rank).standard_normal(60_000).astype(np.float32)
-        total = np.empty_like(x)
-        MPI.COMM_WORLD.Allreduce(x, total)
-        np.testing.assert_array_equal(comm.sum(x), total)
+def a_power_of_two_of_ranks_is_added_up_in_one_tree(comm: Comm) -> None:
+    """Large and small numbers, so that another order would give another sum."""
+    for size, dtype in ((1, np.float64), (7, np.float32), (60_000, np.float32), (3, np.int64)):
+        rng = np.random.default_rng([comm.rank, size])
+        x = (rng.standard_normal(size) * 10.0 ** rng.integers(0, 6, size)).astype(dtype)
+        total, rows = comm.sum(x), [row.copy() for row in comm.stack(x)]
+        if comm.size == 3:
+            np.testing.assert_allclose(total, np.sum(rows, axis=0), rtol=1e-4, atol=1e-1)
+            continue
+        while len(rows) > 1:
+            rows = [one + other for one, other in zip(rows[::2], rows[1::2], strict=True)]
+        np.testing.assert_array_equal(total, rows[0])
 
 
 def arrays_of_all_kinds_travel_as_one(comm: Comm) -> None:
@@ -134,7 +138,7 @@ def check_all(comm: Comm) -> None:
         moments_equal_numpy_on_the_union,
         sums_are_the_same_bits_on_all_ranks_every_time,
         what_was_received_stays_when_more_is_sent,
-        polite_sum_equals_the_blocking_one,
+        a_power_of_two_of_ranks_is_added_up_in_one_tree,
         arrays_of_all_kinds_travel_as_one,
         objects_travel,
         a_failure_on_root_is_raised_everywhere,

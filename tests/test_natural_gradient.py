@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,8 +128,8 @@ def test_where_no_length_is_good_nothing_changes(tried: Tried) -> None:
     assert len(lengths) == 4
 
 
-def learner(network: str = "mlp", action: Action | None = None) -> TRPO:
-    config = configure("X", "trpo", network=network, hidden_sizes=(4,), lstm_size=3)
+def learner(network: str = "mlp", action: Action | None = None, **fields: Any) -> TRPO:
+    config = configure("X", "trpo", network=network, hidden_sizes=(4,), lstm_size=3, **fields)
     wired: ActorCritic = actor_critic_of(config, BoxObservation((2,), "float32"), action or DiscreteAction(CHOICES, 0))
     parameters = wired.initial_parameters(np.random.default_rng(0), 0.0)
     parameters += 0.3 * np.random.default_rng(1).standard_normal(len(parameters)).astype(np.float32)
@@ -214,6 +215,28 @@ def test_the_fisher_product_is_how_the_kls_gradient_grows_along_a_direction(netw
     product = compiled.python_function if network == "lstm" else compiled  # a loop's second derivative traces slowly
     got = product(tf.constant(theta), tf.constant(v), batch, OWN).numpy() / 2
     np.testing.assert_allclose(got, differences, rtol=0.05, atol=0.02 * np.abs(differences).max())
+
+
+@pytest.mark.parametrize(("coefficient", "stuck"), [(0.0, True), (0.01, False)])
+def test_a_policy_that_takes_one_action_only_comes_free_by_the_entropy_bonus(coefficient: float, stuck: bool) -> None:
+    """It takes the first of three in 99 of 100 states; where all advantages are 0 the uniform policy is best."""
+    trpo = learner(entropy_coef=coefficient)
+    parts = {name: part.copy() for name, part in trpo.policy._parts.items()}
+    parts["policy_head/0/bias"] = np.array([6.0, 0.0, 0.0], np.float32)
+    trpo.policy.parameters = trpo.policy.network.layout.join(parts)
+    begun, entropies = trpo.policy.parameters, []
+    for _ in range(40):
+        batch = experience(trpo)
+        theta, metrics = trpo._natural_step(batch._replace(advantages=tf.zeros_like(batch.advantages)))
+        trpo.policy.parameters = np.concatenate([theta, begun[len(theta) :]])
+        entropies.append(metrics["entropy"])
+        assert metrics["kl"] <= 0.01
+    assert entropies[0] < 0.1
+    if stuck:
+        np.testing.assert_array_equal(trpo.policy.parameters, begun)
+    else:
+        probabilities = written_out(trpo, theta_of(trpo).astype(np.float64), experience(trpo))
+        np.testing.assert_allclose(probabilities, 1 / CHOICES, atol=0.03)
 
 
 @pytest.fixture(scope="module")

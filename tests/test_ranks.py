@@ -1,0 +1,96 @@
+"""One process or several, the same result: runs whose minibatches are shared out, to the last bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines_ppo.common.shards import WHOLE, Shards, rows_by_shard, shards_over, tree_sum
+from tests.conftest import ROOT, command
+from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags
+
+SPLIT = ("--split-minibatches", "true")
+# A preset as it is but for its size: chaos would enlarge a bit of difference within these iterations.
+HOPPER = ("--env", "Hopper-v4", "--num-envs", 16, "--num-steps", 64, "--num-timesteps", 4 * 1024)
+LARGE = ("--hidden-sizes", "160,160", "--value-minibatch-size", 1024)  # which ppo_kl shares out too
+RUNS: dict[str, tuple[object, ...]] = {
+    "preset": HOPPER,
+    "ppo1": (*flags("HalfCheetah-v4", "ppo1", 2, num_envs=8), *SPLIT),
+    "moments": (*flags("Pendulum-v1", "ppo2", 2, num_envs=12), *SPLIT),
+    "lstm": (*flags("CartPole-v1", "ppo2", 2, num_envs=8), *LSTM, "--num-minibatches", 2, *SPLIT),
+    "cnn": (*flags("tests.environments:ShownByFrames-v0", "ppo2", 1, num_envs=4), "--num-epochs", 1),
+    "trpo": (*flags("Pendulum-v1", "trpo", 2, num_envs=8), "--entropy-coef", 0.01),
+    "ppo_kl": (*flags("CartPole-v1", "ppo_kl", 2, num_envs=8), *COUNTING, "--num-episodes", 8, "--num-timesteps", 300),
+    "ppo_kl large": (*flags("Pendulum-v1", "ppo_kl", 2, num_envs=8), *LARGE),
+}
+
+
+def trained(folder: Path, ranks: int) -> Path:
+    """Make all these runs on some ranks, one after the other, and return the folder that they are in."""
+    lines = [part for name, line in RUNS.items() for part in ("+", *line, "--logdir", name)]
+    subprocess.run(
+        command(ranks, str(ROOT / "tests" / "series.py"), *map(str, lines[1:])),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("alone"), 1)
+
+
+@pytest.mark.parametrize("ranks", [pytest.param(2, marks=pytest.mark.slow), 4])
+def test_what_is_shared_out_gives_the_same_bits_on_any_number_of_ranks_that_divides_the_shards(
+    ranks: int, alone: Path, tmp_path: Path
+) -> None:
+    together = trained(tmp_path, ranks)
+    for name in RUNS:
+        assert_same_bits(arrays(alone / name), arrays(together / name))
+
+
+@pytest.mark.parametrize(
+    ("environments", "ranks", "expected"),
+    [
+        (64, 1, Shards(16, 16)),
+        (64, 16, Shards(1, 16)),
+        (64, 32, Shards(1, 32)),  # each rank's part is a shard: other roundings
+        (12, 2, Shards(2, 4)),
+        (12, 3, Shards(1, 3)),
+        (20, 4, Shards(1, 4)),
+        (7, 1, WHOLE),
+    ],
+)
+def test_the_number_of_shards_does_not_depend_on_the_ranks_that_divide_it(
+    environments: int, ranks: int, expected: Shards
+) -> None:
+    assert shards_over(environments, ranks) == expected
+
+
+def test_a_tree_adds_neighbours_first() -> None:
+    big, small = np.float32(1e8), np.float32(1.0)
+    assert tree_sum(np.array([big, -big, small, small])) == 2
+    assert tree_sum(np.array([big, small, -big, small])) == 0  # each small one is lost beside its big neighbour
+    x = np.random.default_rng(0).standard_normal((16, 5))
+    np.testing.assert_allclose(tree_sum(x), x.sum(axis=0), rtol=1e-12)
+
+
+def test_each_branch_of_the_tree_is_the_sum_of_some_neighbours() -> None:
+    x = np.random.default_rng(1).standard_normal((16, 1000)).astype(np.float32)
+    for branches in (2, 4, 8):
+        parts = np.stack([tree_sum(part) for part in np.split(x, branches)])
+        np.testing.assert_array_equal(tree_sum(parts), tree_sum(x))
+
+
+def test_a_shard_has_all_rows_of_its_environments_in_the_order_of_time() -> None:
+    rows = rows_by_shard(5, 6, 3)
+    assert rows[1].tolist() == [6 * t + i for t in range(5) for i in (2, 3)]
+    assert sorted(rows.ravel()) == list(range(30))
