@@ -180,6 +180,21 @@ def test_one_that_can_be_made_once_at_a_time_is_trained_on(tmp_path: Path) -> No
     Once.taken = False
 
 
+def test_what_raises_in_a_trial_is_left_to_the_training_to_report() -> None:
+    class Fragile(Remembering):
+        def draw(self, action: int) -> float:
+            raise RuntimeError("no track")
+
+        def close(self) -> None:
+            raise RuntimeError("closed twice")
+
+    trial = try_out(Fragile, "X")
+    assert trial.told == ("X: it could not be tried out, step raised RuntimeError: no track; whether its episodes "
+                          "repeat is not known before a resume",)  # fmt: skip
+    with pytest.raises(DataError, match=r"environment 0, episode 0 .*step raised RuntimeError: no track"):
+        driven(envs_of(Fragile, range(1), trial.treatment), 0, 1)
+
+
 def test_environments_that_are_known_to_repeat_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines_ppo.common.trial.try_out", None)
     for env_id in ("CartPole-v1", "Humanoid-v4", "RoboAnt-v1"):
