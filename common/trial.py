@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -70,14 +70,14 @@ def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack,
     """Do what `try_out` does, and tell why."""
     begun = time.perf_counter()
     first = SerialBackend(make, 1, env_id, WATCHED)
-    opened.callback(first.close)
+    opened.callback(_close, first)
     trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
     if (slow := time.perf_counter() - begun) > SECONDS:
         told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
         return WATCHED
     second = _second(make, env_id, told)
     if second is not None:
-        opened.callback(second.close)
+        opened.callback(_close, second)
         refuse_shared([*first.environments, *second.environments], env_id)
     treatment, trace = _treated(first, trace, told)
     if second is not None and several and treatment.repeats and _disturbs(second, first, trace, treatment):
@@ -88,6 +88,11 @@ def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack,
     if streams := first.streams_drawn():
         told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
     return treatment._replace(streams=streams)
+
+
+def _close(backend: SerialBackend) -> None:
+    with suppress(Exception):  # the training, which goes without this one, says what its own raise
+        backend.close()
 
 
 def _second(make: MakeEnvironment, env_id: str, told: list[str]) -> SerialBackend | None:

@@ -104,7 +104,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["evaluate", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["--env", "CartPole-v1", "--load-path", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["--env", "X", "--num-timesteps", "inf"]), "invalid int value: 'inf'"),
-    (lambda: cli.main(["--env", "Hopper-v2"]), "environment Hopper-v2 is too old for this Gymnasium; try its -v4"),
+    (lambda: cli.main(["--env", "Hopper-v2"]), "Hopper-v2 is too old for this Gymnasium; give --env Hopper-v5"),
     (lambda: cli.main(["evaluate", "nowhere", "--seed", "-1"]), "--seed is -1, expected at least 0"),
     (lambda: cli.main(["--env", "X", "--play"]), "there is no display here"),
     (lambda: train(configure("X"), resume="a", load_path="b"), "not both"),

@@ -16,6 +16,7 @@ from gymnasium import spaces
 import tests.environments  # noqa: F401  # registers them
 from baselines_ppo import configure, train
 from baselines_ppo.common import heartbeat
+from baselines_ppo.common.agent import load_agent
 from baselines_ppo.common.backends import SerialBackend
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.interface import own_environment
@@ -23,9 +24,11 @@ from baselines_ppo.common.treatment import AS_USUAL, Treatment, treatment_from_j
 from baselines_ppo.common.trial import Trial, try_out, try_out_id
 from baselines_ppo.common.vec_env import Step, VecEnv
 from baselines_ppo.run.cli import main
+from baselines_ppo.run.evaluate import measure
 from tests.conftest import Finished
 from tests.odd_environments import Entropic, First, Global, Odd, Once, Remembering, Sharing, Unmakeable
 from tests.runs import arrays, assert_same_bits, flags
+from tests.untrained import untrained
 
 Run = Callable[..., Finished]
 
@@ -177,10 +180,34 @@ def test_one_that_can_be_made_once_at_a_time_is_trained_on(tmp_path: Path) -> No
     Once.taken = False
 
 
+def test_what_raises_in_a_trial_is_left_to_the_training_to_report() -> None:
+    class Fragile(Remembering):
+        def draw(self, action: int) -> float:
+            raise RuntimeError("no track")
+
+        def close(self) -> None:
+            raise RuntimeError("closed twice")
+
+    trial = try_out(Fragile, "X")
+    assert trial.told == ("X: it could not be tried out, step raised RuntimeError: no track; whether its episodes "
+                          "repeat is not known before a resume",)  # fmt: skip
+    with pytest.raises(DataError, match=r"environment 0, episode 0 .*step raised RuntimeError: no track"):
+        driven(envs_of(Fragile, range(1), trial.treatment), 0, 1)
+
+
 def test_environments_that_are_known_to_repeat_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines_ppo.common.trial.try_out", None)
     for env_id in ("CartPole-v1", "Humanoid-v4", "RoboAnt-v1"):
         assert try_out_id(env_id, ()) == Trial(AS_USUAL)
+
+
+@pytest.mark.parametrize("name", ["Global", "Remembering", "First"])
+def test_what_an_episode_of_an_evaluation_comes_to_does_not_depend_on_the_others(name: str, tmp_path: Path) -> None:
+    env_id = f"tests.environments:Odd{name}-v0"
+    agent = load_agent(str(untrained(tmp_path, env_id)))
+    one, several = (measure(agent, env_id, (), 6, seed=1, rows=rows) for rows in (1, 4))
+    assert one == several
+    assert len({episode.episode_return for episode in one["stochastic"]}) > 1
 
 
 # What is refused.
