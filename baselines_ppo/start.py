@@ -33,7 +33,7 @@ from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
-from baselines_ppo.common.threads import check_threads, limit_threads
+from baselines_ppo.common.threads import limit_checked_threads
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import (
     PPO2Config,
@@ -81,8 +81,7 @@ def start(
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
-    limit_threads()
-    check_threads()
+    limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
         comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
@@ -96,7 +95,6 @@ def start(
         typed = shown(path)  # before an environment can change the working folder
         comm.alive.note("making environments")
         envs = comm.together(lambda: _environments(config, comm, environment, process), "the environments")
-        process.set_again()
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
@@ -170,6 +168,7 @@ def _environments(
         backend = process.call(SerialBackend, make, share, config.env)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
+    process.set_again()
     indices = range(comm.rank * share, (comm.rank + 1) * share)
     return VecEnv(
         cast(Backend, Apart(backend, process)), indices, config.seed, config.env, comm.rank, config.env_restarts
