@@ -84,6 +84,7 @@ def environments_of(
     backend: Backend = process.call(make_all)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
+    process.set_again()
     apart = cast(Backend, Apart(backend, process))
     return VecEnv(apart, indices, config.seed, config.env, comm.rank, config.env_restarts)
 

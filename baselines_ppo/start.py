@@ -31,7 +31,7 @@ from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
-from baselines_ppo.common.threads import check_threads, limit_threads
+from baselines_ppo.common.threads import limit_checked_threads
 from baselines_ppo.common.treatment import Treatment
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
@@ -66,8 +66,7 @@ def start(
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     if override and resume is None:
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
-    limit_threads()
-    check_threads()
+    limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
         comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
@@ -87,7 +86,6 @@ def start(
         envs = comm.together(
             lambda: environments_of(config, comm, make, trial.treatment, source, process), "the environments"
         )
-        process.set_again()
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)

@@ -29,7 +29,7 @@ def place(typed: str | Path) -> Path:
         os.fsencode(path).decode("utf-8")  # whatever this terminal's encoding is
         if max(map(len, map(os.fsencode, path.parts))) > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
             raise ValueError(f"it is longer than {LONGEST_NAME} bytes, or {LONGEST_PATH} in all")
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # for whoever opens it to say
             path.lstat()
         return path
     except UnicodeDecodeError:

@@ -11,8 +11,8 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TENSORFLOW_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
-def check_threads() -> None:
-    """Refuse numbers of threads that are none, before a library does so in its own way.
+def limit_checked_threads() -> None:
+    """Do as `limit_threads`, and refuse numbers that are none before a library does so in its own way.
 
     Raises:
       UsageError: names the variable.
@@ -22,6 +22,7 @@ def check_threads() -> None:
         parts = value.split(",") if variable in VARIABLES else [value]  # of OpenMP's nested levels
         if value and not all(part.strip().isdecimal() for part in parts):
             raise UsageError(f"the environment variable {variable} is {short(value)}, expected a number; unset it")
+    limit_threads()
 
 
 def limit_threads() -> None:
