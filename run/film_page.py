@@ -18,7 +18,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: #d6e2ec; font-family: sans-serif }}
+body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: #d6e2ec }}
 video {{ width: min(100vw, 133vh); max-height: 100vh; image-rendering: pixelated }}
 </style>
 <video src="data:video/mp4;base64,{film}" controls autoplay loop muted playsinline></video>
