@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.run_folder import RunFolder
+from baselines_ppo.common.run_folder import CONFIG, RunFolder
 
 SUMMARY_INTERVAL = 1.0  # seconds; TensorBoard takes longer to write than CartPole to learn
 TIME_SHARES = ("environments", "acting", "learning")
@@ -51,7 +51,7 @@ class Logger:
         with suppress(OSError, tf.errors.OpError), self._summary.as_default(step=row["total_steps"]):
             for name, value in row.items():
                 if isinstance(value, int | float) and not math.isnan(value):
-                    tf.summary.scalar(name, np.float32(value))  # each Python number would be kept for ever
+                    tf.summary.scalar(tag(name), np.float32(value))  # each Python number would be kept for ever
             self._summary.flush()
 
     def close(self) -> None:
@@ -63,13 +63,25 @@ class Logger:
                 self._summary.close()
 
 
+def tag(name: str) -> str:
+    """Return what TensorBoard calls a column: in one of three groups, what is collected, what is learned, and time."""
+    collected = name.startswith(("episode", "flags", "simulation")) or name in ("environments_restarted",)
+    spent = name in ("iteration", "total_steps", "updates", "seconds", "steps_per_second", "memory_mb")
+    return f"{'rollout' if collected else 'time' if spent or name.endswith('_share') else 'train'}/{name}"
+
+
 def summary_writer(folder: RunFolder) -> Any:
     """Return a TensorBoard writer, or None where TensorBoard is not installed."""
     if importlib.util.find_spec("tensorboard") is None:
         return None
     import tensorflow as tf  # loaded by the algorithm anyway
 
-    return tf.summary.create_file_writer(os.fsencode(folder.path))  # whatever this terminal's encoding is
+    writer = tf.summary.create_file_writer(os.fsencode(folder.path))  # whatever this terminal's encoding is
+    with suppress(OSError, ValueError, tf.errors.OpError), writer.as_default(step=0):
+        config = (folder.path / CONFIG).read_text(encoding="utf-8")
+        tf.summary.text("config", "
+".join(f"    {line}" for line in config.splitlines()))  # as Markdown's code
+    return writer
 
 
 def table(row: dict[str, Any]) -> str:

@@ -19,7 +19,6 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: #d6e2ec }}
-body {{ font-family: sans-serif }}
 video {{ width: min(100vw, 133vh); max-height: 100vh; image-rendering: pixelated }}
 </style>
 <video src="data:video/mp4;base64,{film}" controls autoplay loop muted playsinline></video>

@@ -24,7 +24,7 @@ NARROW = 600  # pixels, of a phone
 # Names the page, and folds the panel where it would cover half of the picture; a touch of its title unfolds it.
 DRESSING = """
 document.title = {title};
-if (innerWidth < {narrow}) {{
+if (innerWidth < {narrow} && location.protocol !== "file:") {{
     const panel = setInterval(() => {{
         const titled = [...document.querySelectorAll("#root *")].filter(
             e => !e.children.length && e.textContent === {title} && e.getClientRects().length);

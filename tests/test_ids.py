@@ -67,7 +67,7 @@ def test_a_known_package_is_imported_for_an_id_that_is_typed_and_not_for_one_in_
         "try:\n    check_stored_id('PandaStack-v9')\nexcept Exception as error:\n"
         "    print(type(error).__name__, 'panda_gym' in sys.modules, str(error)[-27:])"
     )
-    assert in_a_fresh_process(stored, tmp_path).strip() == "LoadError False it, add --env PandaStack-v9"
+    assert in_a_fresh_process(stored, tmp_path).strip() == "ModuleNotNamed False it, add --env PandaStack-v9"
 
 
 def test_ids_that_files_may_name() -> None:
@@ -89,7 +89,10 @@ ABSENT = [
     ("FetchReach-v3", "pip install gymnasium-robotics, then give --env gymnasium_robotics:FetchReach-v3"),
     ("AntMaze_UMaze-v5", "gymnasium_robotics:AntMaze_UMaze-v5"),
     ("Meta-World/MT1", "pip install metaworld, then give --env metaworld:Meta-World/MT1"),
-    ("AntBulletEnv-v0", "pybullet pybullet_envs_gymnasium, then give --env pybullet_envs_gymnasium:AntBulletEnv-v0"),
+    (
+        "AntBulletEnv-v0",
+        "pip install 'pybullet>=3.2' 'pybullet_envs_gymnasium>=0.5', then give --env pybullet_envs_gymnasium:AntBulletEnv-v0",
+    ),
 ]
 
 

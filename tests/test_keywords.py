@@ -112,7 +112,7 @@ def test_a_resume_compares_arguments_by_what_they_mean(tmp_path: Path) -> None:
 def test_a_mujoco_robot_steps_as_often_as_it_is_told() -> None:
     for skip in (2, 5):
         backend = make_backend("HalfCheetah-v5", (), 1, frame_skip=skip)
-        assert backend._environments[0].unwrapped.dt == pytest.approx(0.01 * skip)  # type: ignore[attr-defined]
+        assert backend.environments[0].unwrapped.dt == pytest.approx(0.01 * skip)  # type: ignore[attr-defined]
         backend.close()
 
 
@@ -184,7 +184,8 @@ def test_a_file_names_no_other_file_and_no_code(
     made = []
 
     def making(env_id: str, wrappers: Any = (), *rest: Any, **keywords: Any) -> Any:
-        made.append((list(wrappers), {name: value for name, value in keywords.items() if name != "render_mode"}))
+        ours = ("render_mode", "taken_for")
+        made.append((list(wrappers), {name: value for name, value in keywords.items() if name not in ours}))
         raise UsageError("far enough")
 
     for module in ("evaluate.make_backend", "play.make_backend", "record.make_environment"):

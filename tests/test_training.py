@@ -138,7 +138,14 @@ def test_the_run_folder_holds_what_it_should(trained: Path) -> None:
     rows = figures(trained)
     assert [row["total_steps"] for row in rows] == ["128", "256"]
     assert rows[0]["episode_return"] == ""  # no episode of Pendulum ends within 32 steps
-    assert list(trained.glob("events.out.tfevents.*"))
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(trained))
+    events.Reload()
+    tags = events.Tags()["tensors"]
+    assert {name.split("/")[0] for name in tags} == {"rollout", "train", "time", "config"}
+    assert {"rollout/episodes", "train/policy_loss", "time/seconds"} <= {*tags}
+    told = events.Tensors("config")[0].tensor_proto.string_val[0].decode()
+    assert (trained / "config.json").read_text().splitlines() == [line[4:] for line in told.splitlines()]
 
 
 @pytest.mark.parametrize(
