@@ -92,8 +92,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "only Box, Discrete, and Dict and Tuple of these are supported",
     ),
     (
-        lambda: cli.main(["--env", "tests.test_spaces:Grid-v0"]),
-        "only Box, MultiDiscrete and MultiBinary of one dimension and Discrete are supported",
+        lambda: cli.main(["--env", "tests.test_spaces:Speaking-v0"]),
+        "only Box, Discrete, MultiDiscrete and MultiBinary are supported",
     ),
     (lambda: cli.main(["--resume", "nowhere"]), "nowhere does not exist"),
     (lambda: cli.main(["evaluate", "nowhere"]), "nowhere does not exist"),
