@@ -32,15 +32,15 @@ class Words(gymnasium.Env[str, Any]):
     action_space: spaces.Space[Any] = spaces.Discrete(2)
 
 
-class Grid(gymnasium.Env[np.ndarray, Any]):
-    """Acts by a matrix."""
+class Speaking(gymnasium.Env[np.ndarray, Any]):
+    """Acts by words."""
 
     observation_space = spaces.Box(-1, 1, (2,), np.float64)
-    action_space = spaces.Box(-1, 1, (2, 2), np.float64)
+    action_space: spaces.Space[Any] = spaces.Text(8)
 
 
 gymnasium.register("Words-v0", f"{__name__}:Words")
-gymnasium.register("Grid-v0", f"{__name__}:Grid")
+gymnasium.register("Speaking-v0", f"{__name__}:Speaking")
 
 BOX = spaces.Box(-9, 9, (2, 2), np.float64)
 NESTED = spaces.Dict(
