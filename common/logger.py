@@ -79,8 +79,7 @@ def summary_writer(folder: RunFolder) -> Any:
     writer = tf.summary.create_file_writer(os.fsencode(folder.path))  # whatever this terminal's encoding is
     with suppress(OSError, ValueError, tf.errors.OpError), writer.as_default(step=0):
         config = (folder.path / CONFIG).read_text(encoding="utf-8")
-        tf.summary.text("config", "
-".join(f"    {line}" for line in config.splitlines()))  # as Markdown's code
+        tf.summary.text("config", "\n".join(f"    {line}" for line in config.splitlines()))  # as Markdown's code
     return writer
 
 
