@@ -23,7 +23,32 @@ from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import TrainConfig
 
 
-def own_maker(config: TrainConfig, environment: Callable[[], Any] | None) -> MakeEnvironment | None:
+def make_environments(
+    config: TrainConfig,
+    comm: Comm,
+    environment: Callable[[], Any] | None,
+    stored: Checkpoint | None,
+    warm: Checkpoint | None,
+    process: ProcessState,
+) -> tuple[VecEnv, Trial]:
+    """Return this rank's environments, and what was found out about them.
+
+    Args:
+      environment: makes one; None: the configuration's id does.
+      stored, warm: what the run goes on from, or begins from.
+
+    Raises:
+      UsageError: the environment, a wrapper or a space is not supported; the same on all ranks.
+    """
+    make = _own_maker(config, environment)
+    trial = _tried_out(config, make, stored, comm, process)
+    taken_for = _taken_for(config, stored or warm)
+    comm.alive.note("making environments")
+    envs = comm.together(lambda: _made(config, comm, make, trial.treatment, taken_for, process), "the environments")
+    return envs, trial
+
+
+def _own_maker(config: TrainConfig, environment: Callable[[], Any] | None) -> MakeEnvironment | None:
     """Return the user's function that makes an environment, in its wrappers; None where there is none.
 
     Raises:
@@ -36,7 +61,7 @@ def own_maker(config: TrainConfig, environment: Callable[[], Any] | None) -> Mak
     return functools.partial(wrapped, own_environment(environment, config.env), config.wrapper)
 
 
-def tried_out(
+def _tried_out(
     config: TrainConfig, make: MakeEnvironment | None, stored: Checkpoint | None, comm: Comm, process: ProcessState
 ) -> Trial:
     """Return how the environments are treated: as in the checkpoint, or as rank 0 finds out for all."""
@@ -53,34 +78,25 @@ def tried_out(
     return comm.on_root(lambda: process.call(trial), "the trial of an environment")
 
 
-def environments_of(
+def _made(
     config: TrainConfig,
     comm: Comm,
     make: MakeEnvironment | None,
     treatment: Treatment,
-    source: Checkpoint | None,
+    taken_for: str | Observation,
     process: ProcessState,
 ) -> VecEnv:
-    """Return this rank's environments.
-
-    Args:
-      make: makes one; None: the configuration's id does.
-      source: the checkpoint or agent that the run begins from.
-
-    Raises:
-      UsageError: the environment, a wrapper or a space is not supported.
-    """
+    """Return this rank's environments."""
     share = config.num_envs // comm.size
     indices = range(comm.rank * share, (comm.rank + 1) * share)
     seed_global_streams(episode_seed(config.seed, comm.rank, 0, Purpose.GLOBAL))
     seeds = [episode_seed(config.seed, index, 0, Purpose.MAKING) for index in indices]
-    seen, keywords = _taken_for(config, source), keywords_of(config.env_kwargs)
     make_all: Callable[[], Backend]
     if make is None:
-        how = (share, treatment, seeds, seen)
-        make_all = functools.partial(make_backend, config.env, config.wrapper, *how, **keywords)
+        how = (share, treatment, seeds, taken_for)
+        make_all = functools.partial(make_backend, config.env, config.wrapper, *how, **keywords_of(config.env_kwargs))
     else:
-        make_all = functools.partial(SerialBackend, make, share, config.env, treatment, seeds, seen)
+        make_all = functools.partial(SerialBackend, make, share, config.env, treatment, seeds, taken_for)
     backend: Backend = process.call(make_all)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")

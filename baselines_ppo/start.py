@@ -35,7 +35,7 @@ from baselines_ppo.common.threads import limit_checked_threads
 from baselines_ppo.common.treatment import Treatment
 from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
-from baselines_ppo.environments import environments_of, own_maker, tried_out
+from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
@@ -62,10 +62,7 @@ def start(
     Raises:
       UsageError, LoadError, WriteError: the same on all ranks.
     """
-    if resume is not None and load_path is not None:
-        raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
-    if override and resume is None:
-        raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
+    _check_origin(resume, load_path, override)
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
@@ -80,12 +77,7 @@ def start(
         if logdir is None and not continued:
             on_failure.callback(_remove_if_empty, path)
         typed = shown(path)  # before an environment can change the working folder
-        make, source = own_maker(config, environment), stored or warm
-        trial = tried_out(config, make, stored, comm, process)
-        comm.alive.note("making environments")
-        envs = comm.together(
-            lambda: environments_of(config, comm, make, trial.treatment, source, process), "the environments"
-        )
+        envs, trial = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
@@ -106,12 +98,16 @@ def start(
         if stored is not None:
             _resume(run, stored, changes, continued)
         else:
-            if warm is not None:
-                _warm_start(run, warm)
-            run.lineage = [segment(run, exact=True)]
-            envs.reset()
+            _begin(run, warm)
         on_failure.pop_all()
     return run
+
+
+def _check_origin(resume: str | Path | None, load_path: str | Path | None, override: tuple[str, ...]) -> None:
+    if resume is not None and load_path is not None:
+        raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
+    if override and resume is None:
+        raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
 
 
 def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
@@ -208,6 +204,14 @@ def _check_fit(network: ActorCritic, source: Checkpoint | None, env_id: str) -> 
     found = (network.observation, network.action)
     check_spaces(source.path, agent.env_id, (stored.observation, stored.action), found, env_id)
     check_network(source.path, stored, network)
+
+
+def _begin(run: TrainingRun, warm: Checkpoint | None) -> None:
+    """Begin a new run, with what an agent has learned if there is one to begin from."""
+    if warm is not None:
+        _warm_start(run, warm)
+    run.lineage = [segment(run, exact=True)]
+    run.collector.envs.reset()
 
 
 def _warm_start(run: TrainingRun, source: Checkpoint) -> None:

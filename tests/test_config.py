@@ -229,7 +229,7 @@ def test_an_unwritable_folder_is_refused_at_once(trainer: Callable[..., Finished
     (tmp_path / "file").write_text("in the way")
     finished = trainer(2, "--env", "CartPole-v1", "--logdir", "file/run")
     assert finished.returncode == 74
-    assert finished.stderr.splitlines() == ["error: run folder file/run cannot be written: Not a directory"]
+    assert finished.stderr.splitlines() == [f"error: run folder {tmp_path}/file/run cannot be written: Not a directory"]
 
 
 def test_configurations_are_frozen() -> None:

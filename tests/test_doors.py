@@ -119,7 +119,7 @@ WRONG: dict[str, tuple[Edit, set[str], str]] = {
     ),
     "wrapper": (
         of_a_module("wrapper", ["secret_modules:Shaped"]), BY_THE_FILE,
-        "its wrapper secret_modules:Shaped is not Gymnasium's; if you trust it, add --wrapper secret_modules:Shaped",
+        "its wrapper secret_modules:Shaped is not Gymnasium's, or may lead to a file; if you trust it, add --wrapper secret_modules:Shaped",
     ),
 }  # fmt: skip
 
@@ -149,8 +149,8 @@ def test_every_door_says_alike_that_there_is_nothing_or_that_it_is_damaged(
     folder, words = tmp_path / "nowhere", "nowhere does not exist"
     if damaged:
         folder, words = copied(run, tmp_path / "copy", lambda manifest: None), "arrays.npz is damaged (checksum)"
-        arrays = checkpoint.find(folder)[0].path / "arrays.npz"
-        arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
+        for arrays in folder.glob("checkpoints/*/arrays.npz"):
+            arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
     for door, enter in DOORS.items():
         with pytest.raises(LoadError) as raised:
             enter(folder)

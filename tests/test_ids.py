@@ -91,7 +91,7 @@ ABSENT = [
     ("Meta-World/MT1", "pip install metaworld, then give --env metaworld:Meta-World/MT1"),
     (
         "AntBulletEnv-v0",
-        "pip install 'pybullet>=3.2' 'pybullet_envs_gymnasium>=0.5', then give --env pybullet_envs_gymnasium:AntBulletEnv-v0",
+        "'pybullet_envs_gymnasium>=0.5', then give --env pybullet_envs_gymnasium:AntBulletEnv-v0",
     ),
 ]
 
