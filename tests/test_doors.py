@@ -55,7 +55,7 @@ def as_agent(run: Path) -> Path:
     try:
         found = checkpoint.find(run)[0]
     except LoadError:
-        (newest,) = (run / "checkpoints").glob("ckpt-*") if run.exists() else [run]
+        newest = max((run / "checkpoints").glob("ckpt-*")) if run.exists() else run
         return newest
     manifest = {name: found.manifest[name] for name in export.ACTED_ON}
     training = {name: found.manifest[name] for name in export.TRAINING}
@@ -119,7 +119,7 @@ WRONG: dict[str, tuple[Edit, set[str], str]] = {
     ),
     "wrapper": (
         of_a_module("wrapper", ["secret_modules:Shaped"]), BY_THE_FILE,
-        "its wrapper secret_modules:Shaped is not Gymnasium's, or may lead to a file; if you trust it, add --wrapper secret_modules:Shaped",
+        "its wrapper secret_modules:Shaped is not Gymnasium's, or may lead to a file; if you trust it, add --wrapper s",
     ),
 }  # fmt: skip
 
