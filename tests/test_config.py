@@ -89,7 +89,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["--env", "nowhere:X-v0"]), "module nowhere is not installed"),
     (
         lambda: cli.main(["--env", "tests.test_spaces:Words-v0"]),
-        "only Box, Discrete, and Dict and Tuple of these are supported",
+        "MultiBinary, and Dict and Tuple of these are supported",
     ),
     (
         lambda: cli.main(["--env", "tests.test_spaces:Grid-v0"]),
