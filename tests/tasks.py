@@ -155,7 +155,7 @@ class ShownByEye(Shown):
 
     def picture(self, wanted: int) -> dict[str, np.ndarray]:
         image = self.np_random.integers(60, size=(PIXELS, PIXELS, 1), dtype=np.uint8)
-        image[PIXELS // 2 :] += np.uint8(120 * (wanted // 2))
+        image[PIXELS // 2 :] += np.uint8(195 * (wanted // 2))
         return {"eye": image, "sign": self.np_random.uniform(0.2, 1.0, 1) * (1 if wanted % 2 else -1)}
 
 

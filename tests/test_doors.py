@@ -55,8 +55,7 @@ def as_agent(run: Path) -> Path:
     try:
         found = checkpoint.find(run)[0]
     except LoadError:
-        newest = max((run / "checkpoints").glob("ckpt-*")) if run.exists() else run
-        return newest
+        return max((run / "checkpoints").glob("ckpt-*")) if run.exists() else run
     manifest = {name: found.manifest[name] for name in export.ACTED_ON}
     training = {name: found.manifest[name] for name in export.TRAINING}
     return checkpoint.save(run.parent, "agent", {**manifest, "training": training}, found.arrays)

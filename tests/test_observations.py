@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
+from baselines_ppo import load, train
 from baselines_ppo.banner import seen
+from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actions import DiscreteAction
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.agent import Agent
@@ -26,7 +29,9 @@ from baselines_ppo.common.observations import BoxObservation, Observation, obser
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.vec_env import VecEnv
+from baselines_ppo.config import with_fields
 from baselines_ppo.presets import configure
+from baselines_ppo.run.evaluate import measure
 from baselines_ppo.wiring import actor_critic_of
 
 CHOICE = DiscreteAction(2, 0)
@@ -329,6 +334,27 @@ def test_bytes_and_floats_of_the_same_picture_are_the_same_to_a_network() -> Non
 )
 def test_the_banner_says_what_is_taken_for_what(space: spaces.Space[Any], network: str, words: str) -> None:
     assert seen(policy_of(observation_of(space, "X"), network=network).network, normalized=True) == words
+
+
+def test_what_is_chosen_is_kept_and_decides_wherever_the_agent_goes(tmp_path: Path) -> None:
+    """A run of before there was a choice goes on with what it took its pictures for, too."""
+    settings: dict[str, Any] = {"preset": "none", "num_envs": 1, "num_steps": 32, "num_minibatches": 4, "num_epochs": 1}
+    config = configure("tests.environments:ShownByCodes-v0", num_timesteps=32, observations="image", **settings)
+    run = train(config, logdir=tmp_path / "run").folder
+    agent = load(str(run))
+    assert agent.policy.network.observation == ImageObservation((7, 7, 3), 0, "uint8", 0.0, 10.0)
+    assert [len(played) for played in measure(agent, agent.env_id, (), 2, seed=0).values()] == [2, 2]
+    auto = with_fields(config, observations="auto", num_timesteps=64)
+    with pytest.raises(UsageError, match="observations image -> auto"):
+        train(auto, resume=run)
+    found = checkpoint.find(run)[0]
+    manifest = json.loads(json.dumps(found.manifest))
+    manifest["policy"]["observation"] = {"kind": "image", "image": [7, 7, 3], "channels_first": False, "dtype": "uint8"}
+    del manifest["config"]["policy"]["observations"]
+    before = checkpoint.save(tmp_path, "before", manifest, found.arrays)
+    gone_on = train(auto, resume=before, logdir=tmp_path / "on")
+    assert gone_on.total_steps == 64
+    assert load(str(gone_on.folder)).policy.network.observation == ImageObservation((7, 7, 3), 0)
 
 
 def test_a_network_for_images_refuses_what_is_too_small_or_none_by_name() -> None:
