@@ -24,7 +24,7 @@ NARROW = 600  # pixels, of a phone
 # Names the page, and folds the panel where it would cover half of the picture; a touch of its title unfolds it.
 DRESSING = """
 document.title = {title};
-if (innerWidth < {narrow} && location.protocol !== "file:") {{
+if (innerWidth < {narrow}) {{
     const panel = setInterval(() => {{
         const titled = [...document.querySelectorAll("#root *")].filter(
             e => !e.children.length && e.textContent === {title} && e.getClientRects().length);
@@ -55,8 +55,8 @@ def local_server(host: str, port: int, title: str) -> Iterator[viser.ViserServer
         server.gui.configure_theme(show_logo=False, show_share_button=False)
         # A page that does not show the button could still ask for a tunnel to a server of viser's.
         server._websock_server.unregister_handler(_messages.ShareUrlRequest)
-        script = DRESSING.format(title=json.dumps(title), narrow=NARROW)
-        server._websock_server.queue_message(_messages.RunJavascriptMessage(script))
+        script = _messages.RunJavascriptMessage(DRESSING.format(title=json.dumps(title), narrow=NARROW))
+        server.on_client_connect(lambda client: client._websock_connection.queue_message(script))  # no part of replays
         yield server
     finally:
         with _quiet():
