@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs import explained
-from baselines_ppo.common.failures import Failure, UsageError, short
+from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.opengl import prepare_opengl
 from baselines_ppo.run.frame import fitted, frame, framed
 from baselines_ppo.run.simulated import is_simulated, simulated
@@ -53,10 +53,10 @@ def rendered(environment: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
       UsageError: it shows nothing, raises, or lacks a package that draws.
     """
     try:
+        drawn = environment.render()
+    except (gymnasium.error.DependencyNotInstalled, ImportError):
         with explained(env_id):
-            drawn = environment.render()
-    except Failure:
-        raise
+            raise
     except Exception as error:  # whatever a stranger's environment raises
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"its render() raised {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"

@@ -230,7 +230,7 @@ def signal_self(number: signal.Signals) -> Callable[[], None]:
 
 FAULTS: dict[str, Callable[[], None]] = {
     "none": lambda: None,
-    "raise-start": lambda: before(start, "_environments", on_rank(1, fail), 1),
+    "raise-start": lambda: before(start, "make_environments", on_rank(1, fail), 1),
     "raise-collect": lambda: before(Collector, "collect", on_rank(1, fail)),
     "raise-learn": lambda: before(TrainingRun, "learn", on_rank(1, fail)),
     "raise-log-root": lambda: before(TrainingRun, "log", on_rank(0, fail)),

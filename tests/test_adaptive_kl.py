@@ -115,7 +115,8 @@ def test_the_loss_has_the_gradient_of_the_objective_with_its_squared_hinge(dista
     assert (float(kl) > 2 * kl_target) == (distance == 0.5)
 
     data = PolicyBatch(batch, tf.fill([count], 1.0 / count))
-    weight = tf.constant(beta + 2 * eta * max(0.0, float(ppo.kl(theta, data)) - 2 * kl_target))
+    known = float(ppo.kl(theta, data, tf.range(count)[None], tf.constant(1)))
+    weight = tf.constant(beta + 2 * eta * max(0.0, known - 2 * kl_target))
     with tf.GradientTape() as tape:
         tape.watch(theta)
         loss, _ = ppo.loss(network.policy_layout.split(theta), data, weight[None])

@@ -62,17 +62,17 @@ def test_a_run_that_gets_nowhere_is_given_up(launcher: Run) -> None:
 def test_a_checkpoint_is_gone_on_from_until_there_is_a_newer_one(launcher: Run, mpi: Run, tmp_path: Path) -> None:
     """Both deaths come before anything is saved: each start begins from the checkpoint that was named."""
     (tmp_path / "deaths").write_text("9")
-    line = ("--env", "tests.environments:Deadly-v0", *SMALL, "--num-steps", 32)  # they die at step 30
+    line = ("--env", "tests.environments:Deadly-v0", *SMALL, "--num-steps", 64)  # they die at step 37
     begun = mpi(1, "-m", "baselines_ppo.run", *line, "--num-timesteps", 128, "--logdir", "first")
     assert begun.returncode == 0, begun.stderr
-    going_on = ("--resume", "first/checkpoints/ckpt-00000002", "--num-timesteps", 384, "--save-interval", 1e6)
+    going_on = ("--resume", "first/checkpoints/ckpt-00000001", "--num-timesteps", 384, "--save-interval", 1e6)
     undisturbed = mpi(1, "-m", "baselines_ppo.run", *going_on, "--env", line[1], "--logdir", "undisturbed")
     assert undisturbed.returncode == 0, undisturbed.stderr
     (tmp_path / "deaths").unlink()
     finished = launcher("-n", 1, "--", *going_on, "--env", line[1])
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr.count("; restart ") == 2
-    assert finished.stdout.count("resumed ckpt-00000002 at 128 steps") == 3
+    assert finished.stdout.count("resumed ckpt-00000001 at 128 steps") == 3
     (run,) = (tmp_path / "runs").glob("*/*")
     assert_same_bits(arrays(tmp_path / "undisturbed"), arrays(run))
 

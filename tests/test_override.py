@@ -90,6 +90,7 @@ CHANGES = [
     Change("trpo", "kl_target", 1e-6, fell("kl")),
     Change("trpo", "value_learning_rate", 1e-5),
     Change("trpo", "num_epochs", 1),
+    Change("trpo", "entropy_coef", 0.1),
 ]
 
 
