@@ -32,7 +32,7 @@ from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import as_started
 from baselines_ppo.common.treatment import AS_USUAL
 from baselines_ppo.config import TrainConfig
-from baselines_ppo.progress import progress
+from baselines_ppo.iteration_progress import progress
 from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over

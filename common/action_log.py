@@ -11,6 +11,7 @@ FIRST_CAPACITY = 64  # steps; doubled as often as an episode needs
 # Of an episode, that are kept for a replay; of a longer one nothing is, so that checkpoints stay small.
 MOST_STEPS = 100_000
 MOST_BYTES = 4_000_000
+NOBODY = np.zeros(0, dtype=np.int64)
 
 
 class ActionLog:
@@ -24,16 +25,20 @@ class ActionLog:
         self._actions = np.empty((count, min(FIRST_CAPACITY, self.most), *nothing.shape[1:]), self.dtype)
         self.lengths = np.zeros(count, dtype=np.int64)
         self._too_long = np.zeros(count, dtype=bool)  # and let go
+        self._some_too_long = False
 
     def append(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Add to these rows their own of the actions [n, ...]; returns those whose episode is let go with this step."""
-        let_go = rows[self.lengths[rows] == self.most]
-        if len(let_go):
-            self._too_long[let_go], self.lengths[let_go] = True, 0
-        if self._too_long.any():
+        lengths, let_go = self.lengths[rows], NOBODY
+        longest = lengths.max(initial=0)
+        if longest == self.most:
+            let_go = rows[lengths == longest]
+            self._too_long[let_go], self.lengths[let_go], self._some_too_long = True, 0, True
+        if self._some_too_long:
             rows = rows[~self._too_long[rows]]
-        lengths = self.lengths[rows]
-        if lengths.max(initial=0) == self._actions.shape[1]:
+            lengths = self.lengths[rows]
+            longest = lengths.max(initial=0)
+        if longest == self._actions.shape[1]:
             self._grow()
         self._actions[rows, lengths] = actions[rows]
         self.lengths[rows] = lengths + 1
@@ -43,6 +48,7 @@ class ActionLog:
         """Forget these rows' actions: new episodes begin there."""
         self.lengths[list(rows)] = 0
         self._too_long[list(rows)] = False
+        self._some_too_long = bool(self._too_long.any())
 
     def of(self, row: int) -> np.ndarray:
         """Return a copy of one row's actions [length, ...]; none of an episode that is too long."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import gymnasium
@@ -46,9 +46,7 @@ class SerialBackend:
         """
         self._make, self._env_id, self._treatment = make, env_id, treatment
         self._seeds = [0] * count if seeds is None else list(seeds)
-        self._streams: Sequence[AbstractContextManager[None]] = [
-            OwnStreams(treatment.streams, seed) if treatment.streams else nullcontext() for seed in self._seeds
-        ]
+        self._own_streams = [OwnStreams(treatment.streams, seed) if treatment.streams else None for seed in self._seeds]
         self._used = [bool(treatment.streams)] * count  # by an episode; or made with another seed than an episode's
         self.environments: list[gymnasium.Env[Any, Any]] = []
         for row in range(count):
@@ -66,7 +64,7 @@ class SerialBackend:
                     self._replace(row)
                 self._used[row] = True
             try:
-                with self._streams[row]:
+                with self._own_streams[row] or nullcontext():
                     result = self.environments[row].reset(seed=seed)
             except Exception as error:
                 raise Unusable(row, told("reset", error), raised=True) from error
@@ -81,11 +79,15 @@ class SerialBackend:
         count = len(self.environments)
         observations, rewards = self._empty(count), np.zeros(count)
         terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-        raised = {}
+        raised, environments, own = {}, self.environments, self._own_streams
         for row in rows:
+            streams = own[row]
             try:
-                with self._streams[row]:
-                    result = self.environments[row].step(actions[row])
+                if streams is None:
+                    result = environments[row].step(actions[row])
+                else:
+                    with streams:
+                        result = environments[row].step(actions[row])
             except Exception as error:
                 raised[row] = told("step", error)
                 continue
@@ -113,7 +115,7 @@ class SerialBackend:
 
     def streams_drawn(self) -> tuple[str, ...]:
         """Return the global streams, of those that the environments have states of their own of, that were used."""
-        own = [stream.drawn for stream in self._streams if isinstance(stream, OwnStreams)]
+        own = [streams.drawn for streams in self._own_streams if streams is not None]
         return tuple(sorted(set().union(*own)))
 
     def close(self) -> None:
@@ -122,7 +124,7 @@ class SerialBackend:
 
     def _made(self, row: int) -> gymnasium.Env[Any, Any]:
         """Return a new environment."""
-        with explained(self._env_id), self._streams[row]:
+        with explained(self._env_id), self._own_streams[row] or nullcontext():
             environment = checked_environment(self._make(), self._env_id)
             if self._treatment.warm:
                 environment.reset(seed=0)
@@ -134,9 +136,9 @@ class SerialBackend:
         self.environments[row] = self._made(row)
 
     def _seed_streams(self, row: int, seed: int) -> None:
-        stream = self._streams[row]
-        if isinstance(stream, OwnStreams):
-            stream.seed(seed)
+        streams = self._own_streams[row]
+        if streams is not None:
+            streams.seed(seed)
 
     def _empty(self, count: int) -> np.ndarray:
         return np.zeros((count, *self.observation.shape), self.observation.dtype)

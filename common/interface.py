@@ -135,6 +135,10 @@ def checked_step(result: Any) -> tuple[Any, float, bool, bool]:
     Raises:
       ValueError: `step` returned something else; says what.
     """
+    if type(result) is tuple and len(result) == 5:  # as most are: this is called at every step
+        observation, reward, terminated, truncated, _ = result
+        if type(terminated) is bool and type(truncated) is bool and isinstance(reward, float):
+            return observation, reward, terminated, truncated
     if not isinstance(result, tuple | list) or len(result) != 5:
         old = "; `done` is two values since Gymnasium 0.26" if isinstance(result, tuple) and len(result) == 4 else ""
         raise ValueError(

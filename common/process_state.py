@@ -102,7 +102,11 @@ class Apart:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._environments, name)
-        return functools.partial(self._process.call, found) if callable(found) else found
+        if not callable(found):
+            return found
+        called = functools.partial(self._process.call, found)
+        self.__dict__[name] = called  # so that Python comes here but once
+        return called
 
 
 def _copy(stream: TextIO | None) -> TextIO | None:

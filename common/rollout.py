@@ -112,7 +112,7 @@ class Collector:
         self.episode_returns = np.zeros(count)  # so far, of the episodes under way
         self.episode_lengths = np.zeros(count, dtype=np.int64)
         self.discounted_returns = np.zeros(count)
-        self.made_steps = 0  # of the iteration under way
+        self._under_way: list[Moment] = []  # of the iteration
 
     def collect(self, iteration: int, num_steps: int, num_episodes: int | None = None) -> Rollout:
         """Return the next T transitions of each environment.
@@ -124,14 +124,12 @@ class Collector:
         noise = self._noise(iteration, num_steps if num_episodes is None else NOISE_BLOCK)
         remaining = np.full(len(self.envs), np.inf if num_episodes is None else num_episodes)
         seconds = {"environments": 0.0, "acting": 0.0}
-        moments: list[Moment] = []
-        self.made_steps = 0
+        moments = self._under_way = []
         while len(moments) < num_steps if num_episodes is None else remaining.any():
             self._note(f"collecting, step {len(moments)}")
             moments.append(self._step(next(noise), remaining > 0, seconds))
             step = moments[-1].step
             remaining -= (step.terminated | step.truncated) & ~step.dropped
-            self.made_steps += int(moments[-1].active.sum())
             if num_episodes is not None and len(moments) >= MOST_STEPS and remaining.any():
                 waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
                 raise DataError(
@@ -140,8 +138,14 @@ class Collector:
                 )
         begun = time.perf_counter()
         rollout = self._rollout(iteration, moments, seconds)
+        self._under_way = []  # of which the rollout has copies
         seconds["acting"] += time.perf_counter() - begun
         return rollout
+
+    @property
+    def made_steps(self) -> int:
+        """Steps of this rank's environments in the iteration under way."""
+        return sum(int(moment.active.sum()) for moment in list(self._under_way))
 
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Moment:
         """Act in all environments and step the active ones."""

@@ -16,6 +16,7 @@ from baselines_ppo.common.observations import learned_dtype
 from baselines_ppo.common.seeding import episode_seed
 
 MOST_PLACES = 10  # that an error names
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Step(NamedTuple):
@@ -69,7 +70,7 @@ class VecEnv:
         self._all = np.arange(count)
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
-        self._learned = learned_dtype(self.observation)
+        self._learned, self._captures = learned_dtype(self.observation), backend.captures
         self._said = False  # that an episode is too long to be replayed
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
@@ -199,7 +200,7 @@ class VecEnv:
     def _count(self, actions: np.ndarray, rows: np.ndarray) -> None:
         """Note that these rows are given their own of the actions [n, ...]."""
         self._lengths[rows] += 1
-        if self._backend.captures:
+        if self._captures:
             return
         if len(too_long := self._actions.append(actions, rows)) and not self._said:
             self._said = True
@@ -248,8 +249,7 @@ class VecEnv:
         observations = raw.astype(self._learned)
         if raw.dtype.kind != "f":
             return observations
-        with np.errstate(over="ignore"):
-            finite = np.isfinite(observations.astype(np.float32, copy=False))
+        finite = np.abs(observations) <= LARGEST
         if not finite.all():
             i = int(np.flatnonzero(~finite.reshape(len(finite), -1).all(axis=1))[0])
             places = np.flatnonzero(~finite[i])[:MOST_PLACES].tolist()
