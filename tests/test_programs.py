@@ -30,17 +30,15 @@ def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
     [
         ("ppo2", {"learning_rate": 1e-3, "clip_range": 0.3, "seed": 1}),
         ("ppo2", {"entropy_coef": 0.1}),
-        ("ppo2", {"kl_coef": 1.0}),
-        ("ppo2", {"hidden_sizes": (16,)}),
+        pytest.param("ppo2", {"kl_coef": 1.0}, marks=pytest.mark.slow),
+        pytest.param("ppo2", {"hidden_sizes": (16,)}, marks=pytest.mark.slow),
         ("ppo2", {"target_kl": 1e-12}),
-        ("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}),
+        pytest.param("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}, marks=pytest.mark.slow),
         ("trpo", {"cg_damping": 1.0, "adam_epsilon": 1e-3}),
     ],
 )
 def test_a_training_gives_the_same_whatever_was_trained_before(alg: str, other: dict[str, Any], tmp_path: Path) -> None:
-    first = trained(tmp_path, alg)
-    after = trained(tmp_path, alg, **other)
-    again = trained(tmp_path, alg)
+    first, after, again = trained(tmp_path, alg), trained(tmp_path, alg, **other), trained(tmp_path, alg)
     programs._programs.clear()
     alone = trained(tmp_path, alg, **other)
     assert_same_bits(first, again)
