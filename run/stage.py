@@ -19,6 +19,10 @@ FLOOR = 240.0  # m, of the floor to each side; it goes with what is followed
 REACH = 60.0  # m, to each side, within which a click counts
 LIGHT, DARK = (120, 135, 122), (108, 126, 112)  # of the floor; in this light they look like those of `zoo.scene`
 SKY = (214, 226, 236)
+RED = (217, 38, 38)  # of flags, and of what points to them
+# An arrow that lies on the floor and points along x: its corners in m, x and y, from what it is around.
+ARROW = np.array([[0.9, 0.05], [0.9, -0.05], [1.3, -0.05], [1.3, -0.16], [1.6, 0.0], [1.3, 0.16], [1.3, 0.05]])
+IN_SIGHT = 3.0  # m, from the middle, of what needs no arrow
 FIELD_OF_VIEW = np.radians(45.0)  # from top to bottom
 FOG = (25.0, 55.0)  # m from the camera, over which the floor fades into the sky
 NEAR = 10.0  # m, beyond which a camera that steps back takes the fog along
@@ -45,6 +49,7 @@ class Stage:
         self._world = server.scene.add_frame("/world", show_axes=False)
         self._floor = self._add_floor()
         self._frames = {body: self._add_body(body) for body in range(model.nbody)}
+        self._arrow: Any = None
         self._names: dict[int, Any] = {}  # labels, by the body that they are above
         self._distance = 0.0  # m, from which all was to be seen at first
         self._aim(view)
@@ -70,6 +75,17 @@ class Stage:
                 self._names[body] = self._server.scene.add_label(f"/world/name{body}", text, anchor="bottom-center")
             elif self._names[body].text != text:
                 self._names[body].text = text
+
+    def point_to(self, place: tuple[float, float] | None) -> None:
+        """Show an arrow on the floor that points to a place, in m, that may be outside of the picture; None: none."""
+        x, y = np.zeros(2) if place is None else np.subtract(place, self.centre)
+        far, turn = bool(np.hypot(x, y) > IN_SIGHT), np.arctan2(y, x) / 2
+        if far and self._arrow is None:
+            corners = np.pad(ARROW, ((0, 0), (0, 1)), constant_values=0.02)
+            faces = np.array([[0, 1, 2], [0, 2, 6], [3, 4, 5]])
+            self._arrow = self._server.scene.add_mesh_simple("/arrow", corners, faces, color=RED, side="double")
+        if self._arrow is not None:
+            self._arrow.visible, self._arrow.wxyz = far, (np.cos(turn), 0.0, 0.0, np.sin(turn))
 
     def step_back(self, distance: float) -> None:
         """Move every camera that is nearer than some m to the middle back to there; the first time, the farther too."""

@@ -23,7 +23,6 @@ from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.observations import observation_of
 from baselines_ppo.common.policy import Policy
-from baselines_ppo.run import steer
 from baselines_ppo.run.live import Live
 from baselines_ppo.run.local_server import local_server, refusal
 from baselines_ppo.run.motion import Motion
@@ -609,17 +608,21 @@ def test_a_new_episode_is_seen_even_by_who_does_not_follow(unseen: Unseen) -> No
     assert np.linalg.norm(page._stage.centre - away) > 1.0
 
 
-def test_an_agent_is_not_listed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed: list[str] = []
-
-    def list_only(session: Session, host: str, port: int, agents: list[str], load: object) -> int:
-        listed.extend(agents)
-        return 0
-
-    monkeypatch.setattr(steer, "serve", list_only)
-    for typed in (FLAGRUN, f"zoo:{FLAGRUN}", FLAGRUN.removeprefix("Robo")):
-        listed.clear()
-        assert steer.steer(typed, None, None, None, 0, "127.0.0.1", 0) == 0
-        assert listed[0] == typed
-        assert f"zoo:{CHEETAH}" in listed
-        assert [name for name in listed if FLAGRUN.removeprefix("Robo") in name] == [typed]
+def test_an_arrow_points_to_a_flag_that_is_far_away(unseen: Unseen) -> None:
+    page, session = unseen.page, unseen.live.session
+    for place in ((20.0, 0.0), (-6.0, 8.0), (0.0, -30.0)):
+        session.set_target(*place)
+        page.show()
+        arrow = page._stage._arrow
+        assert arrow.visible
+        w, _, _, z = arrow.wxyz
+        tip = arrow.vertices[np.abs(arrow.vertices[:, 0]).argmax()]
+        turned = np.array([[w * w - z * z, -2 * w * z], [2 * w * z, w * w - z * z]]) @ tip[:2]
+        way = np.subtract(place, session.position)
+        assert turned / np.linalg.norm(turned) == pytest.approx(way / np.linalg.norm(way), abs=0.02)
+    session.set_target(session.position[0] + 2.0, session.position[1])
+    page.show()
+    assert not page._stage._arrow.visible
+    choose(unseen, CHEETAH)  # who has no flag
+    obey(unseen)
+    assert page._stage._arrow is None
