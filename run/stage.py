@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SQUARE = 1.0  # m, of the floor's pattern
 FLOOR = 240.0  # m, of the floor to each side; it goes with what is followed
+BELOW = 0.5  # m, of the floor under a model that has none
 REACH = 60.0  # m, to each side, within which a click counts
 LIGHT, DARK = (120, 135, 122), (108, 126, 112)  # of the floor; in this light they look like those of `zoo.scene`
 SKY = (214, 226, 236)
@@ -60,8 +61,7 @@ class Stage:
             self.centre = data.xpos[self._followed, :2].copy()
         with self._server.atomic():
             self._world.position = (-self.centre[0], -self.centre[1], 0.0)
-            if self._floor is not None:
-                self._floor.position = (*-np.mod(self.centre, 2 * SQUARE), self._floor.position[2])
+            self._floor.position = (*-np.mod(self.centre, 2 * SQUARE), self._floor.position[2])
             for body, frame in self._frames.items():
                 if frame is not None:
                     frame.position, frame.wxyz = data.xpos[body], data.xquat[body]
@@ -132,15 +132,22 @@ class Stage:
 
         model = self._model
         planes = [geom for geom in shown(model, 0) if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_PLANE]
-        if not planes:
-            return None
         corners = [[-FLOOR, -FLOOR, 0.0], [FLOOR, -FLOOR, 0.0], [FLOOR, FLOOR, 0.0], [-FLOOR, FLOOR, 0.0]]
         squares = Image.fromarray(np.array([[LIGHT, DARK], [DARK, LIGHT]], np.uint8).repeat(64, 0).repeat(64, 1))
         grass = PBRMaterial(baseColorTexture=squares, metallicFactor=0.0, roughnessFactor=1.0)
         turf = trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 3]], process=False)
         turf.visual = TextureVisuals(np.array(corners)[:, :2] / (2 * SQUARE), material=grass)
-        position = (0.0, 0.0, float(model.geom_pos[planes[0], 2]))
+        position = (0.0, 0.0, float(model.geom_pos[planes[0], 2]) if planes else self._lowest() - BELOW)
         return self._server.scene.add_mesh_trimesh("/floor", turf, position=position, cast_shadow=False)
+
+    def _lowest(self) -> float:
+        """Return the height of the lowest point that is shown at first, about, in m."""
+        model, data = self._model, mujoco.MjData(self._model)
+        mujoco.mj_kinematics(model, data)
+        geoms = [geom for body in range(model.nbody) for geom in shown(model, body)]
+        upward, boxes = data.geom_xmat[geoms, 6:], model.geom_aabb[geoms]  # of their axes; their middles and halves
+        lows = (upward * boxes[:, :3] - np.abs(upward) * boxes[:, 3:]).sum(axis=1)
+        return float(min(data.geom_xpos[geoms, 2] + lows, default=0.0))
 
     def _add_body(self, body: int) -> Any:
         """Return the frame of a body, which holds a mesh for each colour, or None if nothing of it is shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from baselines_ppo.run.motion import Motion
 from baselines_ppo.run.page import Page
 from baselines_ppo.run.shapes import mesh_of, shown
 from baselines_ppo.run.simulated import simulated
+from baselines_ppo.run.stage import Stage
 from baselines_ppo.run.steer import address
 from baselines_ppo.run.steering import MOMENT, PUSH, Session, follow_places, make_steered
 from baselines_ppo.zoo import REGISTERED
@@ -36,6 +38,7 @@ from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks import WALKERS
 
 FLAGRUN, CHEETAH, HOPPER = "RoboHumanoidFlagrun-v1", "RoboHalfCheetah-v1", "RoboHopper-v1"
+PENDULUM = "InvertedPendulum-v4"
 BROKEN = "one that cannot be read"
 
 
@@ -626,3 +629,25 @@ def test_an_arrow_points_to_a_flag_that_is_far_away(unseen: Unseen) -> None:
     choose(unseen, CHEETAH)  # who has no flag
     obey(unseen)
     assert page._stage._arrow is None
+
+
+@pytest.mark.parametrize(("own", "theirs"), [(CHEETAH, "HalfCheetah-v4"), ("RoboInvertedPendulum-v1", PENDULUM)])
+def test_gymnasiums_robots_look_like_ours_on_a_page(own: str, theirs: str) -> None:
+    pytest.importorskip("viser")
+    around, directions = [], []
+    for name in (own, theirs):
+        env = make_environment(name)
+        scene = simulated(env, name)
+        with local_server("127.0.0.1", 0, "look") as server:
+            Stage(server, scene.model, scene.view)
+            messages = server._websock_server._broadcast_buffer.message_from_id.values()
+            kept = [message for message in messages if not getattr(message, "name", "").startswith("/world/")]
+            kept = [message for message in kept if getattr(message, "include_in_scene_serialization", True)]
+            around.append(sorted(repr(m) for m in kept if not re.search(r"^(Set|RunJ)", type(m).__name__)))
+            seen = server.initial_camera
+            way = seen.look_at - seen.position
+            directions.append(way / np.linalg.norm(way))
+        env.close()
+    assert around[0] == around[1]
+    assert any("/floor" in text for text in around[0])
+    assert np.degrees(np.arccos(directions[0] @ directions[1])) < 15.0
