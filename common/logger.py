@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import os
 import time
@@ -14,6 +15,7 @@ import numpy as np
 from baselines_ppo.common.run_folder import CONFIG, RunFolder
 
 SUMMARY_INTERVAL = 1.0  # seconds; TensorBoard takes longer to write than CartPole to learn
+FACTS = ("command", "environment", "platform", "ranks")  # in config.json, that are no fields of the configuration
 TIME_SHARES = ("environments", "acting", "learning")
 
 
@@ -80,7 +82,20 @@ def summary_writer(folder: RunFolder) -> Any:
     with suppress(OSError, ValueError, tf.errors.OpError), writer.as_default(step=0):
         config = (folder.path / CONFIG).read_text(encoding="utf-8")
         tf.summary.text("config", "\n".join(f"    {line}" for line in config.splitlines()))  # as Markdown's code
+        with suppress(ImportError):
+            from tensorboard.plugins.hparams import api
+
+            api.hparams(fields_of(json.loads(config)))
     return writer
+
+
+def fields_of(config: dict[str, Any]) -> dict[str, bool | float | str]:
+    """Return the fields of a configuration by the names of their flags, as TensorBoard compares runs by."""
+    groups = [
+        value if isinstance(value, dict) else {name: value} for name, value in config.items() if name not in FACTS
+    ]
+    fields = {name: value for group in groups for name, value in group.items()}
+    return {name: x if isinstance(x, bool | int | float | str) else json.dumps(x) for name, x in fields.items()}
 
 
 def table(row: dict[str, Any]) -> str:

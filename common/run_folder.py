@@ -19,10 +19,12 @@ from baselines_ppo.common.progress import Progress
 
 CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
 
+RUNS = Path("runs")  # where runs are made by default
+
 
 def runs_of(env_id: str) -> Path:
     """Return the folder in which runs of an environment are made by default."""
-    return Path("runs") / (env_id.replace("/", "-").replace(":", "-") or "custom")
+    return RUNS / (env_id.replace("/", "-").replace(":", "-") or "custom")
 
 
 def new_run(env_id: str, alg: str, seed: int) -> Path:

@@ -20,6 +20,8 @@ from baselines_ppo.zoo.card import MODES, Score
 
 ROWS = 64  # episodes at once, at most
 
+Trusted = tuple[Agent, str, tuple[str, ...], dict[str, Any]]  # an agent, its environment, wrappers and keywords
+
 
 def evaluate(
     agent: str,
@@ -105,7 +107,7 @@ def score_of(episodes: list[Episode]) -> Score:
 
 def trusted(
     agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None, env_kwargs: str | None = None
-) -> tuple[Agent, str, tuple[str, ...], dict[str, Any]]:
+) -> Trusted:
     """Return an agent, its environment, wrappers and the environment's keywords, each its own unless it is named.
 
     Modules are imported, and files used, only if the command line names them.

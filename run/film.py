@@ -27,7 +27,7 @@ IN_MEMORY, MEMORY = (".gif", ".webp"), 5e8  # kinds whose pictures wait for the 
 
 
 def checked_out(out: str) -> Path:
-    """Return the path of a file to be written, if its kind is known and there is a folder for it.
+    """Return the absolute path of a file to be written, if its kind is known and there is a folder for it.
 
     Raises:
       UsageError: it cannot be written.
@@ -37,7 +37,7 @@ def checked_out(out: str) -> Path:
         expected = f"a name that ends with {', '.join(known)}"
         raise UsageError(f"--out is {short(out)}{nearest(path.suffix, known)}, expected {expected}")
     try:
-        path = path.expanduser()
+        path = path.expanduser().absolute()  # an environment may change the working folder
         writable = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK) and not path.is_dir()
     except (OSError, RuntimeError, ValueError):  # it cannot be looked into, or there is no such user or name
         writable = False

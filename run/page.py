@@ -25,9 +25,11 @@ ONCE = 'addEventListener("keydown", e => e.repeat && e.key.toUpperCase() == "{}"
 PANEL = '<div style="margin: 0 0.7em 0.5em; font-size: 0.85em">{}</div>'
 
 CHASE = {"azimuth": 30.0, "elevation": -18.0, "distance": 5.0}  # degrees, m: the camera's, behind a robot to steer
+VIEW = "<b>Drag</b> to turn, <b>scroll</b> to zoom; keys are on the buttons."
 HELP = (
-    "<b>Click the ground</b> to put the flag there, or move it by 1 m with <b>I J K L</b>. Within 1 m it is reached: "
-    "with <b>wander</b> on, another one appears; else it stays, and so does the robot."
+    "<b>Click the ground</b> to put the flag there, or move it by 1 m with <b>I J K L</b>; where it is far away, an "
+    "arrow points to it. Within 1 m it is reached: with <b>wander</b> on, another one appears; else it stays, and so "
+    "does the robot."
 )
 
 Load = Callable[[str], Session]
@@ -68,6 +70,7 @@ class Page:
         follow = self._on["follow"] or self._episode != session.episodes  # else it may begin out of sight
         self._episode = session.episodes
         self._stage.show(session.motion.at(self._live.fraction), follow)
+        self._stage.point_to(session.target)
         if now >= self._numbers_due or self._live.paused:
             self._numbers.content, self._numbers_due = table_of(self._live), now + NUMBERS_EVERY
 
@@ -148,6 +151,7 @@ class Page:
     def _add_flag(self) -> None:
         """Add the ways to put the flag somewhere."""
         gui, live = self._server.gui, self._live
+        gui.add_html(PANEL.format(VIEW))
         self._for_some.append((gui.add_html(PANEL.format(HELP)), "has_flag"))
 
         @self._server.scene.on_click()

@@ -16,7 +16,7 @@ from baselines_ppo.common.envs import explained
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.opengl import prepare_opengl
 from baselines_ppo.run.frame import fitted, frame, framed
-from baselines_ppo.run.simulated import is_simulated, simulated
+from baselines_ppo.run.simulated import ASIDE, is_simulated, simulated
 from baselines_ppo.zoo import is_own
 
 WANTED = "with render_mode rgb_array it must return a picture, such as an array [height, width, 3] of bytes"
@@ -76,7 +76,7 @@ def follow(environment: gymnasium.Env[Any, Any], env_id: str) -> None:
 
         view = simulated(environment, env_id).view
         if view["trackbodyid"]:
-            renderer.default_cam_config = {**view, "type": mujoco.mjtCamera.mjCAMERA_TRACKING}
+            renderer.default_cam_config = {"azimuth": ASIDE, **view, "type": mujoco.mjtCamera.mjCAMERA_TRACKING}
             renderer.camera_id = None  # else it turns the camera loose before every picture
 
 

@@ -45,9 +45,8 @@ def play(playing: Playing) -> int:
     Raises:
       UsageError: it is to be shown in a browser, and cannot be.
     """
-    agent, env_id, wrappers, keywords = trusted(
-        playing.agent, playing.env, playing.wrapper, playing.network, playing.env_kwargs
-    )
+    loaded = trusted(playing.agent, playing.env, playing.wrapper, playing.network, playing.env_kwargs)
+    agent, env_id, wrappers, keywords = loaded
     where, deterministic = playing.where, not playing.stochastic
     most = steps_allowed(env_id, playing.max_steps)
     if where == BROWSER or (where == WINDOW and not has_display()):
@@ -58,7 +57,7 @@ def play(playing: Playing) -> int:
     if where == BROWSER:
         from baselines_ppo.run.steer import watch
 
-        return watch(agent, env_id, wrappers, playing.seed, deterministic, playing.host, playing.port, keywords)
+        return watch(playing.agent, loaded, playing.seed, deterministic, playing.host, playing.port)
     seen = agent.policy.network.observation
     if where == WINDOW:
         backend: Backend = window(env_id, wrappers, seen, keywords)

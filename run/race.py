@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from baselines_ppo.common.pretrained import PREFIX
 from baselines_ppo.run.episodes import check_fit
 from baselines_ppo.run.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.frame import labelled
-from baselines_ppo.run.replay import replay
+from baselines_ppo.run.replay import Crowd, replay
 from baselines_ppo.run.shutter import Shutter, check_seconds, moments_in, pace
 from baselines_ppo.zoo.race import Race
 from baselines_ppo.zoo.rendering import Camera
@@ -28,6 +29,9 @@ from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks import WALKERS
 
 RACES = {f"Robo{name}-v1": make for name, make in WALKERS.items()}  # environments whose agents can take part
+
+OWN, SHORT = re.compile(r"Robo(.+)-v\d+"), r"\1"  # the name of an agent of ours
+SQUARE = 1.0  # the width of a replay's picture by its height, at least
 
 Show = Callable[[int], None]  # what there is to see after so many steps
 
@@ -70,7 +74,7 @@ def race(
     path = None if out is None else checked_out(out)
     size = picture_size("" if path is None else path.suffix, width, height)
     racers = [racer(agent) for agent in agents]
-    event = Race([racer.robot for racer in racers])
+    event = Race([racer.robot for racer in racers], SQUARE if path and path.suffix == REPLAY else size[0] / size[1])
     event.begin(np.random.default_rng(seed))
     with _shown(event, racers, seconds, path, size, fps) as show:
         results = run(event, racers, round(seconds / CONTROL_STEP), show)
@@ -111,13 +115,14 @@ def run(event: Race, racers: Sequence[Racer], steps: int, show: Show) -> list[Re
     return standings(event, racers, upright)
 
 
-def standings(event: Race, racers: Sequence[Racer], upright: np.ndarray) -> list[Result]:
+def standings(event: Race, racers: Sequence[Racer], upright: np.ndarray | None = None) -> list[Result]:
     """Return how far all have come, the best first.
 
     Args:
-      upright: [racers] steps that each has run.
+      upright: [racers] steps that each has run; None: of no interest.
     """
-    facts = zip(racers, event.distances.tolist(), (upright * CONTROL_STEP).tolist(), event.running, strict=True)
+    seconds = np.zeros(len(racers)) if upright is None else upright * CONTROL_STEP
+    facts = zip(racers, event.distances.tolist(), seconds.tolist(), event.running, strict=True)
     results = [
         Result(lane, racer.name, distance, seconds, not running)
         for lane, (racer, distance, seconds, running) in enumerate(facts, 1)
@@ -139,11 +144,19 @@ def table(results: Sequence[Result]) -> str:
 
 def caption(event: Race, racers: Sequence[Racer]) -> str:
     """Return who leads, in lines for a picture."""
-    results = standings(event, racers, np.zeros(len(racers), dtype=np.int64))
     return "\n".join(
         f"{place}. {result.name}  {result.distance:.1f} m{'  (fell)' * result.fell}"
-        for place, result in enumerate(results, 1)
+        for place, result in enumerate(standings(event, racers), 1)
     )
+
+
+def names(event: Race, racers: Sequence[Racer]) -> list[str]:
+    """Return each one's place, name and distance, short enough to be above it, by lane."""
+    placed = sorted(enumerate(standings(event, racers), 1), key=lambda each: each[1].lane)
+    return [
+        f"{place}. {OWN.sub(SHORT, result.name)}  {result.distance:.0f} m{' (fell)' * result.fell}"
+        for place, result in placed
+    ]
 
 
 @contextmanager
@@ -157,7 +170,11 @@ def _shown(
             return
         stride, rate = pace(1 / CONTROL_STEP, path.suffix, fps)
         moments_in(seconds, rate, most_pictures(path.suffix, size))
-        opened = _replayed(event, path, rate) if path.suffix == REPLAY else _filmed(event, racers, camera, path, rate)
+        opened = (
+            _replayed(event, racers, path, rate)
+            if path.suffix == REPLAY
+            else _filmed(event, racers, camera, path, rate)
+        )
         with opened as take:
             shutter = Shutter(take, stride, rate)
             yield shutter.step
@@ -173,12 +190,14 @@ def _filmed(
 
 
 @contextmanager
-def _replayed(event: Race, path: Path, rate: float) -> Iterator[Callable[[], None]]:
+def _replayed(event: Race, racers: Sequence[Racer], path: Path, rate: float) -> Iterator[Callable[[], None]]:
     data = mujoco.MjData(event.simulation.model)
+    roots = [body.view["trackbodyid"] for body in event.bodies]
 
     def take() -> None:
         event.simulation.data(0, data)
-        add(data, event.centre)
+        view = event.view
+        add(data, Crowd(view["lookat"][:2], view["distance"], dict(zip(roots, names(event, racers), strict=True))))
 
     with replay(path, rate, event.simulation.model, event.view) as add:
         yield take

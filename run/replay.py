@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import mujoco
 import numpy as np
@@ -15,11 +15,22 @@ from baselines_ppo.common.files import whole_file, writing
 from baselines_ppo.run.local_server import local_server
 from baselines_ppo.run.stage import Stage
 
+# A page that is higher than it is wide shows no crowd as wide as it is: its picture is square.
+SQUARE = "<style>@media (max-aspect-ratio: 1/1) {#root {height: calc(100vw + 3em) !important}}</style>"
+
+
+class Crowd(NamedTuple):
+    """Several who are seen at once."""
+
+    middle: np.ndarray  # [2] m, between them
+    distance: float  # m, from which all are in a picture that is at least as wide as it is high
+    names: Mapping[int, str]  # by their bodies
+
 
 class Add(Protocol):
-    """Adds a moment; in the middle of the picture is a place, [2] m, or else what the view follows."""
+    """Adds a moment; in the middle of the picture is a crowd, or else what the view follows."""
 
-    def __call__(self, data: mujoco.MjData, middle: np.ndarray | None = None) -> None: ...
+    def __call__(self, data: mujoco.MjData, crowd: Crowd | None = None) -> None: ...
 
 
 @contextmanager
@@ -37,13 +48,20 @@ def replay(path: Path, rate: float, model: mujoco.MjModel, view: Mapping[str, An
     with local_server("127.0.0.1", 0, path.stem) as server:  # nobody is to visit it: its scene is written down
         stage = Stage(server, model, view)
         scene = server.get_scene_serializer()
+        style = ""
 
-        def add(data: mujoco.MjData, middle: np.ndarray | None = None) -> None:
-            stage.centre = stage.centre if middle is None else middle
-            stage.show(data, follow=middle is None)
+        def add(data: mujoco.MjData, crowd: Crowd | None = None) -> None:
+            nonlocal style
+            if crowd is not None:
+                style = SQUARE
+                stage.centre = crowd.middle
+                stage.step_back(crowd.distance)
+                stage.name(crowd.names)
+            stage.show(data, follow=crowd is None)
             scene.insert_sleep(1 / rate)
 
         yield add
         with whole_file(path) as temporary, writing(path):
-            page = scene.as_html().replace("<title>Viser</title>", f"<title>{html.escape(path.stem)}</title>", 1)
+            head = f"<title>{html.escape(path.stem)}</title>{style}"
+            page = scene.as_html().replace("<title>Viser</title>", head, 1)
             temporary.write_text(page, encoding="utf-8")

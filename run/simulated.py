@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import mujoco
 
 FOLLOWING_CAMERA = "track"  # its name in Gymnasium's models
+ASIDE = 90.0  # degrees, the azimuth of MuJoCo's cameras unless they are told another
 UNKNOWN_RATE = 30.0  # steps per second of an environment that does not say
 
 
@@ -61,11 +62,13 @@ def simulated(env: gymnasium.Env[Any, Any], env_id: str) -> Simulated:
         mujoco.mj_kinematics(model, data)  # where everything is after the step; there, it may be as before
 
     settings = getattr(getattr(inner, "mujoco_renderer", None), "default_cam_config", None) or {}
-    view = {"trackbodyid": 0, "azimuth": 90.0, **settings}
+    view = {"trackbodyid": 0, **settings}
     view["trackbodyid"] = max(view["trackbodyid"], 0)  # -1 is none, too
     camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, FOLLOWING_CAMERA)
     if camera >= 0:
         view["trackbodyid"] = int(model.cam_bodyid[camera])
+    if not view["trackbodyid"]:  # who gets on is seen in a page like ours
+        view = {"azimuth": ASIDE, **view}
     return Simulated(model, read, _step_seconds(env), view)
 
 

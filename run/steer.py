@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any
 
-from baselines_ppo.common.agent import Agent
-from baselines_ppo.common.envs import OWN_ID, make_environment
+from baselines_ppo.common.envs import make_environment
 from baselines_ppo.common.opengl import has_display
-from baselines_ppo.common.pretrained import PREFIX, locate, names
-from baselines_ppo.run.evaluate import trusted
+from baselines_ppo.run.choices import Shows, is_steered, is_turned, offered
+from baselines_ppo.run.evaluate import Trusted, trusted
 from baselines_ppo.run.live import Live
 from baselines_ppo.run.local_server import LOCAL, local_server
 from baselines_ppo.run.page import Load, Page
@@ -40,51 +36,48 @@ def steer(
     """
     require_viser()
 
-    def load(name: str) -> Session:
-        chosen = (env, wrapper, network, env_kwargs) if name == agent else (None, None, None, None)
-        loaded, env_id, wrappers, keywords = trusted(name, *chosen)
+    def load(typed: str) -> Session:
+        chosen = (env, wrapper, network, env_kwargs) if typed == agent else (None, None, None, None)
+        loaded, env_id, wrappers, keywords = trusted(typed, *chosen)
         return Session(loaded, make_steered(env_id, wrappers, **keywords), env_id, seed)
 
-    session = load(agent)
-    own = [f"{PREFIX}{name}" for name in names() if OWN_ID.fullmatch(name)]
-    others = [name for name in own if locate(name) != locate(agent)]
-    return serve(session, host, port, [agent, *others], load)
+    return serve(agent, load, is_steered, host, port)
 
 
-def watch(
-    loaded: Agent,
-    env_id: str,
-    wrappers: Sequence[str] = (),
-    seed: int = 0,
-    deterministic: bool = True,
-    host: str = HOST,
-    port: int = PORT,
-    keywords: Mapping[str, Any] = MappingProxyType({}),
-) -> int:
+def watch(agent: str, loaded: Trusted, seed: int, deterministic: bool, host: str, port: int) -> int:
     """Serve a page on which an agent acts by itself in any environment of MuJoCo's, until Ctrl-C.
+
+    Args:
+      loaded: what `trusted` returned for this agent; others are loaded when they are chosen.
 
     Raises:
       UsageError: viser is not installed, the port is taken, or MuJoCo does not simulate this environment.
       LoadError: the environment has other spaces than the agent.
     """
     require_viser()
-    environment = make_environment(env_id, wrappers, **keywords)
-    return serve(Session(loaded, environment, env_id, seed, deterministic), host, port)
+
+    def load(typed: str) -> Session:
+        acting, env_id, wrappers, keywords = loaded if typed == agent else trusted(typed, None, None, None)
+        return Session(acting, make_environment(env_id, wrappers, **keywords), env_id, seed, deterministic)
+
+    return serve(agent, load, is_turned, host, port)
 
 
-def serve(session: Session, host: str, port: int, agents: Sequence[str] = (), load: Load | None = None) -> int:
-    """Serve a page with a session until Ctrl-C; returns the exit code.
+def serve(agent: str, load: Load, shows: Shows, host: str, port: int) -> int:
+    """Serve a page with an agent, and others to choose from, until Ctrl-C; returns the exit code.
 
     Args:
-      agents, load: see `Page`.
+      load: returns a session with what is typed.
+      shows: whether it can, by the environment.
 
     Raises:
       UsageError: the port is taken.
     """
-    live = Live(session)
+    agents = offered(agent, shows)
+    live = Live(load(agent))
     try:
         with local_server(host, port, "baselines_ppo") as server:
-            page = Page(server, live, agents, load)
+            page = Page(server, live, list(agents), lambda name: load(agents[name]))
             print(address(host, server.get_port()), flush=True)
             live.run(page.show, page.watched)
     except KeyboardInterrupt:

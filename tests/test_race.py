@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -102,7 +103,37 @@ def test_a_replay_of_a_race_holds_all_its_moments(trainer: Run, tmp_path: Path) 
     finished = trainer(1, "race", HOPPER, CHEETAH, "--seconds", 2, "--out", tmp_path / "race.html", "--fps", 20)
     assert finished.returncode == 0, finished.stderr
     assert "41 pictures" in finished.stdout
-    assert "__VISER_EMBED_DATA__" in (tmp_path / "race.html").read_text()
+    messages = replayed(tmp_path / "race.html")
+    labels = {message["name"]: message["props"]["text"] for message in of(messages, "LabelMessage")}
+    assert sorted(labels.values()) == ["1. Hopper  0 m", "2. HalfCheetah  0 m"]
+    for message in of(messages, "SceneNodeUpdateMessage"):
+        labels[message["name"]] = message["updates"].get("text", labels.get(message["name"]))
+    texts = [labels[message["name"]] for message in of(messages, "LabelMessage")]
+    assert [text.split()[1] for text in texts] == ["Hopper", "HalfCheetah"]
+    places = {row[2]: f"{row[0]}. {row[2][4:-3]}  {float(row[3]):.0f} m" for row in rows(finished.stdout)}
+    assert texts == [places["RoboHopper-v1"], places["RoboHalfCheetah-v1"]]
+    limits = [message["min_orbit_distance"] for message in of(messages, "SetCameraMinOrbitDistanceMessage")]
+    assert len(limits) == 2 * 41
+    assert min(limits[::2]) > 2.0  # from where all are seen
+    assert max(limits[1::2]) < 0.1  # and then who turns it may come nearer
+
+
+def of(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [message for message in messages if message["type"] == kind]
+
+
+def replayed(path: Path) -> list[dict[str, Any]]:
+    """Return what a replay tells the page that plays it."""
+    import base64
+
+    import msgspec
+    import zstandard
+
+    found = re.search('__VISER_EMBED_DATA__="([^"]+)"', path.read_text())
+    assert found
+    data = zstandard.ZstdDecompressor().decompressobj().decompress(base64.b64decode(found[1])[8:])
+    length = int.from_bytes(data[:8], "little")
+    return [message for _, message in msgspec.msgpack.decode(data[8 : 8 + length])["messages"]]
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "RoboPong-v1", "RoboHumanoidFlagrunHarder-v1", "HalfCheetah-v4"])

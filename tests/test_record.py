@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import imageio.v3 as iio
@@ -403,3 +404,43 @@ def test_pictures_keep_their_shape_when_they_are_fitted() -> None:
     assert fitted(np.zeros((400, 600, 3), np.uint8), 480, 352).shape == (320, 480, 3)
     assert fitted(np.zeros((210, 160, 3), np.uint8), 640, 480).shape == (480, 368, 3)
     assert fitted(np.zeros((480, 640, 3), np.uint8), 640, 480).shape == (480, 640, 3)
+
+
+class Wandering(gymnasium.Env[Any, Any]):
+    """Goes to a folder of its own when it is made, as some do to find their files."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2,))
+    action_space = gymnasium.spaces.Discrete(2)
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+
+    def __init__(self, folder: str = ".", render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+        os.chdir(folder)
+
+    def reset(self, *, seed: int | None = None, options: object = None) -> tuple[np.ndarray, dict[str, object]]:
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, object]]:
+        return np.zeros(2, np.float32), 0.0, False, False, {}
+
+    def render(self) -> np.ndarray:
+        return np.zeros((64, 64, 3), np.uint8)
+
+
+gymnasium.register("Wandering-v0", f"{__name__}:Wandering", max_episode_steps=5)
+
+
+@pytest.mark.parametrize("kind", ["gif", "html"])
+def test_a_film_is_where_the_user_is_and_not_where_an_environment_goes(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    agent = untrained(tmp_path, "Wandering-v0")
+    monkeypatch.chdir(here)
+    named = ("--env", f"{__name__}:Wandering-v0", "--env-kwargs", f'{{"folder": "{elsewhere}"}}')
+    assert cli.main(["record", str(agent), *named, "--out", f"film.{kind}", "--episodes", "1"]) == 0
+    assert [path.name for path in here.iterdir()] == [f"film.{kind}"]
+    assert not any(elsewhere.iterdir())

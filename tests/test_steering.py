@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -23,13 +24,13 @@ from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.observations import observation_of
 from baselines_ppo.common.policy import Policy
-from baselines_ppo.run import steer
 from baselines_ppo.run.live import Live
 from baselines_ppo.run.local_server import local_server, refusal
 from baselines_ppo.run.motion import Motion
 from baselines_ppo.run.page import Page
 from baselines_ppo.run.shapes import mesh_of, shown
 from baselines_ppo.run.simulated import simulated
+from baselines_ppo.run.stage import Stage
 from baselines_ppo.run.steer import address
 from baselines_ppo.run.steering import MOMENT, PUSH, Session, follow_places, make_steered
 from baselines_ppo.zoo import REGISTERED
@@ -37,6 +38,7 @@ from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks import WALKERS
 
 FLAGRUN, CHEETAH, HOPPER = "RoboHumanoidFlagrun-v1", "RoboHalfCheetah-v1", "RoboHopper-v1"
+PENDULUM = "InvertedPendulum-v4"
 BROKEN = "one that cannot be read"
 
 
@@ -609,17 +611,43 @@ def test_a_new_episode_is_seen_even_by_who_does_not_follow(unseen: Unseen) -> No
     assert np.linalg.norm(page._stage.centre - away) > 1.0
 
 
-def test_an_agent_is_not_listed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed: list[str] = []
+def test_an_arrow_points_to_a_flag_that_is_far_away(unseen: Unseen) -> None:
+    page, session = unseen.page, unseen.live.session
+    for place in ((20.0, 0.0), (-6.0, 8.0), (0.0, -30.0)):
+        session.set_target(*place)
+        page.show()
+        arrow = page._stage._arrow
+        assert arrow.visible
+        w, _, _, z = arrow.wxyz
+        tip = arrow.vertices[np.abs(arrow.vertices[:, 0]).argmax()]
+        turned = np.array([[w * w - z * z, -2 * w * z], [2 * w * z, w * w - z * z]]) @ tip[:2]
+        way = np.subtract(place, session.position)
+        assert turned / np.linalg.norm(turned) == pytest.approx(way / np.linalg.norm(way), abs=0.02)
+    session.set_target(session.position[0] + 2.0, session.position[1])
+    page.show()
+    assert not page._stage._arrow.visible
+    choose(unseen, CHEETAH)  # who has no flag
+    obey(unseen)
+    assert page._stage._arrow is None
 
-    def list_only(session: Session, host: str, port: int, agents: list[str], load: object) -> int:
-        listed.extend(agents)
-        return 0
 
-    monkeypatch.setattr(steer, "serve", list_only)
-    for typed in (FLAGRUN, f"zoo:{FLAGRUN}", FLAGRUN.removeprefix("Robo")):
-        listed.clear()
-        assert steer.steer(typed, None, None, None, 0, "127.0.0.1", 0) == 0
-        assert listed[0] == typed
-        assert f"zoo:{CHEETAH}" in listed
-        assert [name for name in listed if FLAGRUN.removeprefix("Robo") in name] == [typed]
+@pytest.mark.parametrize(("own", "theirs"), [(CHEETAH, "HalfCheetah-v4"), ("RoboInvertedPendulum-v1", PENDULUM)])
+def test_gymnasiums_robots_look_like_ours_on_a_page(own: str, theirs: str) -> None:
+    pytest.importorskip("viser")
+    around, directions = [], []
+    for name in (own, theirs):
+        env = make_environment(name)
+        scene = simulated(env, name)
+        with local_server("127.0.0.1", 0, "look") as server:
+            Stage(server, scene.model, scene.view)
+            messages = server._websock_server._broadcast_buffer.message_from_id.values()
+            kept = [message for message in messages if not getattr(message, "name", "").startswith("/world/")]
+            kept = [message for message in kept if getattr(message, "include_in_scene_serialization", True)]
+            around.append(sorted(repr(m) for m in kept if not re.search(r"^(Set|RunJ)", type(m).__name__)))
+            seen = server.initial_camera
+            way = seen.look_at - seen.position
+            directions.append(way / np.linalg.norm(way))
+        env.close()
+    assert around[0] == around[1]
+    assert any("/floor" in text for text in around[0])
+    assert np.degrees(np.arccos(directions[0] @ directions[1])) < 15.0

@@ -142,10 +142,18 @@ def test_the_run_folder_holds_what_it_should(trained: Path) -> None:
     events = accumulator.EventAccumulator(str(trained))
     events.Reload()
     tags = events.Tags()["tensors"]
-    assert {name.split("/")[0] for name in tags} == {"rollout", "train", "time", "config"}
+    assert {name.split("/")[0] for name in tags} == {"rollout", "train", "time", "config", "_hparams_"}
     assert {"rollout/episodes", "train/policy_loss", "time/seconds"} <= {*tags}
     told = events.Tensors("config")[0].tensor_proto.string_val[0].decode()
     assert (trained / "config.json").read_text().splitlines() == [line[4:] for line in told.splitlines()]
+    from tensorboard.plugins.hparams import metadata
+
+    content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    fields = dict(metadata.parse_session_start_info_plugin_data(content).hparams)
+    assert (fields["num_envs"].number_value, fields["seed"].number_value) == (4, config["seed"])
+    assert (fields["env"].string_value, fields["alg"].string_value) == ("Pendulum-v1", "ppo2")
+    assert fields["clip_observations"].number_value == config["rollout"]["clip_observations"]
+    assert not {"ranks", "command", "numpy"} & {*fields}
 
 
 @pytest.mark.parametrize(

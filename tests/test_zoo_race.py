@@ -12,8 +12,8 @@ from baselines_ppo.zoo.race import LANE, Race
 from baselines_ppo.zoo.robot import ANT, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 
 
-def begun(*robots: object, seed: int = 0) -> Race:
-    race = Race(robots)  # type: ignore[arg-type]
+def begun(*robots: object, seed: int = 0, aspect: float = 4 / 3) -> Race:
+    race = Race(robots, aspect)  # type: ignore[arg-type]
     race.begin(np.random.default_rng(seed))
     return race
 
@@ -63,17 +63,63 @@ def test_who_falls_is_out_and_gets_no_torque() -> None:
     assert race.running.all()
 
 
-def test_the_camera_goes_with_the_leader() -> None:
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 16 / 9])
+def test_all_who_run_are_in_the_picture_however_far_apart_they_are(aspect: float) -> None:
+    race = begun(HOPPER, HUMANOID, ANT, aspect=aspect)
+    for places in ([0.0, 0.0, 0.0], [3.0, 30.0, 20.0], [90.0, 15.0, -2.0]):
+        put(race, places)
+        sides = across(race, aspect)
+        assert np.abs(sides).max() < 1.0
+        assert np.abs(sides).max() > 0.4  # and no farther away than that takes
+
+
+def test_who_has_fallen_leaves_the_picture_and_not_all_at_once() -> None:
     race = begun(HOPPER, HUMANOID, ANT)
-    np.testing.assert_allclose(race.centre, 0.0, atol=0.1)
-    hopper, humanoid, _ = race.bodies
-    race.simulation.qpos[0, humanoid._root_qpos][:2] = 30.0, -1.0
-    humanoid.look()
-    assert race.distances.tolist() == [0.0, 30.0, 0.0]
-    np.testing.assert_allclose(race.centre, [30.0, -1.0], atol=1e-3)
-    race.simulation.qpos[0, hopper._root_qpos][0] = 40.0
-    hopper.look()
-    np.testing.assert_allclose(race.centre, [40.0, -LANE], atol=1e-3)  # its lane, though it knows no y
+    still = [np.zeros(body.num_joints) for body in race.bodies]
+    put(race, [40.0, 0.0, 0.0])
+    race.simulation.qpos[0, race.bodies[0]._root_qpos][2] = 1.5  # rad: it lies
+    distances = []
+    for _ in range(300):
+        race.step(still)
+        race.running[1:], race._weights[1:] = True, 1.0  # they stand, whatever they do
+        distances.append(camera(race)[0])
+    assert not race.running[0]
+    assert distances[0] > 40.0
+    assert distances[-1] < 10.0  # it has gone back to those who run
+    assert np.abs(np.diff(distances)).max() < 2.0
+    assert np.abs(across(race, 4 / 3)[1:]).max() < 1.0
+
+
+def put(race: Race, places: list[float]) -> None:
+    """Put each robot somewhere on its lane, in m."""
+    for body, x in zip(race.bodies, places, strict=True):
+        race.simulation.qpos[0, body._root_qpos][0] = x
+        body.look()
+    np.testing.assert_array_equal(race.distances, places)
+
+
+def camera(race: Race) -> np.ndarray:
+    """Return where the camera is, in m."""
+    view = race.view
+    azimuth, elevation = np.radians([view["azimuth"], view["elevation"]])
+    ahead = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
+    return np.asarray(view["lookat"] - view["distance"] * np.array(ahead))
+
+
+def across(race: Race, aspect: float) -> np.ndarray:
+    """Return where the picture of MuJoCo's own camera shows each torso, [robots, 2]: -1 and 1 are its sides."""
+    model, view = race.simulation.model, race.view
+    data, scene = mujoco.MjData(model), mujoco.MjvScene(model, 100)
+    race.simulation.data(0, data)
+    seen = mujoco.MjvCamera()
+    for name, value in view.items():
+        setattr(seen, name, value)
+    mujoco.mjv_updateScene(model, data, mujoco.MjvOption(), None, seen, mujoco.mjtCatBit.mjCAT_ALL, scene)
+    eyes = scene.camera  # of both, of which the middle counts
+    ahead, up = np.array(eyes[0].forward), np.array(eyes[0].up)
+    way = data.xpos[[body.view["trackbodyid"] for body in race.bodies]] - (np.array(eyes[0].pos) + eyes[1].pos) / 2
+    half = eyes[0].frustum_top / eyes[0].frustum_near
+    return np.stack([way @ np.cross(ahead, up) / aspect, way @ up], axis=1) / (half * (way @ ahead)[:, None])
 
 
 def test_a_race_that_becomes_unstable_is_told() -> None:

@@ -22,7 +22,7 @@ class Subject(Protocol):
 
     @property
     def view(self) -> Mapping[str, Any]:
-        """How MuJoCo's camera looks at it, as MuJoCo names these; a `lookat` may change from picture to picture."""
+        """How MuJoCo's camera looks at it, as MuJoCo names these; a `lookat` and its `distance` may change."""
 
 
 class Camera:
@@ -32,6 +32,7 @@ class Camera:
         self._subject, self._width, self._height = subject, width, height
         self._viewer: Any = None
         self._data: Any = None
+        self._distance = 0.0  # m, that the last view had
         self._turned: dict[int, tuple[float, float]] = {}  # by row: when, s, and to where, degrees
 
     def picture(self, row: int) -> np.ndarray:
@@ -77,9 +78,12 @@ class Camera:
             self._viewer.cam.type = mujoco.mjtCamera.mjCAMERA_TRACKING
             for name, value in view.items():
                 setattr(self._viewer.cam, name, value)
+            self._distance = view["distance"]
         simulation.data(row, self._data)
         if "lookat" in view:
             self._viewer.cam.lookat = view["lookat"]
+            self._viewer.cam.distance *= view["distance"] / self._distance  # a mouse may have changed it
+            self._distance = view["distance"]
             self._data.light_xpos[0] = view["lookat"] + simulation.model.light_poscom0[0]  # the sun casts shadows there
         return self._viewer
 
