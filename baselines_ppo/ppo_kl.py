@@ -70,14 +70,14 @@ class PPOKL(Algorithm):
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
-        settings = AdamSettings(epsilon, step_scales=self._step_scales(), shards=self.shards)
+        settings = AdamSettings(epsilon, step_scales=self._step_scales(), shards=self.shards, padded=True)
         self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, settings, compiled=False)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(epsilon, shards=WHOLE if self.whole_values else self.shards),
+            AdamSettings(epsilon, shards=WHOLE if self.whole_values else self.shards, padded=True),
             compiled=False,
         )
         self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)

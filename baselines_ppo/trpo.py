@@ -60,7 +60,7 @@ class TRPO(Algorithm):
         self.shards = shards_over(len(environments) * comm.size, comm.size)
         compiled = not network.convolutional and not network.recurrent
         parts = made_of(self.config, network, comm)
-        policy_parts = parts and (parts, self.shards)
+        policy_parts = parts and (parts, self.shards, len(environments))
         self.evaluated = program(self._evaluated, policy_parts, jit_compile=compiled)
         self.gradient = program(self._gradient, policy_parts, jit_compile=compiled)
         self.fisher_product = program(self._fisher_product, policy_parts, jit_compile=compiled)

@@ -84,6 +84,7 @@ class AdamSettings(NamedTuple):
     max_grad_norm: float | None = None  # longest gradient over all parameters; None: any
     step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
     shards: Shards = WHOLE  # in which each minibatch is computed
+    padded: bool = False  # whether minibatches are of changing lengths, and -1 stands for no row
     parts: Hashable = None  # what the loss is made of, where learners with the same may share their programs
 
 
@@ -119,7 +120,7 @@ class MpiAdam:
         between_epochs: BetweenEpochs = unchanged,
     ) -> None:
         """Without `compiled`, TensorFlow runs operation by operation: for convolutions and changing shapes."""
-        self._compiled, self._shards = compiled, settings.shards
+        self._shards = settings.shards
         self._loss, self._metric_names, self._layout, self._comm = loss, metric_names, layout, comm
         self._failure: DataError | None = None  # of a reduction inside of the compiled program
         assert {*settings.step_scales} <= {name for name, _ in layout.shapes}, "a step scale of no parameter"
@@ -129,7 +130,7 @@ class MpiAdam:
         # Whole minibatches: all epochs are one compiled program. Shards: a graph loop around compiled pieces, the same
         # on any number of ranks, with the reduction between them. Either way one call for all of them.
         parts = settings.parts and (loss.__qualname__, settings.parts, settings.shards)
-        options: dict[str, Any] = {"reduce_retracing": not compiled}
+        options: dict[str, Any] = {"reduce_retracing": settings.padded}
         whole = settings.shards == WHOLE
         self._run_epochs = program(self._epochs, parts, jit_compile=compiled and whole, **options)
         self._run_gradient = program(self._gradient, parts, jit_compile=compiled, **options)
@@ -157,7 +158,7 @@ class MpiAdam:
         Args:
           batch: NamedTuple of this rank's tensors [B, ...].
           indices: which rows of the batch make each minibatch of each epoch, [E, K, M], shard by shard, all of the
-            same length; if not compiled, -1 stands for no row.
+            same length; if padded, -1 stands for no row.
           settings: numbers, or arrays [E, K]; those of a minibatch are the loss's third argument.
 
         Raises:
@@ -258,7 +259,7 @@ class MpiAdam:
 
     def _shard_gradient(self, parameters: tf.Tensor, batch: Any, rows: tf.Tensor, settings: tf.Tensor) -> tf.Tensor:
         """Return gradient, metrics and not-finite flag of some rows [m] in one vector [P + k + 1]."""
-        rows = rows if self._compiled else tf.boolean_mask(rows, rows >= 0)
+        rows = tf.boolean_mask(rows, rows >= 0) if self._settings.padded else rows
         minibatch = tf.nest.map_structure(lambda x: tf.gather(x, rows), batch)
         parts = self._layout.split(parameters)
         with tf.GradientTape() as tape:

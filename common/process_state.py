@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from baselines_ppo.common.launcher import RANK_VARIABLES, SIZE_VARIABLES
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.threads import TENSORFLOW_VARIABLES, VARIABLES
+from baselines_ppo.common.treatment import STREAMS as RANDOM_STREAMS
 
 SETTINGS = (*RANK_VARIABLES, *SIZE_VARIABLES, *VARIABLES, *TENSORFLOW_VARIABLES, "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
 STREAMS = ("stdout", "stderr")
@@ -37,6 +38,7 @@ class ProcessState:
         os.umask(self._umask)
         self._variables = {name: os.environ.get(name) for name in SETTINGS}
         self._modules = list(sys.path)
+        self._random = {name: stream.get() for name, stream in RANDOM_STREAMS.items()}
         self._filters = self._known = list(warnings.filters)
         self._copies = {name: _copy(getattr(sys, name)) for name in STREAMS}
         self._context = contextvars.copy_context()  # theirs: of numpy's error state, among others
@@ -72,8 +74,10 @@ class ProcessState:
         sys.path.extend(entry for entry in self._modules if entry not in sys.path)
 
     def end(self) -> None:
-        """Give back the process as it was."""
+        """Give back the process as it was, the caller's random streams included."""
         self.set_again()
+        for name, state in self._random.items():
+            RANDOM_STREAMS[name].set(state)
         if self._folder is not None:
             with suppress(OSError):  # it was removed meanwhile
                 os.chdir(self._folder)

@@ -75,7 +75,9 @@ def measure(
     own = range(comm.rank, episodes, comm.size)
     rows = max(1, min(rows, len(own)))
     most = comm.together(lambda: steps_allowed(env_id, max_steps))
-    trial = comm.on_root(lambda: try_out_id(env_id, wrappers, **keywords), "the trial of an environment")
+    trial = comm.on_root(
+        lambda: try_out_id(env_id, wrappers, episodes > comm.size, **keywords), "the trial of an environment"
+    )
 
     def play() -> dict[str, list[Episode]]:
         seen = agent.policy.network.observation

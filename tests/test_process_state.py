@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -108,7 +109,11 @@ def test_a_caller_gets_its_process_back(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     shape: dict[str, Any] = {"num_envs": 2, "num_steps": 16, "num_minibatches": 2, "num_epochs": 1}
     config = configure("Tame", preset="none", num_timesteps=64, **shape)
+    random.seed(3)
+    np.random.seed(3)
+    expected = random.Random(3).random(), np.random.RandomState(3).random()
     result = train(config, environment=Wandering, logdir="here/run")
+    assert (random.random(), np.random.random()) == expected
     assert Path.cwd() == tmp_path
     assert result.folder == tmp_path / "here" / "run"
     assert arrays(result.folder)["adam/step"] == 4

@@ -35,6 +35,7 @@ def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
         ("ppo2", {"target_kl": 1e-12}),
         pytest.param("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}, marks=pytest.mark.slow),
         ("trpo", {"cg_damping": 1.0, "adam_epsilon": 1e-3}),
+        ("trpo", {"num_envs": 4, "num_steps": 16, "num_minibatches": 1}),
     ],
 )
 def test_a_training_gives_the_same_whatever_was_trained_before(alg: str, other: dict[str, Any], tmp_path: Path) -> None:
@@ -89,3 +90,12 @@ def test_memory_stays_flat_over_many_trainings() -> None:
     megabytes = [float(line.split()[1]) for line in finished.stdout.splitlines() if line.startswith("MB")]
     assert len(megabytes) == 7
     assert megabytes[6] - megabytes[2] < 4 * 4
+
+
+def test_a_policy_of_convolutions_and_memory_learns_from_sequences_of_any_length(tmp_path: Path) -> None:
+    for alg in ("ppo2", "trpo"):
+        for steps in (8, 16):
+            shape = {**SHAPE, "num_steps": steps, "num_minibatches": 1, "num_timesteps": 2 * steps}
+            config = configure("tests.environments:ShownByFrames-v0", alg, preset="none", network="cnn_lstm", **shape)
+            train(config, logdir=tmp_path / f"{alg}-{steps}")
+            assert np.isfinite(arrays(tmp_path / f"{alg}-{steps}")["parameters"]).all()
