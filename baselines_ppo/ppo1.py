@@ -78,15 +78,7 @@ class PPO1(Algorithm):
         )
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
-        indices = deal(
-            self.seed,
-            self.environments,
-            rollout,
-            recurrent,
-            config.num_epochs,
-            config.num_minibatches,
-            self.shards.own,
-        )
+        indices = deal(self.seed, self.environments, rollout, recurrent, config, self.shards)
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 

@@ -95,15 +95,7 @@ class PPO2(Algorithm):
         advantages, value_targets = gae(
             rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
         )
-        indices = deal(
-            self.seed,
-            self.environments,
-            rollout,
-            recurrent,
-            config.num_epochs,
-            config.num_minibatches,
-            self.shards.own,
-        )
+        indices = deal(self.seed, self.environments, rollout, recurrent, config, self.shards)
         batch = batch_of(rollout, self.policy, advantages, *self._in_network_units(rollout, value_targets))
         mean, std = self._advantage_moments(advantages, rollout, indices)
         remaining = 1.0 - progress

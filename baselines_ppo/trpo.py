@@ -106,16 +106,18 @@ class TRPO(Algorithm):
         Raises:
           DataError: a gradient is not finite; nothing was applied.
         """
-        advantages, value_targets = gae(
-            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
-        )
+        advantages, value_targets = self._advantages(rollout)
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         theta, metrics = self._natural_step(batch)
-        metrics |= self._fit_value_function(rollout)
+        metrics |= self._fit_value_function(batch, rollout)
         self.policy.parameters = np.concatenate([theta, self.value_adam.parameters])
         explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
+
+    def _advantages(self, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
+        """Return advantages and the value function's targets, each [T, n]."""
+        return gae(rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda)
 
     def _natural_step(self, batch: Batch) -> tuple[np.ndarray, dict[str, float]]:
         """Return the policy's next parameters [P], and how they were found."""
@@ -156,25 +158,15 @@ class TRPO(Algorithm):
             "step_length": taken.length,  # 0: a null step, no length was good
         }
 
-    def _fit_value_function(self, rollout: Rollout) -> dict[str, float]:
+    def _fit_value_function(self, batch: Batch, rollout: Rollout) -> dict[str, float]:
         """Fit it to this rank's shards, or where its minibatches are small to everyone's experience on each rank."""
-        config, recurrent = self.config, self.policy.network.recurrent
-        environments = range(len(self.environments) * self.comm.size) if self.whole_values else self.environments
+        config, recurrent, environments = self.config, self.policy.network.recurrent, self.environments
         if self.whole_values and self.comm.size > 1:
+            environments = range(len(environments) * self.comm.size)
             rollout = of_all_ranks(rollout, self.comm)
-        _, targets = gae(
-            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
-        )
-        batch = batch_of(rollout, self.policy, targets, rollout.values, targets)
-        indices = deal(
-            self.seed,
-            environments,
-            rollout,
-            recurrent,
-            config.num_epochs,
-            config.num_minibatches,
-            self.value_shards.own,
-        )
+            advantages, value_targets = self._advantages(rollout)
+            batch = batch_of(rollout, self.policy, advantages, rollout.values, value_targets)
+        indices = deal(self.seed, environments, rollout, recurrent, config, self.value_shards)
         fitted = ValueBatch(batch.inputs, batch.value_targets)
         return self.value_adam.epochs(fitted, indices, config.value_learning_rate).metrics
 

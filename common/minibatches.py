@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -49,21 +49,26 @@ def whole_environment_indices(
     return indices.transpose(0, 2, 1)
 
 
+class Passes(Protocol):
+    """How often experience is gone through, and in how many parts each time."""
+
+    @property
+    def num_epochs(self) -> int: ...
+
+    @property
+    def num_minibatches(self) -> int: ...
+
+
 def deal(
-    seed: int,
-    environments: range,
-    rollout: Rollout,
-    recurrent: bool,
-    num_epochs: int,
-    num_minibatches: int,
-    shards: int = 1,
+    seed: int, environments: range, rollout: Rollout, recurrent: bool, passes: Passes, shards: Shards
 ) -> np.ndarray:
     """Return which of this rank's rows of a rollout make each minibatch of each epoch, [E, K, M], shard by shard."""
+    num_epochs, num_minibatches = passes.num_epochs, passes.num_minibatches
     if recurrent:  # neighbours come first already
         return whole_environment_indices(seed, environments, rollout.iteration, num_epochs, num_minibatches)
     num_steps = len(rollout.rewards)
     dealt = minibatch_indices(seed, environments, rollout.iteration, num_steps, num_epochs, num_minibatches)
-    by_step = dealt.reshape(num_epochs, num_minibatches, num_steps // num_minibatches, shards, -1)
+    by_step = dealt.reshape(num_epochs, num_minibatches, num_steps // num_minibatches, shards.own, -1)
     return np.ascontiguousarray(by_step.swapaxes(2, 3)).reshape(dealt.shape)
 
 

@@ -88,6 +88,18 @@ class AdamSettings(NamedTuple):
     parts: Hashable = None  # what the loss is made of, where learners with the same may share their programs
 
 
+class Minibatches(NamedTuple):
+    """What all epochs of an iteration are made of; or one epoch, without the first axis."""
+
+    rows: tf.Tensor  # [E, K, S, m], which of the batch
+    settings: tf.Tensor  # [E, K, n], the loss's third argument
+    own_shards: tf.Tensor  # S again, see `sum_over_shards`
+
+    def epoch(self, e: tf.Tensor) -> Minibatches:
+        """Return those of one epoch."""
+        return self._replace(rows=self.rows[e], settings=self.settings[e])
+
+
 class Fitted(NamedTuple):
     """What some epochs of minibatches gave; metrics are means over minibatches and ranks."""
 
@@ -167,9 +179,10 @@ class MpiAdam:
         shape = indices.shape[:2]
         each = np.stack([np.broadcast_to(np.float32(x), shape) for x in settings] or [np.zeros(shape, np.float32)], -1)
         rate = tf.constant(np.float32(learning_rate))  # TensorFlow keeps a tensor of each Python number for ever
-        own, rows = tf.constant(self._shards.own), indices.reshape(*shape, self._shards.own, -1)
+        rows = indices.reshape(*shape, self._shards.own, -1)
+        minibatches = Minibatches(*map(tf.constant, (rows, each, self._shards.own)))
         try:
-            self._state, *taken = self._run_epochs(self._state, batch, tf.constant(rows), rate, tf.constant(each), own)
+            self._state, *taken = self._run_epochs(self._state, batch, minibatches, rate)
         except tf.errors.OpError:
             if self._failure is not None:  # else TensorFlow would tell of an error of its own
                 raise self._failure from None
@@ -197,16 +210,10 @@ class MpiAdam:
         self._state = AdamState(parameters, first, second, tf.constant(state["adam/step"], tf.int64))
 
     def _epochs(
-        self,
-        state: AdamState,
-        batch: Any,
-        indices: tf.Tensor,
-        learning_rate: tf.Tensor,
-        settings: tf.Tensor,
-        own_shards: tf.Tensor,
+        self, state: AdamState, batch: Any, minibatches: Minibatches, learning_rate: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         """Loop over the epochs; returns state, epochs made, step size, sums and last means of metrics, own bad."""
-        zeros, most = tf.zeros([len(self._metric_names) + 1]), tf.shape(indices)[0]
+        zeros, most = tf.zeros([len(self._metric_names) + 1]), tf.shape(minibatches.rows)[0]
 
         def going(
             e: tf.Tensor, go_on: tf.Tensor, state: AdamState, rate: tf.Tensor, sums: tf.Tensor, *_: Any
@@ -216,8 +223,8 @@ class MpiAdam:
         def body(
             e: tf.Tensor, _: tf.Tensor, state: AdamState, rate: tf.Tensor, sums: tf.Tensor, __: Any, bad: tf.Tensor
         ) -> tuple[Any, ...]:
-            state, own, own_bad = self._epoch(state, batch, indices[e], rate, settings[e], own_shards)
-            means = own / tf.cast(tf.shape(indices)[1], tf.float32)
+            state, own, own_bad = self._epoch(state, batch, minibatches.epoch(e), rate)
+            means = own / tf.cast(tf.shape(minibatches.rows)[1], tf.float32)
             rate, go_on = self._between_epochs(dict(zip(self._metric_names, tf.unstack(means[:-1]), strict=True)), rate)
             return e + 1, go_on, state, rate, sums + own, means, bad + own_bad
 
@@ -226,22 +233,17 @@ class MpiAdam:
         return state, e, rate, sums, means, bad
 
     def _epoch(
-        self,
-        state: AdamState,
-        batch: Any,
-        indices: tf.Tensor,
-        learning_rate: tf.Tensor,
-        settings: tf.Tensor,
-        own_shards: tf.Tensor,
+        self, state: AdamState, batch: Any, minibatches: Minibatches, learning_rate: tf.Tensor
     ) -> tuple[AdamState, tf.Tensor, tf.Tensor]:
         """Loop over the minibatches; returns the state, the sums of metrics, and how often this rank was bad."""
+        rows, settings, own_shards = minibatches
 
         def body(k: tf.Tensor, state: AdamState, sums: tf.Tensor, own_bad: tf.Tensor) -> tuple[Any, ...]:
-            own = self._run_gradient(state.parameters, batch, indices[k], settings[k], own_shards)
+            own = self._run_gradient(state.parameters, batch, rows[k], settings[k], own_shards)
             state, metrics = self._run_step(state, self._average(own), learning_rate, sums[-1])
             return k + 1, state, sums + metrics, own_bad + own[-1]
 
-        count = tf.shape(indices)[0]
+        count = tf.shape(rows)[0]
         start = (tf.constant(0), state, tf.zeros([len(self._metric_names) + 1]), tf.constant(0.0))
         _, state, sums, own_bad = tf.while_loop(lambda k, *_: k < count, body, start, maximum_iterations=count)
         return state, sums, own_bad
