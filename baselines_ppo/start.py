@@ -90,8 +90,8 @@ def start(
         if comm.is_root:
             print("\n".join((banner(config, comm.size, network, typed), *trial.told)), flush=True)
         comm.alive.note("loading TensorFlow")
-        run = _build(config, comm, envs, network, folder, signals)
-        run.process, run.treatment = process, trial.treatment
+        algorithm, collector, split = _learner(config, comm, envs, network)
+        run = TrainingRun(config, comm, collector, algorithm, split, folder, signals, process, trial.treatment)
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -121,15 +121,8 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _build(
-    config: TrainConfig,
-    comm: Comm,
-    envs: VecEnv,
-    network: ActorCritic,
-    folder: RunFolder,
-    signals: StopSignals,
-) -> TrainingRun:
-    """Return the run with its policy, collector and algorithm."""
+def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic) -> tuple[Algorithm, Collector, bool]:
+    """Return the algorithm, what collects for it, and whether each rank learns from its own steps."""
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
     parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
     clip = settings.clip_observations if settings.normalize_observations else None
@@ -139,7 +132,7 @@ def _build(
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
     split = splits_minibatches(config, network)
     algorithm = _algorithm(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
-    return TrainingRun(config, comm, collector, algorithm, split, folder, signals)
+    return algorithm, collector, split
 
 
 def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:

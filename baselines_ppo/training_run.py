@@ -30,7 +30,7 @@ from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_
 from baselines_ppo.common.run_folder import RunFolder
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import as_started
-from baselines_ppo.common.treatment import AS_USUAL
+from baselines_ppo.common.treatment import Treatment
 from baselines_ppo.config import TrainConfig
 from baselines_ppo.iteration_progress import progress
 from baselines_ppo.snapshot import Segment, snapshot
@@ -82,18 +82,20 @@ class TrainingRun:
         split: bool,
         folder: RunFolder,
         signals: StopSignals,
+        process: ProcessState,
+        treatment: Treatment,
     ) -> None:
-        """The run is given its process, and on rank 0 its logger, afterwards.
+        """Rank 0 gives the run its logger afterwards.
 
         Args:
           split: the algorithm learns from this rank's own steps, together with the others; else from everyone's.
+          treatment: of the environments.
         """
         self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
         self.split, self.folder, self.signals = split, folder, signals
+        self.process, self.treatment = process, treatment
         self.logger: Logger | None = None
-        self.process: ProcessState | None = None
         self.counters = Counters()
-        self.treatment = AS_USUAL  # of the environments
         self.lineage: list[Segment] = []
         self.exit_code = FINISHED
         self.save_due = False
@@ -127,8 +129,7 @@ class TrainingRun:
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
         rollout = self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
-        if self.process is not None:
-            self.process.set_again()
+        self.process.set_again()
         return rollout
 
     @property
@@ -304,8 +305,7 @@ class TrainingRun:
         if self.logger is not None:
             parts["the logs"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
-        if self.process is not None:
-            parts["the process"] = self.process.end
+        parts["the process"] = self.process.end
         for name, close in parts.items():
             try:
                 close()
