@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from baselines_ppo.common.failures import Failure, LoadError, ModuleNotNamed, UsageError, nearest, short
-from baselines_ppo.common.keywords import keywords_of, names_a_file, wrapper_of
+from baselines_ppo.common.keywords import canonical_keywords, keywords_of, names_a_file, wrapper_of
 from baselines_ppo.common.launcher import launched_rank
 from baselines_ppo.common.packages import SAFE_MODULES, install_of, package_of
 
@@ -215,6 +215,29 @@ def is_safe_id(env_id: str) -> bool:
     """Return whether making an environment of this id imports nothing but Gymnasium's own, ours and ALE's."""
     package = None if env_id in gymnasium.registry else package_of(env_id)
     return PLAIN_ID.fullmatch(env_id) is not None and (package is None or package.module in SAFE_MODULES)
+
+
+def stored_environment(
+    env_id: str,
+    wrappers: Sequence[str],
+    env_kwargs: str,
+    env: str | None = None,
+    wrapper: tuple[str, ...] | None = None,
+    given: str | None = None,
+) -> EnvironmentSpec:
+    """Return the environment that a file names, where the command line does not name it: the last three.
+
+    Modules are imported, and files used, only if the command line names them.
+
+    Raises:
+      ModuleNotNamed: the file asks for one that it does not name.
+      LoadError, UsageError: the keywords of the file, or those given, are no JSON object.
+    """
+    return EnvironmentSpec(
+        check_stored_id(env_id) if env is None else env,
+        check_stored_wrappers(wrappers) if wrapper is None else wrapper,
+        check_stored_keywords(env_kwargs) if given is None else keywords_of(str(canonical_keywords(given))),
+    )
 
 
 def check_stored_id(env_id: str) -> str:

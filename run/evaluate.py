@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
-
 import numpy as np
 
 from baselines_ppo.common.agent import Agent, load_agent
 from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import check_stored_id, check_stored_keywords, check_stored_wrappers
-from baselines_ppo.common.keywords import canonical_keywords, keywords_of
+from baselines_ppo.common.envs import EnvironmentSpec, stored_environment
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
 from baselines_ppo.common.trial import try_out_id
@@ -19,8 +14,6 @@ from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allow
 from baselines_ppo.zoo.card import MODES, Score
 
 ROWS = 64  # episodes at once, at most
-
-Trusted = tuple[Agent, str, tuple[str, ...], dict[str, Any]]  # an agent, its environment, wrappers and keywords
 
 
 def evaluate(
@@ -35,10 +28,10 @@ def evaluate(
 ) -> int:
     """Print returns of both action modes over the same episodes; returns the exit code."""
     comm = world()
-    loaded, env_id, wrappers, keywords = comm.together(lambda: trusted(agent, env, wrapper, network, env_kwargs))
-    played = measure(loaded, env_id, wrappers, episodes, seed, keywords, max_steps=max_steps)
+    loaded, spec = comm.together(lambda: trusted(agent, env, wrapper, network, env_kwargs))
+    played = measure(loaded, spec, episodes, seed, max_steps=max_steps)
     if comm.is_root:
-        print(f"{loaded.path} on {env_id}: {episodes} episodes of seed {seed}, statistics frozen")
+        print(f"{loaded.path} on {spec.env_id}: {episodes} episodes of seed {seed}, statistics frozen")
         print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
         for mode, outcomes in played.items():
             score = score_of(outcomes)
@@ -50,19 +43,11 @@ def evaluate(
 
 
 def measure(
-    agent: Agent,
-    env_id: str,
-    wrappers: tuple[str, ...],
-    episodes: int,
-    seed: int,
-    keywords: Mapping[str, Any] = MappingProxyType({}),
-    rows: int = ROWS,
-    max_steps: int | None = None,
+    agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int, rows: int = ROWS, max_steps: int | None = None
 ) -> dict[str, list[Episode]]:
     """Return, by action mode, what the same episodes come to; the ranks share them, and all have the result.
 
     Args:
-      keywords: of the environment.
       rows: how many are played at once, which changes nothing but the time it takes.
       max_steps: see `steps_allowed`.
 
@@ -71,7 +56,7 @@ def measure(
       LoadError: it has other spaces than the agent.
       DataError: it raised, or gave something unusable.
     """
-    comm = world()
+    comm, (env_id, wrappers, keywords) = world(), spec
     own = range(comm.rank, episodes, comm.size)
     rows = max(1, min(rows, len(own)))
     most = comm.together(lambda: steps_allowed(env_id, max_steps))
@@ -109,8 +94,8 @@ def score_of(episodes: list[Episode]) -> Score:
 
 def trusted(
     agent: str, env: str | None, wrapper: tuple[str, ...] | None, network: str | None, env_kwargs: str | None = None
-) -> Trusted:
-    """Return an agent, its environment, wrappers and the environment's keywords, each its own unless it is named.
+) -> tuple[Agent, EnvironmentSpec]:
+    """Return an agent and its environment, each part of which is the agent's own unless it is named.
 
     Modules are imported, and files used, only if the command line names them.
 
@@ -121,10 +106,5 @@ def trusted(
     if network is not None:
         find_network(network)
     loaded = load_agent(agent)
-    env_id = env or check_stored_id(loaded.env_id)
-    wrappers = check_stored_wrappers(loaded.wrappers) if wrapper is None else wrapper
-    if env_kwargs is not None:
-        keywords = keywords_of(str(canonical_keywords(env_kwargs)))
-    else:  # those of another environment are of no use
-        keywords = check_stored_keywords(loaded.env_kwargs) if env in (None, loaded.env_id) else {}
-    return loaded, env_id, wrappers, keywords
+    own_kwargs = loaded.env_kwargs if env in (None, loaded.env_id) else ""  # of another one they are of no use
+    return loaded, stored_environment(loaded.env_id, loaded.wrappers, own_kwargs, env or None, wrapper, env_kwargs)

@@ -16,15 +16,13 @@ from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
 from baselines_ppo.common.envs import (
     EnvironmentSpec,
-    check_stored_id,
-    check_stored_keywords,
-    check_stored_wrappers,
     explained,
     make_environment,
     registered,
+    stored_environment,
 )
 from baselines_ppo.common.failures import LoadError, UsageError, short
-from baselines_ppo.common.keywords import canonical_keywords, keywords_of
+from baselines_ppo.common.keywords import canonical_keywords
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
 from baselines_ppo.zoo.card import Card, Score
@@ -63,11 +61,7 @@ class Named(NamedTuple):
             raise UsageError(
                 f"--env-kwargs is {self.env_kwargs}, but the agent was trained with {env_kwargs or 'none'}"
             )
-        return EnvironmentSpec(
-            check_stored_id(env_id) if self.env is None else self.env,
-            check_stored_wrappers(wrappers) if self.wrapper is None else wrappers,
-            check_stored_keywords(env_kwargs) if self.env_kwargs is None else keywords_of(env_kwargs),
-        )
+        return stored_environment(env_id, wrappers, env_kwargs, *self)
 
 
 NOTHING = Named()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.backend_contract import Backend
+from baselines_ppo.common.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
@@ -46,11 +45,11 @@ def play(playing: Playing) -> int:
       UsageError: it is to be shown in a browser, and cannot be.
     """
     loaded = trusted(playing.agent, playing.env, playing.wrapper, playing.network, playing.env_kwargs)
-    agent, env_id, wrappers, keywords = loaded
+    agent, spec = loaded
     where, deterministic = playing.where, not playing.stochastic
-    most = steps_allowed(env_id, playing.max_steps)
+    most = steps_allowed(spec.env_id, playing.max_steps)
     if where == BROWSER or (where == WINDOW and not has_display()):
-        check_shown(env_id, wrappers, keywords, where)
+        check_shown(spec, where)
     if where == WINDOW and not has_display():
         print(f"{NO_DISPLAY}, so a browser shows it; or make a film with record", file=sys.stderr, flush=True)
         where = BROWSER
@@ -60,41 +59,41 @@ def play(playing: Playing) -> int:
         return watch(playing.agent, loaded, playing.seed, deterministic, playing.host, playing.port)
     seen = agent.policy.network.observation
     if where == WINDOW:
-        backend: Backend = window(env_id, wrappers, seen, keywords)
+        backend: Backend = window(spec, seen)
     else:
-        backend = make_backend(env_id, wrappers, 1, taken_for=seen, **keywords)
-    player = Episodes(agent, backend, 1, env_id, playing.seed, most)
+        backend = make_backend(spec.env_id, spec.wrappers, 1, taken_for=seen, **spec.keywords)
+    player = Episodes(agent, backend, 1, spec.env_id, playing.seed, most)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
     backend.close()
     return 0
 
 
-def check_shown(env_id: str, wrappers: Sequence[str], keywords: Mapping[str, Any], where: str) -> None:
+def check_shown(spec: EnvironmentSpec, where: str) -> None:
     """Check that a browser can show an environment, before anything is said of one.
 
     Raises:
       UsageError: MuJoCo does not simulate it.
     """
-    environment = make_environment(env_id, wrappers, **keywords)
+    environment = make_environment(spec.env_id, spec.wrappers, **spec.keywords)
     try:
         if not is_simulated(environment):
-            cause = f"a browser shows what MuJoCo simulates, and {env_id} is not"
+            cause = f"a browser shows what MuJoCo simulates, and {spec.env_id} is not"
             cause = cause if where == BROWSER else f"{NO_DISPLAY}, and {cause}"
             raise UsageError(f"{cause}; make a film with record, or see only its returns with play --headless")
     finally:
         environment.close()
 
 
-def window(env_id: str, wrappers: Sequence[str], taken_for: Observation, keywords: Mapping[str, Any]) -> SerialBackend:
+def window(spec: EnvironmentSpec, taken_for: Observation) -> SerialBackend:
     """Return an environment that shows itself in a window.
 
     Raises:
       UsageError: the environment or a wrapper is not supported.
     """
-    environment = make_environment(env_id, wrappers, render_mode="human", **keywords)
-    follow(environment, env_id)
-    return SerialBackend(lambda: environment, 1, env_id, taken_for=taken_for)
+    environment = make_environment(spec.env_id, spec.wrappers, render_mode="human", **spec.keywords)
+    follow(environment, spec.env_id)
+    return SerialBackend(lambda: environment, 1, spec.env_id, taken_for=taken_for)
 
 
 def told(number: int, played: Episode) -> str:

@@ -55,7 +55,7 @@ def record(recording: Recording) -> int:
     size = picture_size(path.suffix, recording.width, recording.height)
     if recording.seconds is not None:
         check_seconds(recording.seconds)
-    agent, env_id, wrappers, keywords = trusted(
+    agent, (env_id, wrappers, keywords) = trusted(
         recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs
     )
     choose_opengl()  # before the environment imports what draws it

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.agent import Agent
+from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.opengl import has_display
 from baselines_ppo.run.choices import Shows, is_steered, is_turned, offered
-from baselines_ppo.run.evaluate import Trusted, trusted
+from baselines_ppo.run.evaluate import trusted
 from baselines_ppo.run.live import Live
 from baselines_ppo.run.local_server import LOCAL, local_server
 from baselines_ppo.run.page import Load, Page
@@ -38,13 +39,15 @@ def steer(
 
     def load(typed: str) -> Session:
         chosen = (env, wrapper, network, env_kwargs) if typed == agent else (None, None, None, None)
-        loaded, env_id, wrappers, keywords = trusted(typed, *chosen)
+        loaded, (env_id, wrappers, keywords) = trusted(typed, *chosen)
         return Session(loaded, make_steered(env_id, wrappers, **keywords), env_id, seed)
 
     return serve(agent, load, is_steered, host, port)
 
 
-def watch(agent: str, loaded: Trusted, seed: int, deterministic: bool, host: str, port: int) -> int:
+def watch(
+    agent: str, loaded: tuple[Agent, EnvironmentSpec], seed: int, deterministic: bool, host: str, port: int
+) -> int:
     """Serve a page on which an agent acts by itself in any environment of MuJoCo's, until Ctrl-C.
 
     Args:
@@ -57,7 +60,7 @@ def watch(agent: str, loaded: Trusted, seed: int, deterministic: bool, host: str
     require_viser()
 
     def load(typed: str) -> Session:
-        acting, env_id, wrappers, keywords = loaded if typed == agent else trusted(typed, None, None, None)
+        acting, (env_id, wrappers, keywords) = loaded if typed == agent else trusted(typed, None, None, None)
         return Session(acting, make_environment(env_id, wrappers, **keywords), env_id, seed, deterministic)
 
     return serve(agent, load, is_turned, host, port)

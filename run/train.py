@@ -15,11 +15,9 @@ from typing import Any
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs import (
-    check_stored_id,
-    check_stored_keywords,
-    check_stored_wrappers,
     is_safe_id,
     is_safe_wrapper,
+    stored_environment,
 )
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import place, shown
@@ -27,6 +25,7 @@ from baselines_ppo.common.keywords import keywords_of, names_a_file
 from baselines_ppo.common.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import NETWORKS
+from baselines_ppo.common.pretrained import located
 from baselines_ppo.common.run_folder import CONFIG, runs_of
 from baselines_ppo.config import TrainConfig, from_json, with_fields
 from baselines_ppo.presets import configure
@@ -63,12 +62,8 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
     if resume is None:
         return configure(**{"alg": "ppo2", **options}, preset=preset)
     config = world().on_root(lambda: _stored(resume), "a checkpoint")
-    if "env" not in options:
-        check_stored_id(config.env)
-    if "env_kwargs" not in options:
-        check_stored_keywords(config.env_kwargs)
-    if "wrapper" not in options:
-        check_stored_wrappers(config.wrapper)
+    named = (options.get(name) for name in ("env", "wrapper", "env_kwargs"))
+    stored_environment(config.env, config.wrapper, config.env_kwargs, *named)
     if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
         name = config.policy.network
         raise LoadError(
@@ -94,12 +89,12 @@ def stored_algorithm(resume: str, logdir: str | None) -> str | None:
 
     Whether the rest of it is whole is seen later.
     """
-    place = Path(logdir or ".") if resume == "auto" else Path(resume)
 
     def read() -> str | None:
         for name in (CONFIG, checkpoint.MANIFEST):
-            with suppress(OSError, ValueError, AttributeError, RecursionError):
-                found = json.loads(checkpoint.read_regular(place.expanduser() / name, checkpoint.LARGEST_MANIFEST))
+            with suppress(LoadError, OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                folder = place(logdir or ".") if resume == "auto" else located(resume)[0]
+                found = json.loads(checkpoint.read_regular(folder / name, checkpoint.LARGEST_MANIFEST))
                 return str(found.get("config", found)["alg"])
         return None
 

@@ -12,7 +12,8 @@ import pytest
 from gymnasium import spaces
 from hypothesis import HealthCheck, given, settings
 
-from baselines_ppo.common.backends import SerialBackend, Unusable
+from baselines_ppo.common.backend_contract import Unusable
+from baselines_ppo.common.backends import SerialBackend
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.observations import VECTOR, observation_of

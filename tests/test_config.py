@@ -15,7 +15,7 @@ import pytest
 
 from baselines_ppo import __version__, configure, train
 from baselines_ppo.common.envs import make_environment
-from baselines_ppo.common.failures import Failure, UsageError
+from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
 from baselines_ppo.run import cli
@@ -283,17 +283,25 @@ def test_the_help_of_an_environment_gives_its_own_defaults(capsys: pytest.Captur
 
 
 def test_a_run_that_goes_on_knows_its_own_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Those of its algorithm, whether a run folder, a checkpoint or `auto` says which that is."""
+    """Those of its algorithm, whether a run folder, a checkpoint, one of a run's or `auto` says which that is."""
     run = tmp_path / "run"
     line = (*runs.flags("Pendulum-v1", "ppo_kl", 1, num_envs=2), "--hidden-sizes", "4", "--logdir", run)
     assert cli.main([*map(str, line)]) == 0
-    for place in ([str(run)], [str(run / "checkpoints" / "ckpt-00000001")], ["auto", "--logdir", str(run)]):
+    single = [[str(run / "checkpoints" / "ckpt-00000001")], [f"{run}:last"]]
+    for place in ([str(run)], *single, ["auto", "--logdir", str(run)]):
         with pytest.raises(UsageError, match=r"hinge_coef 50\.0 -> 5\.0"):
             cli.main(["--resume", *place, "--hinge-coef", "5"])
     assert cli.main([f"--resume={run}", "--value-epochs", "2", "--num-timesteps", "128"]) == 0
     assert "resumed ckpt-00000001" in capsys.readouterr().out
     with pytest.raises(UsageError, match="unknown flag --hinge-coef"):
         cli.main(["--env", "Pendulum-v1", "--hinge-coef", "5"])
+
+
+@pytest.mark.parametrize("config", ["{}", "[]", '{"config": "x"}', '{"alg": 1}'])
+def test_a_run_whose_configuration_says_nothing_is_not_resumed(config: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(LoadError, match="no usable checkpoint"):
+        cli.main(["--resume", str(tmp_path)])
 
 
 def test_a_launch_without_its_dashes_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:

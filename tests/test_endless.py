@@ -11,6 +11,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 from baselines_ppo.common.agent import load_agent
+from baselines_ppo.common.envs import EnvironmentSpec
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.run import cli
@@ -111,7 +112,7 @@ def test_what_is_cut_is_what_the_episode_had_come_to(tmp_path: Path) -> None:
     """In an environment's own vector form too, and whatever is played beside it."""
     name = "RoboHopper-v1"
     agent = load_agent(f"zoo:{name}")
-    episodes = measure(agent, name, (), 5, 3, rows=2, max_steps=40)["deterministic"]
+    episodes = measure(agent, EnvironmentSpec(name), 5, 3, rows=2, max_steps=40)["deterministic"]
     environment = gymnasium.make(f"baselines_ppo.zoo:{name}")
     for number, episode in enumerate(episodes):
         observation, _ = environment.reset(seed=episode_seed(3, 0, number, Purpose.EVALUATION))

@@ -20,6 +20,7 @@ from baselines_ppo.common.actions import DiscreteAction
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.envs import EnvironmentSpec
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.images import ImageObservation
 from baselines_ppo.common.networks import NetworkSettings
@@ -343,7 +344,7 @@ def test_what_is_chosen_is_kept_and_decides_wherever_the_agent_goes(tmp_path: Pa
     run = train(config, logdir=tmp_path / "run").folder
     agent = load(str(run))
     assert agent.policy.network.observation == ImageObservation((7, 7, 3), 0, "uint8", 0.0, 10.0)
-    assert [len(played) for played in measure(agent, agent.env_id, (), 2, seed=0).values()] == [2, 2]
+    assert [len(played) for played in measure(agent, EnvironmentSpec(agent.env_id), 2, seed=0).values()] == [2, 2]
     auto = with_fields(config, observations="auto", num_timesteps=64)
     with pytest.raises(UsageError, match="observations image -> auto"):
         train(auto, resume=run)

@@ -18,6 +18,7 @@ from baselines_ppo import configure, train
 from baselines_ppo.common import heartbeat
 from baselines_ppo.common.agent import load_agent
 from baselines_ppo.common.backends import SerialBackend
+from baselines_ppo.common.envs import EnvironmentSpec
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.interface import own_environment
 from baselines_ppo.common.treatment import AS_USUAL, Treatment, treatment_from_json
@@ -205,7 +206,7 @@ def test_environments_that_are_known_to_repeat_cost_nothing(monkeypatch: pytest.
 def test_what_an_episode_of_an_evaluation_comes_to_does_not_depend_on_the_others(name: str, tmp_path: Path) -> None:
     env_id = f"tests.environments:Odd{name}-v0"
     agent = load_agent(str(untrained(tmp_path, env_id)))
-    one, several = (measure(agent, env_id, (), 6, seed=1, rows=rows) for rows in (1, 4))
+    one, several = (measure(agent, EnvironmentSpec(env_id), 6, seed=1, rows=rows) for rows in (1, 4))
     assert one == several
     assert len({episode.episode_return for episode in one["stochastic"]}) > 1
 

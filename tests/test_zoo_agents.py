@@ -21,7 +21,7 @@ from baselines_ppo import configure, load
 from baselines_ppo.common import checkpoint, pretrained
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backends import SerialBackend, make_backend
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.seeding import Purpose, episode_seed
@@ -661,7 +661,7 @@ def untrained(env_id: str, **settings: Any) -> Agent:
 )
 def test_episodes_come_to_the_same_whatever_is_played_beside_them(env_id: str, settings: dict[str, Any]) -> None:
     agent = untrained(env_id, **settings)
-    one, seven = (measure(agent, env_id, (), 12, seed=5, rows=rows) for rows in (1, 7))
+    one, seven = (measure(agent, EnvironmentSpec(env_id), 12, seed=5, rows=rows) for rows in (1, 7))
     assert one == seven
     for mode in MODES:
         assert len({episode.length for episode in one[mode]}) > 1  # so that rows begin at different times
@@ -670,7 +670,7 @@ def test_episodes_come_to_the_same_whatever_is_played_beside_them(env_id: str, s
 def test_episodes_are_those_of_gymnasium(agents: Path) -> None:
     """The sum of the rewards that a user's own loop would see, for our vector form and for a single environment."""
     agent, env_id = untrained("RoboHopper-v1"), "RoboHopper-v1"
-    (played, *_) = measure(agent, env_id, (), 3, seed=5)["deterministic"]
+    (played, *_) = measure(agent, EnvironmentSpec(env_id), 3, seed=5)["deterministic"]
     environment = gymnasium.make(env_id)
     observation, _ = environment.reset(seed=episode_seed(5, 0, 0, Purpose.EVALUATION))
     total, length, ended = 0.0, 0, False
@@ -683,11 +683,14 @@ def test_episodes_are_those_of_gymnasium(agents: Path) -> None:
 def test_flags_are_counted_by_episode(monkeypatch: pytest.MonkeyPatch) -> None:
     """With flags that count as reached from anywhere, every step reaches one."""
     monkeypatch.setattr(flags_of_the_zoo, "REACHED", 1000.0)
-    played = measure(untrained("RoboHumanoidFlagrun-v1"), "RoboHumanoidFlagrun-v1", (), 4, seed=0, rows=3)
+    played = measure(untrained("RoboHumanoidFlagrun-v1"), EnvironmentSpec("RoboHumanoidFlagrun-v1"), 4, seed=0, rows=3)
     for episode in (*played["deterministic"], *played["stochastic"]):
         assert episode.flags_reached == episode.length
     assert score_of(played["stochastic"]).flags_reached == score_of(played["stochastic"]).mean_length
-    assert measure(untrained("CartPole-v1"), "CartPole-v1", (), 1, seed=0)["stochastic"][0].flags_reached is None
+    assert (
+        measure(untrained("CartPole-v1"), EnvironmentSpec("CartPole-v1"), 1, seed=0)["stochastic"][0].flags_reached
+        is None
+    )
 
 
 def test_a_return_that_is_not_finite_is_reported_with_its_episode() -> None:

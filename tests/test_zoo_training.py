@@ -6,9 +6,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from baselines_ppo.common.backends import NativeBackend, make_backend
+from baselines_ppo.common.backends import make_backend
 from baselines_ppo.common.envs import check_stored_id, make_environment
 from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.native_backend import NativeBackend
 from baselines_ppo.common.vec_env import VecEnv
 
 HARDER = "RoboHumanoidFlagrunHarder-v1"
