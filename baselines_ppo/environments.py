@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from baselines_ppo.common.agent import observation_in
-from baselines_ppo.common.backends import Backend, SerialBackend, make_backend
+from baselines_ppo.common.backend_contract import Backend
+from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.envs import MakeEnvironment, wrapped
 from baselines_ppo.common.failures import UsageError

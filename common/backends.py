@@ -15,7 +15,6 @@ from baselines_ppo.common.backend_contract import Backend, Outcome, Unusable, to
 from baselines_ppo.common.envs import MakeEnvironment, explained, make_environment
 from baselines_ppo.common.interface import checked_environment, checked_reset, checked_step, refuse_shared
 from baselines_ppo.common.lean_mujoco import lean
-from baselines_ppo.common.native_backend import NativeBackend as NativeBackend
 from baselines_ppo.common.native_backend import native_backend
 from baselines_ppo.common.observations import AUTO, Observation, observation_of
 from baselines_ppo.common.treatment import AS_USUAL, OwnStreams, Treatment

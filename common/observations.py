@@ -18,6 +18,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.given_arrays import Limits, array_of, limits_of, named, working_dtype
 from baselines_ppo.common.images import ImageObservation, image_of
 
+SWITCH = np.array(0, np.int8), np.array(1, np.int8)  # limits of what is on or off
 AUTO, IMAGE, VECTOR = "auto", "image", "vector"  # what arrays are taken for: by their bounds, or as the user says
 
 
@@ -66,12 +67,15 @@ class DiscreteObservation:
         Raises:
           ValueError: it is no whole number, or out of range.
         """
-        limits = np.array(self.start, np.int64), np.array(self.start + self.size - 1, np.int64)
-        states = array_of(observation, lead, np.dtype(np.int64), limits)
+        states = array_of(observation, lead, np.dtype(np.int64), self._limits)
         if np.asarray(observation).dtype.kind == "f":
             raise ValueError(f"{named(observation)}, expected a whole number")
         index = states - self.start
         return (index[..., None] == np.arange(self.size)).astype(np.float32)
+
+    @cached_property
+    def _limits(self) -> Limits:
+        return np.array(self.start, np.int64), np.array(self.start + self.size - 1, np.int64)
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,7 @@ class MultiBinaryObservation:
         Raises:
           ValueError: they are of another shape, or neither 0 nor 1.
         """
-        limits = np.array(0, np.int8), np.array(1, np.int8)
-        return array_of(observation, (*lead, *self.box), np.dtype(np.int8), limits).reshape(*lead, *self.shape)
+        return array_of(observation, (*lead, *self.box), np.dtype(np.int8), SWITCH).reshape(*lead, *self.shape)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,12 @@ def located(typed: str | Path) -> tuple[Path, str | None]:
     return found or _pretrained(typed), None
 
 
+def no_such(name: str) -> LoadError:
+    """Return the error that no pretrained agent has a name."""
+    known = names()
+    return LoadError(f"no pretrained agent {short(name)}{nearest(name, known)}; there are: {', '.join(known)}")
+
+
 def _existing(typed: str | Path) -> Path | None:
     """Return a path that exists, None for what is none."""
     if str(typed).startswith(PREFIX):
@@ -59,5 +65,5 @@ def _pretrained(typed: str | Path) -> Path:
         if meant in known:
             return AGENTS / meant
     if str(typed).startswith(PREFIX):
-        raise LoadError(f"no pretrained agent {short(name)}{nearest(name, known)}; there are: {', '.join(known)}")
+        raise no_such(name)
     raise LoadError(f"{short(Path(typed).expanduser())} does not exist{nearest(name, known)}")

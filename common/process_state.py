@@ -15,10 +15,10 @@ from typing import Any, TextIO
 from baselines_ppo.common.launcher import RANK_VARIABLES, SIZE_VARIABLES
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.threads import TENSORFLOW_VARIABLES, VARIABLES
-from baselines_ppo.common.treatment import STREAMS as RANDOM_STREAMS
+from baselines_ppo.common.treatment import STREAMS
 
 SETTINGS = (*RANK_VARIABLES, *SIZE_VARIABLES, *VARIABLES, *TENSORFLOW_VARIABLES, "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
-STREAMS = ("stdout", "stderr")
+OUTPUTS = ("stdout", "stderr")
 
 
 class ProcessState:
@@ -38,14 +38,14 @@ class ProcessState:
         os.umask(self._umask)
         self._variables = {name: os.environ.get(name) for name in SETTINGS}
         self._modules = list(sys.path)
-        self._random = {name: stream.get() for name, stream in RANDOM_STREAMS.items()}
+        self._random = {name: stream.get() for name, stream in STREAMS.items()}
         self._filters = self._known = list(warnings.filters)
-        self._copies = {name: _copy(getattr(sys, name)) for name in STREAMS}
+        self._copies = {name: _copy(getattr(sys, name)) for name in OUTPUTS}
         self._context = contextvars.copy_context()  # theirs: of numpy's error state, among others
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call what belongs to an environment; what is needed between two of its steps is set again at once."""
-        streams = {name: getattr(sys, name) for name in STREAMS}
+        streams = {name: getattr(sys, name) for name in OUTPUTS}
         try:
             return self._context.run(function, *arguments)
         finally:
@@ -61,7 +61,7 @@ class ProcessState:
     def set_again(self) -> None:
         """Set the rest again, which matters once per iteration."""
         self._signals.renew_bell()
-        for descriptor, name in enumerate(STREAMS, start=1):
+        for descriptor, name in enumerate(OUTPUTS, start=1):
             copy = self._copies[name]
             if copy is not None and not _is_open(descriptor):
                 os.dup2(copy.fileno(), descriptor)
@@ -77,7 +77,7 @@ class ProcessState:
         """Give back the process as it was, the caller's random streams included."""
         self.set_again()
         for name, state in self._random.items():
-            RANDOM_STREAMS[name].set(state)
+            STREAMS[name].set(state)
         if self._folder is not None:
             with suppress(OSError):  # it was removed meanwhile
                 os.chdir(self._folder)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo.common.action_log import ActionLog
-from baselines_ppo.common.backends import Backend, Outcome, Unusable
+from baselines_ppo.common.backend_contract import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.observations import learned_dtype
 from baselines_ppo.common.seeding import episode_seed

@@ -10,7 +10,7 @@ import numpy as np
 
 from baselines_ppo.common.actions import Action
 from baselines_ppo.common.agent import Agent
-from baselines_ppo.common.backends import Backend, Unusable
+from baselines_ppo.common.backend_contract import Backend, Unusable
 from baselines_ppo.common.envs import time_limit
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.fit import check_spaces

@@ -21,8 +21,7 @@ ELSEWHERE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("total-timesteps", "n-timesteps", "timesteps", "steps", "max-timesteps", "total-steps"): ("num-timesteps",),
     ("lr", "step-size", "optim-stepsize", "actor-lr"): ("learning-rate", "value-learning-rate"),
     ("vf-stepsize", "critic-lr", "value-lr"): ("value-learning-rate", "learning-rate"),
-    ("lr-schedule",): ("learning-rate-schedule", "schedule"),
-    ("anneal-lr",): ("learning-rate-schedule", "schedule"),
+    ("lr-schedule", "anneal-lr"): ("learning-rate-schedule", "schedule"),
     ("n-envs", "num-env", "nenvs", "nenv", "num-processes", "num-workers", "n-workers"): ("num-envs",),
     ("n-steps", "nsteps", "rollout-length", "timesteps-per-batch", "timesteps-per-actorbatch"): ("num-steps",),
     ("nminibatches", "n-minibatches", "batch-size", "minibatch-size", "optim-batchsize"): (

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from baselines_ppo.common.backends import Backend, Outcome
+from baselines_ppo.common.backend_contract import Backend, Outcome
 from baselines_ppo.common.envs import FRAMES, is_atari
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.news import News

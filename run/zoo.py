@@ -22,7 +22,6 @@ from baselines_ppo.common.failures import (
     ModuleNotNamed,
     UsageError,
     WriteError,
-    nearest,
     short,
 )
 from baselines_ppo.common.files import whole_file, writing
@@ -89,9 +88,9 @@ def remove(name: str) -> int:
     """
 
     def delete() -> None:
-        known, bare = pretrained.names(), name.removeprefix(pretrained.PREFIX)
-        if bare not in known:
-            raise LoadError(f"no pretrained agent {short(bare)}{nearest(bare, known)}; there are: {', '.join(known)}")
+        bare = name.removeprefix(pretrained.PREFIX)
+        if bare not in pretrained.names():
+            raise pretrained.no_such(bare)
         try:
             checkpoint.delete(pretrained.AGENTS / bare)
         except OSError as error:
@@ -212,7 +211,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> dict[str, Score]:
-    played = measure(agent, spec.env_id, spec.wrappers, episodes, seed, spec.keywords)
+    played = measure(agent, spec, episodes, seed)
     return {mode: score_of(played[mode]) for mode in MODES}
 
 
