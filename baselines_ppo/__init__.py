@@ -8,7 +8,7 @@ from baselines_ppo.presets import configure
 from baselines_ppo.train import train
 
 if TYPE_CHECKING:
-    from baselines_ppo.common.agent import Agent
+    from baselines_ppo.common.files.agent import Agent
 
 __all__ = ["configure", "load", "train"]
 __version__ = "0.1.0"
@@ -20,6 +20,6 @@ def load(path: str) -> Agent:
     Raises:
       LoadError: the folder is missing, damaged or not an agent.
     """
-    from baselines_ppo.common.agent import load_agent  # numpy only, but `--help` needs not even that
+    from baselines_ppo.common.files.agent import load_agent  # numpy only, but `--help` needs not even that
 
     return load_agent(path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.images import ImageObservation
-from baselines_ppo.common.keywords import keywords_of
-from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.observations import (
+from baselines_ppo.common.envs.keywords import keywords_of
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.images import ImageObservation
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.observations import (
     DiscreteObservation,
     Leaf,
     MultiBinaryObservation,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.config import PPO2Config, TrainConfig, all_fields, from_json
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.

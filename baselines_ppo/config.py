@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, get_type_hints
 
+from baselines_ppo.common.envs.keywords import one_spelling
 from baselines_ppo.common.failures import UsageError, nearest, short
-from baselines_ppo.common.keywords import one_spelling
 from baselines_ppo.fields import check, option
 
 

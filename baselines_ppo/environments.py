@@ -6,21 +6,21 @@ import functools
 from collections.abc import Callable
 from typing import Any, cast
 
-from baselines_ppo.common.agent import observation_in
-from baselines_ppo.common.backend_contract import Backend
-from baselines_ppo.common.backends import SerialBackend, make_backend
-from baselines_ppo.common.checkpoint import Checkpoint
-from baselines_ppo.common.envs import MakeEnvironment, wrapped
+from baselines_ppo.common.envs.backend_contract import Backend
+from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.interface import own_environment
+from baselines_ppo.common.envs.keywords import keywords_of
+from baselines_ppo.common.envs.make import MakeEnvironment, wrapped
+from baselines_ppo.common.envs.process_state import Apart, ProcessState
+from baselines_ppo.common.envs.treatment import Treatment, seed_global_streams, treatment_from_json
+from baselines_ppo.common.envs.trial import Trial, try_out, try_out_id
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.interface import own_environment
-from baselines_ppo.common.keywords import keywords_of
+from baselines_ppo.common.files.agent import observation_in
+from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.observations import AUTO, Observation
-from baselines_ppo.common.process_state import Apart, ProcessState
+from baselines_ppo.common.policy.observations import AUTO, Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed
-from baselines_ppo.common.treatment import Treatment, seed_global_streams, treatment_from_json
-from baselines_ppo.common.trial import Trial, try_out, try_out_id
-from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import TrainConfig
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cloudpickle
 
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
-from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi, launched_rank, why
-from baselines_ppo.common.networks import NETWORKS
+from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, launched_rank, why
+from baselines_ppo.common.policy.networks import NETWORKS
 from baselines_ppo.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageErr
 # What a rank does first, so that it imports what this process would: arguments are its folder and its path.
 BEGIN = (
     "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); "
-    "from baselines_ppo.common.threads import limit_threads; limit_threads(); "
+    "from baselines_ppo.common.job.threads import limit_threads; limit_threads(); "
     "from baselines_ppo.launch import serve; serve()"
 )
 MAIN = "__main__:"

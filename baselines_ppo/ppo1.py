@@ -18,14 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
-from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig

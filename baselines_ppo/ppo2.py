@@ -19,14 +19,14 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
-from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, rows_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
 from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_minibatch
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.config import PPO2Config, TrainConfig

@@ -24,16 +24,16 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
-from baselines_ppo.common.actor_critic import Inputs
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
-from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.minibatches import Share, deal_unequal, in_shards, padded, standardize
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.actor_critic import Inputs
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.common.shards import WHOLE, shards_over
 from baselines_ppo.config import PPOKLConfig, TrainConfig

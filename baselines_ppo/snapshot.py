@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from baselines_ppo.common.checkpoint import Checkpoint
+from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
-from baselines_ppo.common.vec_env import EpisodeRecord
+from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.config import to_json
 from baselines_ppo.wiring import ranks_are_alike
 

@@ -12,28 +12,28 @@ from typing import Any
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
 from baselines_ppo.changes import changes_of
-from baselines_ppo.common import checkpoint
-from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.agent import agent_of
-from baselines_ppo.common.alive import Watch
-from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
+from baselines_ppo.common.envs.process_state import ProcessState
+from baselines_ppo.common.envs.treatment import Treatment
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.files import place, shown
-from baselines_ppo.common.fit import check_network, check_spaces
-from baselines_ppo.common.logger import Logger
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.agent import agent_of
+from baselines_ppo.common.files.checkpoint import Checkpoint
+from baselines_ppo.common.files.logger import Logger
+from baselines_ppo.common.files.run_folder import CONFIG, RunFolder, new_run
+from baselines_ppo.common.files.whole import place, shown
+from baselines_ppo.common.job.alive import Watch
+from baselines_ppo.common.job.signals import StopSignals
+from baselines_ppo.common.job.tensorflow_start import start_tensorflow
+from baselines_ppo.common.job.threads import limit_checked_threads
 from baselines_ppo.common.mpi import Comm, world
-from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.policy import Policy
-from baselines_ppo.common.process_state import ProcessState
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.fit import check_network, check_spaces
+from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
 from baselines_ppo.common.seeding import Purpose, generator
-from baselines_ppo.common.signals import StopSignals
-from baselines_ppo.common.tensorflow_start import start_tensorflow
-from baselines_ppo.common.threads import limit_checked_threads
-from baselines_ppo.common.treatment import Treatment
-from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks

@@ -43,7 +43,7 @@ def train(
         return launch(ranks, config, **paths, environment=environment, override=override)
 
     from baselines_ppo.common.ending import protected  # these load numpy and more, which `--help` does not need
-    from baselines_ppo.common.signals import StopSignals
+    from baselines_ppo.common.job.signals import StopSignals
     from baselines_ppo.start import start
 
     def run_all() -> Result:

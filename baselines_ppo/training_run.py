@@ -17,20 +17,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo.algorithm import Algorithm
-from baselines_ppo.common import checkpoint
-from baselines_ppo.common.board import create_board
 from baselines_ppo.common.ending import say
+from baselines_ppo.common.envs.process_state import ProcessState
+from baselines_ppo.common.envs.treatment import Treatment
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError, short
-from baselines_ppo.common.logger import TIME_SHARES, Logger
-from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.logger import TIME_SHARES, Logger
+from baselines_ppo.common.files.run_folder import RunFolder
+from baselines_ppo.common.job.board import create_board
+from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
+from baselines_ppo.common.job.signals import StopSignals
+from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.process_state import ProcessState
+from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
-from baselines_ppo.common.run_folder import RunFolder
-from baselines_ppo.common.signals import StopSignals
-from baselines_ppo.common.tensorflow_start import as_started
-from baselines_ppo.common.treatment import Treatment
 from baselines_ppo.config import TrainConfig
 from baselines_ppo.iteration_progress import progress
 from baselines_ppo.snapshot import Segment, snapshot

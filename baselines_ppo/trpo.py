@@ -23,8 +23,6 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
-from baselines_ppo.common.actor_critic import Inputs
-from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import Batch, batch_of, variance_explained
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import gae
@@ -33,7 +31,9 @@ from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.actor_critic import Inputs
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout, of_all_ranks
 from baselines_ppo.common.shards import WHOLE, rows_by_shard, shards_over

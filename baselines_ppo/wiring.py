@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from baselines_ppo.common.actions import Action
-from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.images import large_enough
-from baselines_ppo.common.networks import NetworkSettings, find_network, network_of
-from baselines_ppo.common.observations import Observation, images_of
+from baselines_ppo.common.policy.actions import Action
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.images import large_enough
+from baselines_ppo.common.policy.networks import NetworkSettings, find_network, network_of
+from baselines_ppo.common.policy.observations import Observation, images_of
 from baselines_ppo.common.shards import WHOLE, Shards, shards_over
 from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
 

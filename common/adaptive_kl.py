@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from baselines_ppo.common.arrays import Array
+from baselines_ppo.common.policy.arrays import Array
 
 FACTOR = 1.5
 PENALTY_RANGE = (1.0 / 30.0, 30.0)  # outside of it, the step size moves too

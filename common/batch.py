@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from baselines_ppo.common.actor_critic import Inputs
-from baselines_ppo.common.distributions import GaussianParams
 from baselines_ppo.common.gae import explained_variance
 from baselines_ppo.common.losses import approx_kl, clip_fraction
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.actor_critic import Inputs
+from baselines_ppo.common.policy.distributions import GaussianParams
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout, by_environment
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import NoReturn, TypeVar
 
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, Failure
-from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
+from baselines_ppo.common.job.launcher import launched_by_mpi, launched_rank
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from baselines_ppo.common.alive import Alive
 from baselines_ppo.common.failures import DataError, Failure, UsageError
-from baselines_ppo.common.launcher import check_launch, launched_size
-from baselines_ppo.common.normalizer import Moments, merge_moments, moments_of
+from baselines_ppo.common.job.alive import Alive
+from baselines_ppo.common.job.launcher import check_launch, launched_size
+from baselines_ppo.common.moments import Moments, merge_moments, moments_of
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.parameters import ParameterLayout
+from baselines_ppo.common.policy.parameters import ParameterLayout
 from baselines_ppo.common.programs import program
 from baselines_ppo.common.shards import WHOLE, Shards, tree_sum
 

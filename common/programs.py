@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.networks import NETWORKS
+from baselines_ppo.common.policy.networks import NETWORKS
 
 if TYPE_CHECKING:
-    from baselines_ppo.common.actor_critic import ActorCritic
+    from baselines_ppo.common.policy.actor_critic import ActorCritic
 
 KEPT = 32  # the last ones used; each holds the learner that was the first to need it
 # Settings that programs are given anew with every call, or that do not concern them.

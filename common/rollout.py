@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.policy import Policy, Sampled
+from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.policy import Policy, Sampled
 from baselines_ppo.common.seeding import Purpose, generator
-from baselines_ppo.common.vec_env import Step, VecEnv
 
 MOST_STEPS = 200_000  # of an environment in an iteration where episodes are counted
 NOISE_BLOCK = 256  # steps for which noise is drawn at once where their number is not known before

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.arrays import Array
+from baselines_ppo.common.policy.arrays import Array
 
 MOST_SHARDS = 16
 

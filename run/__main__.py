@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from baselines_ppo.common.threads import limit_threads
+from baselines_ppo.common.job.threads import limit_threads
 
 limit_threads()  # before anything imports numpy
 

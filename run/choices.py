@@ -7,9 +7,9 @@ from pathlib import Path
 
 import gymnasium
 
-from baselines_ppo.common import checkpoint, pretrained
-from baselines_ppo.common.envs import OWN_ID, is_safe_id
-from baselines_ppo.common.run_folder import CHECKPOINTS, RUNS
+from baselines_ppo.common.envs.make import OWN_ID, is_safe_id
+from baselines_ppo.common.files import checkpoint, pretrained
+from baselines_ppo.common.files.run_folder import CHECKPOINTS, RUNS
 
 MOST_RUNS, MOST_READ = 20, 200  # runs that are offered, and folders that are looked into for these
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from baselines_ppo import __version__
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError, nearest
-from baselines_ppo.common.launcher import launched_rank, launched_size
-from baselines_ppo.common.opengl import check_chosen
+from baselines_ppo.common.job.launcher import launched_rank, launched_size
+from baselines_ppo.common.job.opengl import check_chosen
 from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type
 from baselines_ppo.fields import plain_type
 from baselines_ppo.presets import configure
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     if rest and not rest[0].startswith("-") and command == "train":
         raise UsageError(f"unknown command {rest[0]}{nearest(rest[0], COMMANDS)}; known: {', '.join(COMMANDS)}")
     if command == "zoo":
-        from baselines_ppo.run.zoo_command import zoo_command
+        from baselines_ppo.run.commands.zoo import zoo_command
 
         return zoo_command(rest)
     rest, inner = _divided(rest) if command == "launch" else (rest, [])
@@ -66,26 +66,26 @@ def main(arguments: list[str]) -> int:
         _divide_here(rest)
     options = vars(parser(command, alg).parse_args(rest))
     if command == "train":
-        from baselines_ppo.run.train import train_command
+        from baselines_ppo.run.commands.train import train_command
 
         return train_command(options)
     if command == "bench":
-        from baselines_ppo.run.bench import bench
+        from baselines_ppo.run.commands.bench import bench
 
         return bench(**options)
     if command == "launch":
-        from baselines_ppo.run.launch import launch
+        from baselines_ppo.run.commands.launch import launch
 
         return launch(**options, arguments=inner, options=vars(parser("train", _algorithm(inner)).parse_args(inner)))
     if command == "doctor":
-        from baselines_ppo.run.doctor import doctor
+        from baselines_ppo.run.commands.doctor import doctor
 
         return doctor()
     for name, least in (("episodes", 1), ("seed", 0)):
         if options.get(name, least) < least:
             raise UsageError(f"--{name} is {options[name]}, expected at least {least}")
     if command == "evaluate":
-        from baselines_ppo.run.evaluate import evaluate
+        from baselines_ppo.run.commands.evaluate import evaluate
 
         return evaluate(**options)
     try:
@@ -99,18 +99,18 @@ def _shown(command: str, options: dict[str, Any]) -> int:
     if launched_size() > 1:
         raise UsageError(f"{command} needs one rank; run it without mpirun")
     if command == "record":
-        from baselines_ppo.run.record import Recording, record
+        from baselines_ppo.run.commands.record import Recording, record
 
         return record(Recording(**options))
     if command == "race":
-        from baselines_ppo.run.race import race
+        from baselines_ppo.run.commands.race import race
 
         return race(**options)
     if command == "steer":
-        from baselines_ppo.run.steer import steer
+        from baselines_ppo.run.commands.steer import steer
 
         return steer(**options)
-    from baselines_ppo.run.play import Playing, play
+    from baselines_ppo.run.commands.play import Playing, play
 
     return play(Playing(**options))
 
@@ -279,7 +279,9 @@ def _algorithm(arguments: list[str]) -> str:
     """
     named, resume = value_of(arguments, "--alg"), value_of(arguments, "--resume")
     if named is None and resume is not None:
-        from baselines_ppo.run.train import stored_algorithm  # which asks rank 0, as what it reads may be there alone
+        from baselines_ppo.run.commands.train import (
+            stored_algorithm,  # which asks rank 0, as what it reads may be there alone
+        )
 
         named = stored_algorithm(resume, value_of(arguments, "--logdir"))
     return named if named in TEXTBOOK else "ppo2"

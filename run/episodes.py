@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.actions import Action
-from baselines_ppo.common.agent import Agent
-from baselines_ppo.common.backend_contract import Backend, Unusable
-from baselines_ppo.common.envs import time_limit
+from baselines_ppo.common.envs.backend_contract import Backend, Unusable
+from baselines_ppo.common.envs.make import time_limit
 from baselines_ppo.common.failures import DataError, UsageError
-from baselines_ppo.common.fit import check_spaces
-from baselines_ppo.common.launcher import launched_rank, launched_size
-from baselines_ppo.common.observations import Observation
+from baselines_ppo.common.files.agent import Agent
+from baselines_ppo.common.job.launcher import launched_rank, launched_size
+from baselines_ppo.common.policy.actions import Action
+from baselines_ppo.common.policy.fit import check_spaces
+from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 from baselines_ppo.run.news import News
 

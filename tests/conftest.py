@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines_ppo.common.threads import limit_threads
+from baselines_ppo.common.job.threads import limit_threads
 
 limit_threads()
 

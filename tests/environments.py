@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from baselines_ppo.common.launcher import launched_rank
+from baselines_ppo.common.job.launcher import launched_rank
 from tests import odd_environments, tasks, vector_environments
 
 

@@ -13,21 +13,21 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from baselines_ppo.common.threads import limit_threads
+from baselines_ppo.common.job.threads import limit_threads
 
 limit_threads()
 
 import numpy as np  # noqa: E402
 
 from baselines_ppo import start  # noqa: E402
-from baselines_ppo.common import checkpoint, logger  # noqa: E402
 from baselines_ppo.common.ending import run_job  # noqa: E402
+from baselines_ppo.common.envs.vec_env import VecEnv  # noqa: E402
 from baselines_ppo.common.failures import DataError, LoadError  # noqa: E402
-from baselines_ppo.common.launcher import launched_rank  # noqa: E402
-from baselines_ppo.common.policy import Policy  # noqa: E402
+from baselines_ppo.common.files import checkpoint, logger  # noqa: E402
+from baselines_ppo.common.job.launcher import launched_rank  # noqa: E402
+from baselines_ppo.common.job.tensorflow_start import start_tensorflow  # noqa: E402
+from baselines_ppo.common.policy.policy import Policy  # noqa: E402
 from baselines_ppo.common.rollout import Collector, Rollout  # noqa: E402
-from baselines_ppo.common.tensorflow_start import start_tensorflow  # noqa: E402
-from baselines_ppo.common.vec_env import VecEnv  # noqa: E402
 from baselines_ppo.run.cli import main  # noqa: E402
 from baselines_ppo.training_run import TrainingRun  # noqa: E402
 

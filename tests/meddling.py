@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from baselines_ppo.common.launcher import RANK_VARIABLES, SIZE_VARIABLES
+from baselines_ppo.common.job.launcher import RANK_VARIABLES, SIZE_VARIABLES
 
 
 class Tame(gymnasium.Env[np.ndarray, Any]):

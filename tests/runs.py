@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 
 TIMES = ("memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share")
 

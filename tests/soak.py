@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ from gymnasium import spaces
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from baselines_ppo.common.actions import Action, action_from_json, action_of, action_to_json
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.policy.actions import Action, action_from_json, action_of, action_to_json
 
 FLOATS: dict[str, Literal[16, 32, 64]] = {"float16": 16, "float32": 32, "float64": 64}
 INTEGERS = ("bool", "int8", "uint8", "int16", "int32", "int64", "uint64")

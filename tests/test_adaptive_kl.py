@@ -10,19 +10,19 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
-from baselines_ppo.common.actions import BoxAction
-from baselines_ppo.common.actor_critic import Inputs
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_kl_coef, adapted_learning_rate, adapted_penalty
-from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.batch import Batch
-from baselines_ppo.common.distributions import GaussianParams
+from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.observations import BoxObservation
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.actions import BoxAction
+from baselines_ppo.common.policy.actor_critic import Inputs
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.distributions import GaussianParams
+from baselines_ppo.common.policy.observations import BoxObservation
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import TrainConfig
 from baselines_ppo.ppo_kl import PPOKL, PolicyBatch
 from baselines_ppo.presets import configure

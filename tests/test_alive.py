@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from baselines_ppo.common.alive import OTHERS_FIRST, Alive, Watch
-from baselines_ppo.common.board import Sign, create_board, open_board
-from baselines_ppo.common.signals import Asked
+from baselines_ppo.common.job.alive import OTHERS_FIRST, Alive, Watch
+from baselines_ppo.common.job.board import Sign, create_board, open_board
+from baselines_ppo.common.job.signals import Asked
 from tests.conftest import ROOT, command
 
 
@@ -115,7 +115,7 @@ def test_records_are_never_seen_half_written(tmp_path: Path) -> None:
     board = open_board(board_file, 1)
     board.write(0, Sign(1.0, 1, 1.0, 1, True, "x" * 80))
     code = (
-        "import sys; from pathlib import Path; from baselines_ppo.common.board import open_board\n"
+        "import sys; from pathlib import Path; from baselines_ppo.common.job.board import open_board\n"
         f"board = open_board(Path({str(board_file)!r}), 1)\n"
         "print('ready', flush=True)\n"
         "odd = [sign for sign in (board.read()[0] for _ in range(200_000)) if 0 in sign[:4]]\n"

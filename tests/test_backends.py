@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure, train
-from baselines_ppo.common.backend_contract import Backend, Outcome
-from baselines_ppo.common.backends import SerialBackend, make_backend
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs.backend_contract import Backend, Outcome
+from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.native_backend import NativeBackend
+from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.native_backend import NativeBackend
-from baselines_ppo.common.vec_env import Step, VecEnv
 
 STEPS = 40  # episodes of the walks take twelve at most
 WALKS = ("Walk", "WalkNextStep", "WalkDict", "WalkDiscrete")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from baselines_ppo.run.bench_scaling import cost_of_sum, fit
+from baselines_ppo.run.bench.scaling import cost_of_sum, fit
 from tests.conftest import Finished
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import LoadError, WriteError
+from baselines_ppo.common.files import checkpoint
 
 ARRAYS = {
     "parameters": np.linspace(0, 1, 1000, dtype=np.float32),

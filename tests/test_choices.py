@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import LoadError
-from baselines_ppo.run import choices, cli, steer
-from baselines_ppo.run.steering import Session
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.run import choices, cli
+from baselines_ppo.run.commands import steer
+from baselines_ppo.run.show.steering import Session
 from tests.untrained import untrained
 
 FLAGRUN, ANT, PENDULUM = "RoboHumanoidFlagrun-v1", "RoboAnt-v1", "InvertedPendulum-v4"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo import load
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run.cli import main
 
 FORMAT_1 = Path(__file__).with_name("format-1")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from baselines_ppo import __version__, configure, train
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
@@ -328,7 +328,7 @@ def test_what_a_message_tells_to_install_is_what_we_need() -> None:
     needed = {line for section in sections for line in section.split("\n") if line and not line.startswith("%")}
     names = {re.split("[><=]", requirement)[0] for requirement in needed}
     told: set[str] = set()
-    for path in [path for name in ("baselines_ppo", "common", "run", "zoo") for path in (root / name).glob("*.py")]:
+    for path in [path for name in ("baselines_ppo", "common", "run", "zoo") for path in (root / name).rglob("*.py")]:
         text = path.read_text()
         assert not re.search(r"pip install [a-z]", text), f"{path}: quotes, or the shell takes the version's >"
         for installed in re.findall(r"pip install ((?:'[^'{]+' ?)+)", text):

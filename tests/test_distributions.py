@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.distributions import (
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.distributions import (
     Bernoulli,
     Categorical,
     DiagonalGaussian,

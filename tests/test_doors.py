@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from baselines_ppo import configure, load, train
-from baselines_ppo.common import checkpoint, pretrained
 from baselines_ppo.common.failures import Failure, LoadError
-from baselines_ppo.run import cli, export
+from baselines_ppo.common.files import checkpoint, pretrained
+from baselines_ppo.run import cli
+from baselines_ppo.run.cards import export
 
 ENV = "RoboHopper-v1"
 SMALL: dict[str, Any] = {"num_envs": 2, "num_steps": 32, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": (8,)}

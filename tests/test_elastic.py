@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run.cli import main
 from tests.conftest import ROOT, Finished
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags

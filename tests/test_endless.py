@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.common.envs import EnvironmentSpec
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.run import cli
-from baselines_ppo.run.evaluate import measure
+from baselines_ppo.run.commands.evaluate import measure
 from tests.untrained import untrained
 
 
@@ -101,7 +101,7 @@ def test_a_film_ends_and_says_what_has_cut_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("baselines_ppo.run.record.ENDLESS", 2.0)
+    monkeypatch.setattr("baselines_ppo.run.commands.record.ENDLESS", 2.0)
     cli.main(["record", str(untrained(tmp_path, env_id)), "--out", str(tmp_path / "film.gif"), *flags])
     told, written = capsys.readouterr().out.splitlines()
     assert re.search(f"{cut}$", told), told

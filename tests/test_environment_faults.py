@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.seeding import episode_seed
 from tests.conftest import Finished
 from tests.runs import arrays
@@ -20,7 +20,7 @@ Run = Callable[..., Finished]
 SHAPE = ("--preset", "none", "--num-envs", 2, "--num-steps", 16, "--num-minibatches", 4, "--num-timesteps", 128)
 FOREIGN = """
 import pathlib, gymnasium
-from baselines_ppo.common.networks import mlp
+from baselines_ppo.common.policy.networks import mlp
 pathlib.Path("imported").touch()
 class Same(gymnasium.Wrapper):
     pass

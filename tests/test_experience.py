@@ -8,7 +8,8 @@ import pytest
 from baselines_ppo.common import rollout as rollouts
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import gae
-from baselines_ppo.common.normalizer import Moments, Normalizer
+from baselines_ppo.common.moments import Moments
+from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector
 from tests.test_rollout import collector
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 from tests.conftest import ROOT, Finished, command
 from tests.environments import FAULTS
 

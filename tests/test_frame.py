@@ -19,7 +19,7 @@ from PIL import Image, ImageSequence
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
-from baselines_ppo.run.frame import frame, framed
+from baselines_ppo.run.show.frame import frame, framed
 from tests.conftest import ROOT, Finished
 from tests.untrained import untrained
 
@@ -219,7 +219,7 @@ def test_mujoco_is_drawn_without_a_display_whoever_has_wrapped_it(
 OLDER = """
 import sys
 sys.modules["mujoco.batch"] = None  # as where MuJoCo is older
-import baselines_ppo.run.bench_job, baselines_ppo.run.steer
+import baselines_ppo.run.bench.job, baselines_ppo.run.commands.steer
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
 cli.main(["record", "HalfCheetah-v4", "--out", "cheetah.gif", "--seconds", "0.1"])

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from baselines_ppo import start
-from baselines_ppo.common import checkpoint, logger
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.common.envs import check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs.make import check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import Failure
+from baselines_ppo.common.files import checkpoint, logger
+from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.config import from_json
 from baselines_ppo.run.cli import main
 from tests.faults import Stub

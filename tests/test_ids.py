@@ -12,10 +12,10 @@ import gymnasium
 import pytest
 
 import baselines_ppo.zoo  # noqa: F401  # registers its own
-from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import check_stored_id, make_environment
+from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.make import check_stored_id, make_environment
+from baselines_ppo.common.envs.packages import KNOWN, package_of
 from baselines_ppo.common.failures import LoadError, UsageError
-from baselines_ppo.common.packages import KNOWN, package_of
 from tests.conftest import ROOT, Finished
 
 OWN_PACKAGE = """
@@ -42,7 +42,7 @@ def in_a_fresh_process(code: str, *folders: Path) -> str:
 @pytest.mark.parametrize("env_id", ["ALE/Breakout-v5", "BreakoutNoFrameskip-v4"])
 def test_atari_needs_no_import_made_elsewhere(env_id: str) -> None:
     code = (
-        "from baselines_ppo.common.backends import make_backend\n"
+        "from baselines_ppo.common.envs.backends import make_backend\n"
         f"backend = make_backend({env_id!r}, (), 2)\n"
         "print(backend.reset([0, 1], [3, 4]).shape)\n"
     )
@@ -60,10 +60,12 @@ def test_the_documented_command_trains_atari_in_a_fresh_process(trainer: Callabl
 def test_a_known_package_is_imported_for_an_id_that_is_typed_and_not_for_one_in_a_file(tmp_path: Path) -> None:
     """A package of that name is put in the way, so that the test needs none to be installed."""
     (tmp_path / "panda_gym.py").write_text(OWN_PACKAGE)
-    typed = "from baselines_ppo.common.envs import make_environment\nprint(make_environment('PandaStack-v9').spec.id)"
+    typed = (
+        "from baselines_ppo.common.envs.make import make_environment\nprint(make_environment('PandaStack-v9').spec.id)"
+    )
     assert in_a_fresh_process(typed, tmp_path).strip() == "PandaStack-v9"
     stored = (
-        "import sys\nfrom baselines_ppo.common.envs import check_stored_id\n"
+        "import sys\nfrom baselines_ppo.common.envs.make import check_stored_id\n"
         "try:\n    check_stored_id('PandaStack-v9')\nexcept Exception as error:\n"
         "    print(type(error).__name__, 'panda_gym' in sys.modules, str(error)[-27:])"
     )

@@ -12,12 +12,12 @@ import pytest
 from gymnasium import spaces
 
 from baselines_ppo import configure, load, train
-from baselines_ppo.common import checkpoint
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.keywords import split_list
+from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
-from baselines_ppo.common.keywords import split_list
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.run.cli import main
 from baselines_ppo.run.parser import converter
 from tests.runs import flags

@@ -9,8 +9,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from baselines_ppo.common.envs import make_environment
-from baselines_ppo.common.lean_mujoco import LeanRobot, lean
+from baselines_ppo.common.envs.lean_mujoco import LeanRobot, lean
+from baselines_ppo.common.envs.make import make_environment
 
 ROBOTS = ("HalfCheetah", "Swimmer", "Hopper", "Walker2d", "Ant", "Humanoid")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure, load, train
-from baselines_ppo.common.backends import make_backend
+from baselines_ppo.common.envs.backends import make_backend
 from baselines_ppo.run.episodes import Episodes
 
 SHAPE: dict[str, Any] = {"num_envs": 8, "num_steps": 32, "hidden_sizes": (32,), "num_timesteps": 30 * 256}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import tests.environments  # noqa: F401  # registers them
-from baselines_ppo.common import action_log
-from baselines_ppo.common.action_log import ActionLog
-from baselines_ppo.common.backends import SerialBackend
-from baselines_ppo.common.vec_env import VecEnv
+from baselines_ppo.common.envs import action_log
+from baselines_ppo.common.envs.action_log import ActionLog
+from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.run.cli import main
 from tests.conftest import Finished
 from tests.runs import arrays, flags

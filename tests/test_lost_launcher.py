@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 from tests.test_alive import until
 from tests.test_faults import Training
 

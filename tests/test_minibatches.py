@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure
-from baselines_ppo.common.actions import BoxAction
 from baselines_ppo.common.minibatches import (
     Share,
     deal_unequal,
@@ -20,7 +19,8 @@ from baselines_ppo.common.minibatches import (
     whole_environment_indices,
 )
 from baselines_ppo.common.mpi import Comm, world
-from baselines_ppo.common.observations import BoxObservation
+from baselines_ppo.common.policy.actions import BoxAction
+from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.shards import WHOLE, Shards, shards_over
 from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 from tests.conftest import Finished

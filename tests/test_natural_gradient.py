@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines_ppo.common.actions import Action, DiscreteAction, MultiBinaryAction
-from baselines_ppo.common.actor_critic import ActorCritic, Inputs
-from baselines_ppo.common.arrays import tensorflow_arrays
 from baselines_ppo.common.batch import Batch
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
-from baselines_ppo.common.normalizer import Normalizer
-from baselines_ppo.common.observations import BoxObservation
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.actions import Action, DiscreteAction, MultiBinaryAction
+from baselines_ppo.common.policy.actor_critic import ActorCritic, Inputs
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.observations import BoxObservation
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.presets import configure
 from baselines_ppo.trpo import TRPO

@@ -12,23 +12,23 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
-from baselines_ppo.common.actions import Action, BoxAction, DiscreteAction
-from baselines_ppo.common.actor_critic import ActorCritic, Inputs
-from baselines_ppo.common.agent import agent_of
-from baselines_ppo.common.arrays import Array, tensorflow_arrays
-from baselines_ppo.common.backends import SerialBackend
 from baselines_ppo.common.batch import batch_of
-from baselines_ppo.common.checkpoint import Checkpoint
+from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import LoadError, UsageError
-from baselines_ppo.common.layers import ACTIVATIONS, convolution, lstm_parameters, lstm_step
-from baselines_ppo.common.networks import NETWORKS, Network, NetworkSettings, find_network, register_network
-from baselines_ppo.common.normalizer import moments_of
-from baselines_ppo.common.observations import BoxObservation, GroupObservation, ImageObservation, Observation
-from baselines_ppo.common.parameters import Parameter, ParameterLayout
-from baselines_ppo.common.policy import Policy
-from baselines_ppo.common.recurrence import unroll
+from baselines_ppo.common.files.agent import agent_of
+from baselines_ppo.common.files.checkpoint import Checkpoint
+from baselines_ppo.common.moments import moments_of
+from baselines_ppo.common.policy.actions import Action, BoxAction, DiscreteAction
+from baselines_ppo.common.policy.actor_critic import ActorCritic, Inputs
+from baselines_ppo.common.policy.arrays import Array, tensorflow_arrays
+from baselines_ppo.common.policy.layers import ACTIVATIONS, convolution, lstm_parameters, lstm_step
+from baselines_ppo.common.policy.networks import NETWORKS, Network, NetworkSettings, find_network, register_network
+from baselines_ppo.common.policy.observations import BoxObservation, GroupObservation, ImageObservation, Observation
+from baselines_ppo.common.policy.parameters import Parameter, ParameterLayout
+from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.recurrence import unroll
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.presets import configure
 from baselines_ppo.wiring import actor_critic_of
 from tests import reference
@@ -230,7 +230,7 @@ def sums(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Netwo
 
 
 def test_a_network_of_ones_own_acts_and_learns_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines_ppo.common.networks.NETWORKS", dict(NETWORKS))
+    monkeypatch.setattr("baselines_ppo.common.policy.networks.NETWORKS", dict(NETWORKS))
     register_network("sums", sums)
     network = actor_critic_of(configure("X", network="sums"), VECTOR, CHOICE)
     assert network.recurrent
@@ -256,7 +256,7 @@ def test_a_network_of_ones_own_acts_and_learns_by_its_name(monkeypatch: pytest.M
 def test_a_network_is_found_by_module_and_function_and_refused_where_it_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("baselines_ppo.common.networks.NETWORKS", dict(NETWORKS))
+    monkeypatch.setattr("baselines_ppo.common.policy.networks.NETWORKS", dict(NETWORKS))
     network = actor_critic_of(configure("X", network="tests.test_networks:sums"), VECTOR, CHOICE)
     assert network.policy_network.name == "tests.test_networks:sums"
     for name, message in (

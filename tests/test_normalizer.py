@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines_ppo.common.normalizer import Moments, Normalizer, merge_moments, moments_of
+from baselines_ppo.common.moments import Moments, merge_moments, moments_of
+from baselines_ppo.common.policy.normalizer import Normalizer
 
 
 def test_merged_moments_are_those_of_the_union() -> None:

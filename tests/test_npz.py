@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines_ppo.common import checkpoint, npz
 from baselines_ppo.common.failures import LoadError
+from baselines_ppo.common.files import checkpoint, npz
 from tests.test_checkpoint import reseal, save
 
 KINDS = ("<f4", "<f8", "<f2", ">f4", "<i8", ">i2", "|u1", "|i1", "<u4", "|b1", "<f16")

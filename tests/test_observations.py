@@ -15,24 +15,24 @@ from gymnasium import spaces
 
 from baselines_ppo import load, train
 from baselines_ppo.banner import seen
-from baselines_ppo.common import checkpoint
-from baselines_ppo.common.actions import DiscreteAction
-from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.agent import Agent
-from baselines_ppo.common.backends import SerialBackend
-from baselines_ppo.common.envs import EnvironmentSpec
+from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import DataError, UsageError
-from baselines_ppo.common.images import ImageObservation
-from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.normalizer import moments_of
-from baselines_ppo.common.observation_json import observation_from_json
-from baselines_ppo.common.observations import BoxObservation, Observation, observation_of
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.agent import Agent
+from baselines_ppo.common.moments import moments_of
+from baselines_ppo.common.policy.actions import DiscreteAction
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.images import ImageObservation
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.observation_json import observation_from_json
+from baselines_ppo.common.policy.observations import BoxObservation, Observation, observation_of
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.vec_env import VecEnv
 from baselines_ppo.config import with_fields
 from baselines_ppo.presets import configure
-from baselines_ppo.run.evaluate import measure
+from baselines_ppo.run.commands.evaluate import measure
 from baselines_ppo.wiring import actor_critic_of
 
 CHOICE = DiscreteAction(2, 0)
@@ -274,7 +274,7 @@ def test_images_beside_numbers_are_seen_as_pixels_and_the_numbers_normalised(net
     np.testing.assert_allclose(taken[:, 3:-2], pixels / 255, rtol=1e-6)
     parameters = policy.network.layout.split(policy.parameters)
     states = policy.initial_states(2)
-    from baselines_ppo.common.arrays import tensorflow_arrays
+    from baselines_ppo.common.policy.arrays import tensorflow_arrays
 
     def act(x: np.ndarray) -> np.ndarray:
         return policy.network.act(np, parameters, x, states)[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.files import place, shown
+from baselines_ppo.common.files.whole import place, shown
 from tests.conftest import ROOT
 from tests.runs import arrays, figures
 
@@ -92,8 +92,8 @@ def test_help_behind_the_two_dashes_of_launch_is_that_of_the_training(tmp_path: 
 
 
 NETWORK = """
-from baselines_ppo.common.networks import mlp
-from baselines_ppo.common.parameters import Parameter
+from baselines_ppo.common.policy.networks import mlp
+from baselines_ppo.common.policy.parameters import Parameter
 
 def network(shape, settings):
     found = mlp(shape, settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.opengl import has_display
+from baselines_ppo.common.job.opengl import has_display
 from baselines_ppo.run import cli
 from tests.conftest import ROOT, Finished
 

@@ -21,7 +21,7 @@ from baselines_ppo.common.optimizer import (
     sum_of_squares,
     unprefixed,
 )
-from baselines_ppo.common.parameters import ParameterLayout
+from baselines_ppo.common.policy.parameters import ParameterLayout
 
 
 def start(parameters: list[float]) -> AdamState:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from baselines_ppo.changes import OVERRIDABLE
-from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.config import TEXTBOOK, all_fields
 from baselines_ppo.run.cli import main
 from tests.runs import arrays, assert_same_bits, figures, flags

@@ -19,7 +19,28 @@ MAY_IMPORT = {
     "zoo": {"common", "zoo"},
     "run": {"common", "baselines_ppo", "zoo", "run"},
 }
-LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS = 320, 60, 8
+# The floors of `common`, the ground first: its modules and rooms import from their own floor and from those below.
+FLOORS = (
+    {"failures", "seeding", "moments"},
+    {"policy"},
+    {"files"},
+    {"job"},
+    {"mpi", "ending"},
+    {"envs"},
+    {
+        "gae",
+        "losses",
+        "rollout",
+        "batch",
+        "shards",
+        "minibatches",
+        "programs",
+        "optimizer",
+        "adaptive_kl",
+        "natural_gradient",
+    },
+)
+LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS, MOST_FILES = 320, 60, 8, 18
 TOP_LEVEL = {
     "baselines_ppo", "common", "run", "zoo", "tests", "setup.cfg", "README.md", "pyproject.toml", "Makefile",
     "LICENSE", ".gitignore", ".ci",
@@ -29,11 +50,11 @@ TOP_LEVEL = {
 def sources() -> Iterator[tuple[str, Path]]:
     """Yield folder and file of all our modules, each once."""
     for folder in MAY_IMPORT:
-        for path in sorted((ROOT / folder).glob("*.py")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
             yield folder, path
 
 
-MODULES = [pytest.param(folder, path, id=f"{folder}/{path.name}") for folder, path in sources()]
+MODULES = [pytest.param(folder, path, id=path.relative_to(ROOT).as_posix()) for folder, path in sources()]
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -59,6 +80,45 @@ def test_imports_run_one_way_and_by_full_name(folder: str, path: Path) -> None:
             assert folder_of(name) in MAY_IMPORT[folder], f"{folder} may not import {name}"
         if top == "mpi4py":
             assert path == ROOT / "common" / "mpi.py"
+
+
+def ours(path: Path) -> set[str]:
+    """Return the names of all our modules that a file imports, lazily too."""
+    return {name if name in NAMES else name.rpartition(".")[0] for name in imported(path)} & NAMES
+
+
+def name_of(path: Path) -> str:
+    """Return a module's full name."""
+    parts = [*path.relative_to(ROOT).with_suffix("").parts]
+    package = parts if parts[0] == "baselines_ppo" else ["baselines_ppo", *parts]
+    return ".".join(package[:-1] if package[-1] == "__init__" else package)
+
+
+NAMES = {name_of(path) for _, path in sources()}
+
+
+def test_no_module_imports_from_a_floor_above_its_own() -> None:
+    floor = {part: level for level, parts in enumerate(FLOORS) for part in parts}
+    for folder, path in sources():
+        if folder != "common" or path == ROOT / "common" / "__init__.py":
+            continue
+        own = floor[name_of(path).split(".")[2]]
+        above = {name for name in ours(path) if name.count(".") > 1 and floor[name.split(".")[2]] > own}
+        assert not above, f"{path}: {above}"
+
+
+def test_no_circle_of_imports_anywhere() -> None:
+    """Lazy imports included: what is taken away again and again is what imports nothing that is left."""
+    left = {name_of(path): ours(path) - {name_of(path)} for _, path in sources()}
+    while ready := [name for name, wanted in left.items() if not wanted & set(left)]:
+        for name in ready:
+            del left[name]
+    assert not left
+
+
+def test_folders_are_small() -> None:
+    for folder in {path.parent for _, path in sources()}:
+        assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_FILES, folder
 
 
 @pytest.mark.parametrize(("folder", "path"), MODULES)
@@ -89,7 +149,7 @@ def test_help_presets_and_environments_load_no_tensorflow() -> None:
         "from baselines_ppo.run import cli\n"
         "assert cli.main(['--help']) == 0\n"
         "assert not {'numpy', 'gymnasium', 'mpi4py'} & set(sys.modules)\n"
-        "import baselines_ppo.presets, baselines_ppo.common.vec_env, baselines_ppo.common.mpi, baselines_ppo.zoo\n"
+        "import baselines_ppo.presets, baselines_ppo.common.envs.vec_env, baselines_ppo.common.mpi, baselines_ppo.zoo\n"
         "assert 'tensorflow' not in sys.modules\n"
         "assert not {'common', 'run', 'zoo'} & set(sys.modules)\n"
     )
@@ -98,7 +158,7 @@ def test_help_presets_and_environments_load_no_tensorflow() -> None:
 
 def test_tensorflow_is_started_without_keras_which_can_be_used_all_the_same() -> None:
     code = (
-        "import sys; from baselines_ppo.common.tensorflow_start import start_tensorflow; start_tensorflow()\n"
+        "import sys; from baselines_ppo.common.job.tensorflow_start import start_tensorflow; start_tensorflow()\n"
         "assert not [name for name in sys.modules if name.startswith('keras.')]\n"
         "import tensorflow as tf\n"
         "from tensorflow.keras import layers\n"
@@ -115,13 +175,13 @@ def test_the_wheel_holds_one_package_with_everything_in_it(tmp_path: Path) -> No
     assert {name.split("/")[0] for name in names} == {"baselines_ppo"}
     for folder, path in sources():
         inside = "" if folder == "baselines_ppo" else f"{folder}/"
-        assert f"baselines_ppo/{inside}{path.name}" in names
+        assert f"baselines_ppo/{inside}{path.relative_to(ROOT / folder).as_posix()}" in names
     for path in (ROOT / "zoo" / "agents").glob("*/*"):
         assert f"baselines_ppo/zoo/agents/{path.parent.name}/{path.name}" in names
     installed = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(installed)
     code = (
-        "import baselines_ppo, baselines_ppo.run.cli, baselines_ppo.common.pretrained as pretrained\n"
+        "import baselines_ppo, baselines_ppo.run.cli, baselines_ppo.common.files.pretrained as pretrained\n"
         "print(*(baselines_ppo.load(f'zoo:{name}').path for name in pretrained.names()))\n"
     )
     shown = subprocess.run(

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from baselines_ppo.common.actions import (
+from baselines_ppo.common.moments import Moments
+from baselines_ppo.common.policy.actions import (
     Action,
     BoxAction,
     DiscreteAction,
@@ -16,14 +17,13 @@ from baselines_ppo.common.actions import (
     action_from_json,
     action_to_json,
 )
-from baselines_ppo.common.actor_critic import ActorCritic, Inputs
-from baselines_ppo.common.arrays import tensorflow_arrays
-from baselines_ppo.common.layers import ACTIVATIONS
-from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.normalizer import Moments
-from baselines_ppo.common.observations import BoxObservation
-from baselines_ppo.common.parameters import ParameterLayout, orthogonal
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.policy.actor_critic import ActorCritic, Inputs
+from baselines_ppo.common.policy.arrays import tensorflow_arrays
+from baselines_ppo.common.policy.layers import ACTIVATIONS
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.observations import BoxObservation
+from baselines_ppo.common.policy.parameters import ParameterLayout, orthogonal
+from baselines_ppo.common.policy.policy import Policy
 from tests.reference import mlp
 
 BOX = BoxAction((-0.4, -2.0, None), (0.4, 6.0, None), (3,))

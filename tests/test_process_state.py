@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure, train
-from baselines_ppo.common.process_state import Apart, ProcessState
-from baselines_ppo.common.signals import StopSignals
+from baselines_ppo.common.envs.process_state import Apart, ProcessState
+from baselines_ppo.common.job.signals import StopSignals
 from tests.conftest import ROOT, Finished, command
 from tests.meddling import Tame
 from tests.runs import arrays, assert_same_bits, figures

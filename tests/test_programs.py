@@ -12,7 +12,7 @@ import pytest
 
 from baselines_ppo import configure, train
 from baselines_ppo.common import programs
-from baselines_ppo.common.networks import NETWORKS, mlp, register_network
+from baselines_ppo.common.policy.networks import NETWORKS, mlp, register_network
 from tests.conftest import ROOT
 from tests.runs import arrays, assert_same_bits
 
@@ -70,7 +70,7 @@ def test_a_network_of_the_same_name_that_is_built_anew_is_another(tmp_path: Path
 SEARCH = """
 import gc, sys, tempfile
 from baselines_ppo import configure, train
-from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
+from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
 for k in range(7):
     shape = dict(num_envs=2, num_steps=32, num_minibatches=2, num_epochs=1 + k % 2, num_timesteps=128)
     searched = dict(seed=k, learning_rate=1e-4 * (k + 1), clip_range=0.1 + 0.01 * k)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from baselines_ppo.common.progress import Progress
-from baselines_ppo.common.run_folder import RunFolder, new_run
+from baselines_ppo.common.files.progress import Progress
+from baselines_ppo.common.files.run_folder import RunFolder, new_run
 
 HEADER, ROWS = "iteration,seconds,episode_return", ("1,0.5,20.0", "2,1.0,21.5", "3,1.5,23.0")
 

@@ -13,7 +13,7 @@ import pytest
 
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.run import cli
-from baselines_ppo.run.race import racer, run
+from baselines_ppo.run.commands.race import racer, run
 from baselines_ppo.zoo.race import Race
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from tests.conftest import Finished
@@ -173,7 +173,7 @@ def test_who_comes_from_a_module_is_refused_without_importing_it(tmp_path: Path)
 
 def renamed(agent: Path, folder: Path, env_id: str, **action: object) -> None:
     """Write an agent again that says it is for another environment, or acts otherwise."""
-    from baselines_ppo.common import checkpoint
+    from baselines_ppo.common.files import checkpoint
 
     found = checkpoint.load(agent)
     manifest = {key: x for key, x in found.manifest.items() if key not in ("format", "files")} | {"env": env_id}

@@ -22,7 +22,7 @@ os.environ["GOAL"] = "0.25"
 
 import gymnasium, numpy as np
 from baselines_ppo import configure, train
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.failures import Failure
 import shapes
 

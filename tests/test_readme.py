@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from baselines_ppo.config import TEXTBOOK
-from baselines_ppo.run import cli, zoo_command
+from baselines_ppo.run import cli
+from baselines_ppo.run.commands import zoo as zoo_command
 from tests import readme
 from tests.conftest import ROOT
 from tests.readme import Command

@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 
-from baselines_ppo.common.backends import SerialBackend
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.failures import UsageError, WriteError
 from baselines_ppo.run import cli
-from baselines_ppo.run.film import checked_out, film
-from baselines_ppo.run.frame import fitted
-from baselines_ppo.run.shutter import Filmed, Shutter, pace
+from baselines_ppo.run.show.film import checked_out, film
+from baselines_ppo.run.show.frame import fitted
+from baselines_ppo.run.show.shutter import Filmed, Shutter, pace
 from tests.browser import open_browser, require_playwright
 from tests.conftest import ROOT, Finished
 from tests.untrained import untrained
@@ -122,7 +122,7 @@ def test_a_gif_is_small_enough_for_a_web_page(trainer: Run, tmp_path: Path) -> N
 
 BROWN = """
 import gymnasium, numpy as np
-from baselines_ppo.run.pictures import pictures_of
+from baselines_ppo.run.show.pictures import pictures_of
 environment = gymnasium.make("HalfCheetah-v4", render_mode="rgb_array")
 environment.reset(seed=0)
 picture = pictures_of(environment, "HalfCheetah-v4", 160, 128)
@@ -172,10 +172,10 @@ def test_the_flag_is_in_the_picture_after_a_while_wherever_it_appears() -> None:
 
 LOWEST = """
 import numpy as np, mujoco
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.common.envs import make_environment
-from baselines_ppo.run.simulated import simulated
-from baselines_ppo.zoo.body import Solids
+from baselines_ppo.common.files.agent import load_agent
+from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.run.show.simulated import simulated
+from baselines_ppo.zoo.bodies.body import Solids
 agent = load_agent("zoo:RoboHumanoid-v1")
 environment = make_environment(agent.env_id)
 model, read, *_ = simulated(environment, agent.env_id)
@@ -276,7 +276,7 @@ def test_what_mujoco_does_not_simulate_is_a_film_inside_a_page(
 def test_a_film_in_memory_ends_when_that_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("baselines_ppo.run.film.MEMORY", 4.5 * 3 * 160 * 128)
+    monkeypatch.setattr("baselines_ppo.run.show.film.MEMORY", 4.5 * 3 * 160 * 128)
     agent = untrained(tmp_path, "CartPole-v1")
     cli.main(["record", str(agent), "--out", str(tmp_path / "cart.gif"), "--fps", "50", *map(str, SMALL)])
     lines = capsys.readouterr().out.splitlines()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines_ppo.common import checkpoint
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run.cli import main
 from tests.conftest import Finished
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 
 import tests.environments  # noqa: F401  # registers them
-from baselines_ppo.common.actions import DiscreteAction
-from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.backends import make_backend
+from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.vec_env import EpisodeRecord, VecEnv
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.normalizer import Moments, Normalizer
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.moments import Moments
+from baselines_ppo.common.policy.actions import DiscreteAction
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector, Rollout
 from baselines_ppo.common.seeding import episode_seed
-from baselines_ppo.common.vec_env import EpisodeRecord, VecEnv
 from tests.conftest import ROOT
 
 REPLAYABLE = (

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines_ppo.common import checkpoint
-from baselines_ppo.common.alive import Alive, Watch
-from baselines_ppo.common.board import create_board
 from baselines_ppo.common.failures import Failure
-from baselines_ppo.common.files import open_text
-from baselines_ppo.common.run_folder import RunFolder
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.run_folder import RunFolder
+from baselines_ppo.common.files.whole import open_text
+from baselines_ppo.common.job.alive import Alive, Watch
+from baselines_ppo.common.job.board import create_board
 from baselines_ppo.run.cli import main
 
 NAMES = (".config-PID.json", ".progress-PID.csv", "lock", "progress.csv", "ranks/alive", "ranks/00.log")

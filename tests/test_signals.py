@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from baselines_ppo.common.signals import StopSignals
+from baselines_ppo.common.job.signals import StopSignals
 
 
 def rung(bell: int) -> bytes:

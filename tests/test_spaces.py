@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from baselines_ppo.common.actions import (
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.policy.actions import (
     MultiBinaryAction,
     MultiDiscreteAction,
     action_from_json,
     action_of,
     action_to_json,
 )
-from baselines_ppo.common.distributions import Bernoulli, MultiCategorical
-from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.observation_json import observation_from_json, observation_to_json
-from baselines_ppo.common.observations import (
+from baselines_ppo.common.policy.distributions import Bernoulli, MultiCategorical
+from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
+from baselines_ppo.common.policy.observations import (
     observation_of,
 )
 

@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.run.live import Live
-from baselines_ppo.run.local_server import POLICY, local_server
-from baselines_ppo.run.page import CHASE, Page
-from baselines_ppo.run.steering import Session, make_steered
+from baselines_ppo.common.files.agent import load_agent
+from baselines_ppo.run.show.live import Live
+from baselines_ppo.run.show.local_server import POLICY, local_server
+from baselines_ppo.run.show.page import CHASE, Page
+from baselines_ppo.run.show.steering import Session, make_steered
 from tests.browser import open_browser, require_playwright
 from tests.conftest import ROOT
 
@@ -431,7 +431,7 @@ import baselines_ppo.run.cli as cli
 from baselines_ppo.common.ending import run_job
 class Interrupting:
     def find_spec(self, name, *_):
-        if name == "baselines_ppo.run.page":
+        if name == "baselines_ppo.run.show.page":
             signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
 run_job(lambda: cli.main(["steer"]))

@@ -16,26 +16,26 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.common.actions import action_of
-from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.agent import Agent, load_agent
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.failures import LoadError, UsageError
-from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.observations import observation_of
-from baselines_ppo.common.policy import Policy
-from baselines_ppo.run.live import Live
-from baselines_ppo.run.local_server import local_server, refusal
-from baselines_ppo.run.motion import Motion
-from baselines_ppo.run.page import Page
-from baselines_ppo.run.shapes import mesh_of, shown
-from baselines_ppo.run.simulated import simulated
-from baselines_ppo.run.stage import Stage
-from baselines_ppo.run.steer import address
-from baselines_ppo.run.steering import MOMENT, PUSH, Session, follow_places, make_steered
+from baselines_ppo.common.files.agent import Agent, load_agent
+from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.observations import observation_of
+from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.run.commands.steer import address
+from baselines_ppo.run.show.live import Live
+from baselines_ppo.run.show.local_server import local_server, refusal
+from baselines_ppo.run.show.motion import Motion
+from baselines_ppo.run.show.page import Page
+from baselines_ppo.run.show.shapes import mesh_of, shown
+from baselines_ppo.run.show.simulated import simulated
+from baselines_ppo.run.show.stage import Stage
+from baselines_ppo.run.show.steering import MOMENT, PUSH, Session, follow_places, make_steered
 from baselines_ppo.zoo import REGISTERED
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.tasks import WALKERS
+from baselines_ppo.zoo.tasks.by_name import WALKERS
 
 FLAGRUN, CHEETAH, HOPPER = "RoboHumanoidFlagrun-v1", "RoboHalfCheetah-v1", "RoboHopper-v1"
 PENDULUM = "InvertedPendulum-v4"

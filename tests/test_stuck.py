@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 import baselines_ppo
-from baselines_ppo.common import shared_memory
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.launcher import check_launch
+from baselines_ppo.common.job import shared_memory
+from baselines_ppo.common.job.launcher import check_launch
 from baselines_ppo.handshake import code_digest
 from tests.conftest import ROOT, Finished, command
 from tests.runs import arrays, assert_same_bits
@@ -135,7 +135,7 @@ def test_ranks_of_different_versions_do_not_begin(faulty: Run, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "name", ["train.py", "common/mpi.py", "run/cli.py", "zoo/walker.py", "zoo/robots/ant.xml", "zoo/new/deep.xml"]
+    "name", ["train.py", "common/mpi.py", "run/cli.py", "zoo/tasks/walker.py", "zoo/robots/ant.xml", "zoo/new/deep.xml"]
 )
 def test_the_handshake_sees_all_of_the_code(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("baselines_ppo", "common", "run", "zoo"):  # links and all, as in a checkout

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from baselines_ppo.common.threads import VARIABLES
+from baselines_ppo.common.job.threads import VARIABLES
 from tests.conftest import ROOT
 
-LIMIT = "from baselines_ppo.common.threads import limit_threads; limit_threads()"
+LIMIT = "from baselines_ppo.common.job.threads import limit_threads; limit_threads()"
 SHOW = (
     "import os; from threadpoolctl import threadpool_info; "
     "print(max(pool['num_threads'] for pool in threadpool_info()), os.environ['TF_NUM_INTRAOP_THREADS'])"

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure, load, train
-from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import DataError, LoadError
+from baselines_ppo.common.files import checkpoint
 from tests.conftest import ROOT, Finished, command
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags
 

@@ -15,17 +15,17 @@ from gymnasium import spaces
 
 import tests.environments  # noqa: F401  # registers them
 from baselines_ppo import configure, train
-from baselines_ppo.common import heartbeat
-from baselines_ppo.common.agent import load_agent
-from baselines_ppo.common.backends import SerialBackend
-from baselines_ppo.common.envs import EnvironmentSpec
+from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.interface import own_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.envs.treatment import AS_USUAL, Treatment, treatment_from_json
+from baselines_ppo.common.envs.trial import Trial, try_out, try_out_id
+from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import DataError, UsageError
-from baselines_ppo.common.interface import own_environment
-from baselines_ppo.common.treatment import AS_USUAL, Treatment, treatment_from_json
-from baselines_ppo.common.trial import Trial, try_out, try_out_id
-from baselines_ppo.common.vec_env import Step, VecEnv
+from baselines_ppo.common.files.agent import load_agent
+from baselines_ppo.common.job import heartbeat
 from baselines_ppo.run.cli import main
-from baselines_ppo.run.evaluate import measure
+from baselines_ppo.run.commands.evaluate import measure
 from tests.conftest import Finished
 from tests.odd_environments import Entropic, First, Global, Odd, Once, Remembering, Sharing, Unmakeable
 from tests.runs import arrays, assert_same_bits, flags
@@ -197,7 +197,7 @@ def test_what_raises_in_a_trial_is_left_to_the_training_to_report() -> None:
 
 
 def test_environments_that_are_known_to_repeat_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines_ppo.common.trial.try_out", None)
+    monkeypatch.setattr("baselines_ppo.common.envs.trial.try_out", None)
     for env_id in ("CartPole-v1", "Humanoid-v4", "RoboAnt-v1"):
         assert try_out_id(env_id, ()) == Trial(AS_USUAL)
 

@@ -18,22 +18,24 @@ import numpy as np
 import pytest
 
 from baselines_ppo import configure, load
-from baselines_ppo.common import checkpoint, pretrained
-from baselines_ppo.common.agent import Agent
-from baselines_ppo.common.backends import SerialBackend, make_backend
-from baselines_ppo.common.envs import EnvironmentSpec, make_environment
+from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.files import checkpoint, pretrained
+from baselines_ppo.common.files.agent import Agent
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.config import TrainConfig
-from baselines_ppo.run import cli, curve, zoo
+from baselines_ppo.run import cli
+from baselines_ppo.run.cards import curve
+from baselines_ppo.run.cards import measure as zoo
+from baselines_ppo.run.cards.export import command_of, digest
+from baselines_ppo.run.cards.measure import files_agree, least
+from baselines_ppo.run.commands.evaluate import measure, score_of
 from baselines_ppo.run.episodes import Episodes
-from baselines_ppo.run.evaluate import measure, score_of
-from baselines_ppo.run.export import command_of, digest
-from baselines_ppo.run.zoo import files_agree, least
 from baselines_ppo.wiring import actor_critic_of
-from baselines_ppo.zoo import flags as flags_of_the_zoo
 from baselines_ppo.zoo.card import CARD, MODES, PICTURE, Card, Score, read_card, write_card
+from baselines_ppo.zoo.tasks import flags as flags_of_the_zoo
 from tests.conftest import ROOT, Finished
 from tests.runs import figures, flags
 
@@ -276,7 +278,7 @@ gymnasium.register("Poles-v0", CartPoleEnv, max_episode_steps=30)
 ZOO = """
 import sys
 from pathlib import Path
-from baselines_ppo.common import pretrained
+from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.ending import run_job
 from baselines_ppo.run.cli import main
 

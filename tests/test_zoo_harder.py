@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.harder import FACE_DOWN, FACE_UP, WALK, FlagrunHarder, start_chances
+from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, WALK, FlagrunHarder, start_chances
 
 STILL = np.zeros((1, 17))
 

@@ -9,8 +9,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.pendulums import InvertedDoublePendulum, InvertedPendulum, InvertedPendulumSwingup
 from baselines_ppo.zoo.scene import CONTROL_STEP
+from baselines_ppo.zoo.tasks.pendulums import InvertedDoublePendulum, InvertedPendulum, InvertedPendulumSwingup
 from baselines_ppo.zoo.vector_env import RobotVectorEnv
 
 CART, POLE, LIGHT_POLE = 10.472, 5.019, 4.199  # kg

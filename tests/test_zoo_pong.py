@@ -9,8 +9,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.pong import Pong, PongMatch
-from baselines_ppo.zoo.table import (
+from baselines_ppo.zoo.tasks.pong import Pong, PongMatch
+from baselines_ppo.zoo.tasks.table import (
     BALL_RADIUS,
     BALL_SPEED,
     EDGE,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.zoo.body import body_of
+from baselines_ppo.zoo.bodies.body import body_of
+from baselines_ppo.zoo.bodies.robot import ANT, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 from baselines_ppo.zoo.race import LANE, Race
-from baselines_ppo.zoo.robot import ANT, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 
 
 def begun(*robots: object, seed: int = 0, aspect: float = 4 / 3) -> Race:

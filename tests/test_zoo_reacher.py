@@ -9,8 +9,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.reacher import Reacher
 from baselines_ppo.zoo.scene import CONTROL_STEP
+from baselines_ppo.zoo.tasks.reacher import Reacher
 from baselines_ppo.zoo.vector_env import RobotVectorEnv
 
 REACH = 0.21  # m

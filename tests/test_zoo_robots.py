@@ -6,10 +6,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.body import START_CLEARANCE, body_of
-from baselines_ppo.zoo.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D, Robot
+from baselines_ppo.zoo.bodies.body import START_CLEARANCE, body_of
+from baselines_ppo.zoo.bodies.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D, Robot
 from baselines_ppo.zoo.scene import Placed, build_scene
-from baselines_ppo.zoo.tasks import TASKS
+from baselines_ppo.zoo.tasks.by_name import TASKS
 
 ROBOTS = {robot.model: robot for robot in (HOPPER, WALKER2D, HALF_CHEETAH, ANT, HUMANOID, ATLAS)}
 

@@ -6,11 +6,11 @@ import gymnasium
 import numpy as np
 import pytest
 
-from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import check_stored_id, make_environment
+from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.make import check_stored_id, make_environment
+from baselines_ppo.common.envs.native_backend import NativeBackend
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import LoadError, UsageError
-from baselines_ppo.common.native_backend import NativeBackend
-from baselines_ppo.common.vec_env import VecEnv
 
 HARDER = "RoboHumanoidFlagrunHarder-v1"
 

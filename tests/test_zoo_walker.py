@@ -6,9 +6,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.flags import LIFE
-from baselines_ppo.zoo.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D, Robot
-from baselines_ppo.zoo.walker import Walker
+from baselines_ppo.zoo.bodies.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D, Robot
+from baselines_ppo.zoo.tasks.flags import LIFE
+from baselines_ppo.zoo.tasks.walker import Walker
 
 ROBOTS = {robot.model: robot for robot in (HOPPER, WALKER2D, HALF_CHEETAH, ANT, HUMANOID, ATLAS)}
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines_ppo.common import checkpoint
-from baselines_ppo.common.actions import action_of
-from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.envs import make_environment
-from baselines_ppo.common.networks import NetworkSettings
-from baselines_ppo.common.observations import observation_of
-from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.observations import observation_of
+from baselines_ppo.common.policy.policy import Policy
 
 
 def untrained(folder: Path, env_id: str, wrappers: tuple[str, ...] = ()) -> Path:

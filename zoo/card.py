@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from baselines_ppo.common.checkpoint import read_json
 from baselines_ppo.common.failures import LoadError, short
-from baselines_ppo.common.files import whole_file, writing
+from baselines_ppo.common.files.checkpoint import read_json
+from baselines_ppo.common.files.whole import whole_file, writing
 
 CARD, PICTURE = "card.json", "picture.jpg"
 MODES = ("deterministic", "stochastic")

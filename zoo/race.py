@@ -10,8 +10,8 @@ import mujoco
 import numpy as np
 
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.zoo.body import Body
-from baselines_ppo.zoo.robot import Robot
+from baselines_ppo.zoo.bodies.body import Body
+from baselines_ppo.zoo.bodies.robot import Robot
 from baselines_ppo.zoo.scene import CONTROL_STEP, Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
 

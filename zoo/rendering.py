@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import mujoco
 import numpy as np
 
-from baselines_ppo.common.opengl import has_display, prepare_opengl
+from baselines_ppo.common.job.opengl import has_display, prepare_opengl
 from baselines_ppo.zoo.simulation import Simulation
 
 ASIDE = 30.0  # degrees, from behind a robot that runs to its flag

@@ -16,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 from baselines_ppo.zoo.random_state import set_words, words_of
 from baselines_ppo.zoo.rendering import Camera
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.tasks import TASKS
+from baselines_ppo.zoo.tasks.by_name import TASKS
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / CONTROL_STEP)}
 

@@ -1,0 +1,1 @@
+"""Environments: made, tried out, checked, stepped."""

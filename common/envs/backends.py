@@ -1,0 +1,180 @@
+"""Two ways of stepping n environments: one after the other, or in an environment's own vector form."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable, told
+from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, refuse_shared
+from baselines_ppo.common.envs.lean_mujoco import lean
+from baselines_ppo.common.envs.make import MakeEnvironment, explained, make_environment
+from baselines_ppo.common.envs.native_backend import native_backend
+from baselines_ppo.common.envs.treatment import AS_USUAL, OwnStreams, Treatment
+from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
+
+
+class SerialBackend:
+    """Environments in this process, one after the other."""
+
+    captures = False
+
+    def __init__(
+        self,
+        make: MakeEnvironment,
+        count: int,
+        env_id: str,
+        treatment: Treatment = AS_USUAL,
+        seeds: Sequence[int] | None = None,
+        taken_for: str | Observation = AUTO,
+    ) -> None:
+        """Make the environments.
+
+        Args:
+          seeds: of what each draws from global streams while it is made, where it does.
+          taken_for: see `observation_of`.
+
+        Raises:
+          UsageError: making one failed, or gave none, or the same twice; or one of its spaces is not supported.
+        """
+        self._make, self._env_id, self._treatment = make, env_id, treatment
+        self._seeds = [0] * count if seeds is None else list(seeds)
+        self._own_streams = [OwnStreams(treatment.streams, seed) if treatment.streams else None for seed in self._seeds]
+        self._used = [bool(treatment.streams)] * count  # by an episode; or made with another seed than an episode's
+        self.environments: list[gymnasium.Env[Any, Any]] = []
+        for row in range(count):
+            self.environments.append(self._made(row))
+        refuse_shared(self.environments, env_id)
+        self.observation = observation_of(self.environments[0].observation_space, env_id, taken_for)
+        self.action = action_of(self.environments[0].action_space, env_id)
+
+    def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
+        observations = self._empty(len(rows))
+        for k, (row, seed) in enumerate(zip(rows, seeds, strict=True)):
+            self._seed_streams(row, seed)
+            if self._treatment.fresh:
+                if self._used[row]:
+                    self._replace(row)
+                self._used[row] = True
+            try:
+                with self._own_streams[row] or nullcontext():
+                    result = self.environments[row].reset(seed=seed)
+            except Exception as error:
+                raise Unusable(row, told("reset", error), raised=True) from error
+            try:
+                observation = checked_reset(result)
+            except ValueError as error:
+                raise Unusable(row, str(error)) from None
+            observations[k] = self._encoded(row, observation)
+        return observations
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        count = len(self.environments)
+        observations, rewards = self._empty(count), np.zeros(count)
+        terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        raised, environments, own = {}, self.environments, self._own_streams
+        for row in rows:
+            streams = own[row]
+            try:
+                if streams is None:
+                    result = environments[row].step(actions[row])
+                else:
+                    with streams:
+                        result = environments[row].step(actions[row])
+            except Exception as error:
+                raised[row] = told("step", error)
+                continue
+            try:
+                observation, rewards[row], terminated[row], truncated[row] = checked_step(result)
+            except ValueError as error:
+                raise Unusable(row, str(error)) from None
+            observations[row] = self._encoded(row, observation)
+        return Outcome(observations, rewards, terminated, truncated, raised)
+
+    def make_again(self, row: int) -> None:
+        self._seed_streams(row, self._seeds[row])
+        self._replace(row)
+        self._used[row] = bool(self._treatment.streams)
+
+    def capture(self) -> None:
+        return None
+
+    def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
+        raise ValueError("these environments have no states that could be restored")
+
+    def flags_reached(self) -> np.ndarray | None:
+        reached = [getattr(environment.unwrapped, "flags_reached", None) for environment in self.environments]
+        return None if None in reached else np.array(reached)
+
+    def streams_drawn(self) -> tuple[str, ...]:
+        """Return the global streams, of those that the environments have states of their own of, that were used."""
+        own = [streams.drawn for streams in self._own_streams if streams is not None]
+        return tuple(sorted(set().union(*own)))
+
+    def close(self) -> None:
+        for environment in self.environments:
+            environment.close()
+
+    def _made(self, row: int) -> gymnasium.Env[Any, Any]:
+        """Return a new environment."""
+        with explained(self._env_id), self._own_streams[row] or nullcontext():
+            environment = checked_environment(self._make(), self._env_id)
+            if self._treatment.warm:
+                environment.reset(seed=0)
+            return environment
+
+    def _replace(self, row: int) -> None:
+        with suppress(Exception):  # it may be broken
+            self.environments[row].close()
+        self.environments[row] = self._made(row)
+
+    def _seed_streams(self, row: int, seed: int) -> None:
+        streams = self._own_streams[row]
+        if streams is not None:
+            streams.seed(seed)
+
+    def _empty(self, count: int) -> np.ndarray:
+        return np.zeros((count, *self.observation.shape), self.observation.dtype)
+
+    def _encoded(self, row: int, observation: Any) -> np.ndarray:
+        try:
+            return self.observation.encode(observation)
+        except ValueError as error:
+            raise Unusable(row, f"the observation is {error}") from None
+
+
+def make_backend(
+    env_id: str,
+    wrappers: Sequence[str],
+    count: int,
+    treatment: Treatment = AS_USUAL,
+    seeds: Sequence[int] | None = None,
+    taken_for: str | Observation = AUTO,
+    **keywords: Any,
+) -> Backend:
+    """Return environments of an id: in its own vector form if it has one that keeps our promises, else one by one.
+
+    In wrappers or with keywords of their own they are always one by one.
+
+    Args:
+      treatment, seeds: of environments that are stepped one by one, see `SerialBackend`.
+      taken_for: see `observation_of`.
+
+    Raises:
+      UsageError: the environment, a wrapper or a space is not supported.
+    """
+    native = None if wrappers or keywords else native_backend(env_id, count, taken_for)
+    return native or SerialBackend(maker(env_id, wrappers, **keywords), count, env_id, treatment, seeds, taken_for)
+
+
+def maker(env_id: str, wrappers: Sequence[str], **keywords: Any) -> MakeEnvironment:
+    """Return the function that makes one environment of an id, in its lean form where it is as registered."""
+    if wrappers or keywords:
+        return functools.partial(make_environment, env_id, wrappers, **keywords)
+    return lambda: lean(make_environment(env_id))

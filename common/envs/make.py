@@ -1,0 +1,298 @@
+"""Making environments from their ids, with errors that say what to do."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import gymnasium
+
+from baselines_ppo.common.envs.keywords import canonical_keywords, keywords_of, names_a_file, wrapper_of
+from baselines_ppo.common.envs.packages import SAFE_MODULES, install_of, package_of
+from baselines_ppo.common.failures import Failure, LoadError, ModuleNotNamed, UsageError, nearest, short
+from baselines_ppo.common.job.launcher import launched_rank
+
+MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
+
+
+class EnvironmentSpec(NamedTuple):
+    """Which environment is made, and how."""
+
+    env_id: str
+    wrappers: tuple[str, ...] = ()  # module:Class or module:Class(key=value), the innermost first
+    keywords: Mapping[str, Any] = MappingProxyType({})
+
+
+PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+OWN_ID = re.compile(r"Robo[A-Z]\w*-v\d+")  # of the environments in baselines_ppo.zoo
+SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
+# Wrappers that would change what a resumed run sees, and what there is instead.
+FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservation": "--normalize-observations true"}
+FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
+
+
+def make_environment(
+    env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None, **keywords: Any
+) -> gymnasium.Env[Any, Any]:
+    """Return a new Gymnasium environment with its own time limit, in its wrappers; it takes the keywords.
+
+    Atari comes with the standard preprocessing (Machado et al. 2018, arXiv:1709.06009); its sticky actions are
+    those of its id.
+
+    Raises:
+      UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
+    """
+    given: dict[str, Any] = keywords if render_mode is None else {**keywords, "render_mode": render_mode}
+    with explained(env_id, keywords):
+        name = registered(env_id)
+        gymnasium.spec(name)  # without a version Gymnasium would take its newest
+        # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
+        if is_atari(name):
+            environment = gymnasium.make(name, disable_env_checker=True, frameskip=1, **given)
+            environment = gymnasium.wrappers.AtariPreprocessing(environment, frame_skip=FRAMES)
+            environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
+        else:
+            environment = gymnasium.make(name, disable_env_checker=True, **given)
+    return wrapped(lambda: environment, wrappers)
+
+
+def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any, Any]:
+    """Return a new environment in its wrappers, `module:Class` or `module:Class(key=value)`, the innermost first.
+
+    Raises:
+      UsageError: there is no such wrapper, or it does not take this environment.
+    """
+    environment = make()
+    for name in wrappers:
+        path, keywords = wrapper_of(name)
+        wrapper = find_wrapper(path)
+        try:
+            environment = wrapper(environment, **keywords)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".rstrip(".")
+            cure = "--wrapper none leaves it out"
+            raise UsageError(f"wrapper {name} does not take this environment: {reason}; {cure}") from None
+    return environment
+
+
+def registered(env_id: str) -> str:
+    """Import the module that registers an environment: named in its id, known, or ours; returns the id without it.
+
+    MuJoCo's warnings are then shown once per rank, instead of written to a file in whatever folder this is.
+    """
+    module, _, name = env_id.rpartition(":")
+    module = module or ("baselines_ppo.zoo" if OWN_ID.fullmatch(name) else "")
+    if module:
+        importlib.import_module(module)
+    _import_package(name)
+    spec = gymnasium.registry.get(name)
+    if spec is not None and re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
+        import mujoco
+
+        mujoco.set_mju_user_warning(_warn_once)
+    return name
+
+
+def time_limit(env_id: str) -> int | None:
+    """Return the steps after which an environment's own registration ends an episode, None if it never does.
+
+    Raises:
+      UsageError: it is unknown, or a module is missing.
+    """
+    with explained(env_id):
+        steps = gymnasium.spec(registered(env_id)).max_episode_steps
+    return None if steps == -1 else steps  # which says never, too
+
+
+def is_atari(env_id: str) -> bool:
+    """Return whether this is one of the Arcade Learning Environment's games, seen by its pixels."""
+    _import_package(env_id)
+    spec = gymnasium.registry.get(env_id)
+    return spec is not None and "ale_py" in str(spec.entry_point) and spec.kwargs.get("obs_type", "rgb") == "rgb"
+
+
+def _import_package(name: str) -> None:
+    """Import the known package that registers an environment, if it is installed; any other stays unknown."""
+    package = None if name in gymnasium.registry else package_of(name)
+    if package is not None:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(package.module)
+
+
+def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
+    """Return the wrapper that `module:Class` names; imports the module.
+
+    Raises:
+      UsageError: there is none.
+    """
+    module, colon, attribute = name.partition(":")
+    if attribute in FORGETFUL:
+        raise UsageError(f"wrapper {name} forgets its statistics when a run resumes; use {FORGETFUL[attribute]}")
+    if not (module and colon and attribute):
+        raise UsageError(f"--wrapper is {name}, expected module:Class")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"wrapper {name} not found: {error}") from None
+
+
+@contextmanager
+def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """Turn what goes wrong while an environment is made into one line that says what to do.
+
+    Below the line is the traceback, where the environment's own code raised.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # v4 was asked for by name, on every rank
+            yield
+    except Failure:
+        raise
+    except gymnasium.error.DeprecatedEnv:
+        raise UsageError(f"environment {env_id} is out of date{newest(env_id)}") from None
+    except gymnasium.error.Error as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip()
+        if isinstance(error, gymnasium.error.UnregisteredEnv) or "No registered env" in reason:
+            raise UsageError(_unknown(env_id)) from None
+        install = install_of(f"{reason} {env_id}")
+        raise UsageError(
+            f"environment {env_id} {f'needs a package: pip install {install}' if install else reason}"
+        ) from None
+    except ModuleNotFoundError as error:
+        package, module = package_of(env_id.rpartition(":")[2]), error.name or env_id.split(":")[0]
+        install = package.install if package else install_of(module)
+        cure = f"; pip install {install}" if install else ""
+        raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
+    except Exception as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip()
+        if isinstance(error, TypeError) and "'render_mode'" in reason:
+            raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
+        if isinstance(error, ImportError) and "mujoco v2 and v3" in reason:
+            raise UsageError(f"environment {env_id} is too old for this Gymnasium{newest(env_id)}") from None
+        refused = re.search(r"(?:unexpected|multiple values for) (?:keyword )?argument '(\w+)'", reason)
+        if isinstance(error, TypeError) and refused is not None and refused[1] in keywords:
+            raise UsageError(f"environment {env_id} takes no {refused[1]} by --env-kwargs") from None
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        raised = f"{type(error).__name__}: {reason}".rstrip(": ")
+        raise UsageError(f"environment {env_id}, rank {launched_rank()}, raised {raised}\n{trace}") from None
+
+
+def _unknown(env_id: str) -> str:
+    """Return that there is no environment of an id, and which may be meant."""
+    name = env_id.rpartition(":")[2]
+    if package := package_of(name):
+        if package.module not in sys.modules:
+            cure = f"pip install {package.install}, then give --env {package.module}:{name}"
+            return f"environment {env_id} is of a package that is not installed: {cure}"
+        hint = nearest(name, gymnasium.registry)
+        return f"unknown environment {env_id}, {package.module} has no such{hint}"
+    if env_id.startswith("Roboschool"):
+        return f"unknown environment {env_id}; our own: {env_id.replace('Roboschool', 'Robo')}"
+    hint = newest(name) or nearest(name, gymnasium.registry)
+    elsewhere = "; if a package registers it, give --env PACKAGE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
+    return f"unknown environment {env_id}{hint or elsewhere}"
+
+
+def newest(env_id: str) -> str:
+    """Return the words '; give --env A, B' with the versions that there are of an environment, the newest first."""
+    name = re.sub(r"-v\d+$", "", env_id.rpartition(":")[2])
+    specs = [spec for spec in gymnasium.registry.values() if re.fullmatch(rf"{re.escape(name)}(-v\d+)?", spec.id)]
+    usable = [spec for spec in specs if "mujoco_py" not in str(spec.entry_point)]
+    found = [spec.id for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
+    return f"; give --env {' or '.join(found)}" if found else ""
+
+
+def is_safe_id(env_id: str) -> bool:
+    """Return whether making an environment of this id imports nothing but Gymnasium's own, ours and ALE's."""
+    package = None if env_id in gymnasium.registry else package_of(env_id)
+    return PLAIN_ID.fullmatch(env_id) is not None and (package is None or package.module in SAFE_MODULES)
+
+
+def stored_environment(
+    env_id: str,
+    wrappers: Sequence[str],
+    env_kwargs: str,
+    env: str | None = None,
+    wrapper: tuple[str, ...] | None = None,
+    given: str | None = None,
+) -> EnvironmentSpec:
+    """Return the environment that a file names, where the command line does not name it: the last three.
+
+    Modules are imported, and files used, only if the command line names them.
+
+    Raises:
+      ModuleNotNamed: the file asks for one that it does not name.
+      LoadError, UsageError: the keywords of the file, or those given, are no JSON object.
+    """
+    return EnvironmentSpec(
+        check_stored_id(env_id) if env is None else env,
+        check_stored_wrappers(wrappers) if wrapper is None else wrapper,
+        check_stored_keywords(env_kwargs) if given is None else keywords_of(str(canonical_keywords(given))),
+    )
+
+
+def check_stored_id(env_id: str) -> str:
+    """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
+
+    Raises:
+      ModuleNotNamed: it names a module, or a package's environment, and importing a module runs code.
+    """
+    if not is_safe_id(env_id):
+        raise ModuleNotNamed(
+            f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
+        )
+    return env_id
+
+
+def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
+    """Return wrappers that were read from a file, if they are all Gymnasium's own.
+
+    Raises:
+      ModuleNotNamed: one names another module, and importing a module runs code.
+    """
+    for name in wrappers:
+        if not is_safe_wrapper(name):
+            trust = f"if you trust it, add --wrapper {shlex.quote(short(','.join(wrappers)))}"
+            raise ModuleNotNamed(f"its wrapper {short(name)} is not Gymnasium's, or may lead to a file; {trust}")
+    return tuple(wrappers)
+
+
+def is_safe_wrapper(text: str) -> bool:
+    """Return whether a file may name a wrapper: Gymnasium's own, with nothing that may lead to another file."""
+    try:
+        name, keywords = wrapper_of(text)
+    except UsageError:
+        return False
+    return SAFE_WRAPPER.fullmatch(name) is not None and not names_a_file(keywords)
+
+
+def check_stored_keywords(text: str) -> dict[str, Any]:
+    """Return keyword arguments of an environment that were read from a file, if none may lead to another file.
+
+    Raises:
+      ModuleNotNamed: one may.
+      LoadError: it is no JSON.
+    """
+    try:
+        keywords = keywords_of(text)
+    except UsageError as error:
+        raise LoadError(f"its arguments cannot be read: {error}") from None
+    if names_a_file(keywords):
+        trust = f"if you trust it, add --env-kwargs {shlex.quote(short(text))}"
+        raise ModuleNotNamed(f"its environment's arguments may lead to a file; {trust}")
+    return keywords
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    if "compiler attribute" not in text:  # a remark on Gymnasium's own models, which a user cannot change
+        sys.stderr.write(f"MuJoCo: {text}\n")

@@ -1,0 +1,179 @@
+"""Stepping n environments in a vector form of their own, where that keeps our promises."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.vector import AutoresetMode
+
+from baselines_ppo.common.envs.backend_contract import Outcome, Unusable, told
+from baselines_ppo.common.envs.make import FRAMES, explained, is_atari, registered
+from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
+from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
+
+# Of ALE's vector form; rewards stay raw, for what users see of them.
+ATARI_SETTINGS: dict[str, Any] = {
+    "frameskip": FRAMES,
+    "reward_clipping": False,
+    "use_fire_reset": False,
+    "num_threads": 1,
+}
+
+
+class NativeBackend:
+    """An environment's own vector form, a VectorEnv each of whose episodes can begin with a seed of its own."""
+
+    def __init__(self, envs: Any, env_id: str, taken_for: str | Observation = AUTO) -> None:
+        self._envs, self._count = envs, envs.num_envs
+        self.captures = _captures(envs)
+        self.observation = observation_of(envs.single_observation_space, env_id, taken_for)
+        self.action = action_of(envs.single_action_space, env_id)
+        self._begun = False
+        self._ended = np.zeros(self._count, dtype=bool)  # and has not begun again
+
+    def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
+        mask = np.zeros(self._count, dtype=bool)
+        mask[list(rows)] = True
+        ordered = np.array([seed for _, seed in sorted(zip(rows, seeds, strict=True))])
+        try:
+            if not self._begun:  # all must begin before some can begin again
+                self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
+                self._begun = True
+            observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
+        except Exception as error:
+            raise Unusable(None, told("reset", error)) from error
+        self._ended &= ~mask
+        return self._encoded(observations)[list(rows)]
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
+        if self._ended.any():  # rows that nobody waits for are stepped too
+            idle = np.flatnonzero(self._ended).tolist()
+            self.reset(idle, [0] * len(idle))
+        try:
+            observations, rewards, terminated, truncated, _ = self._envs.step(actions)
+        except Exception as error:
+            raise Unusable(None, f"last actions {actions.tolist()}: {told('step', error)}") from error
+        terminated, truncated = np.asarray(terminated, dtype=bool), np.asarray(truncated, dtype=bool)
+        self._ended = terminated | truncated
+        rewards = np.asarray(rewards, dtype=np.float64)
+        return Outcome(self._encoded(observations), rewards, terminated, truncated, raised={})
+
+    def make_again(self, row: int) -> None:
+        raise AssertionError("a vector form raises as a whole, and is not made again")
+
+    def capture(self) -> dict[str, np.ndarray] | None:
+        return self._envs.capture() if self.captures else None
+
+    def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
+        if not self.captures:
+            raise ValueError("this vector form has no states that could be restored")
+        whole = self._envs.capture()
+        for row, state in zip(rows, states, strict=True):
+            for name, values in whole.items():
+                if values.shape[1:] != state[name].shape:
+                    raise ValueError(f"{name} is {state[name].shape}, expected {values.shape[1:]}")
+                values[row] = state[name]
+        return self._encoded(self._envs.restore(whole))[list(rows)]
+
+    def flags_reached(self) -> np.ndarray | None:
+        return getattr(self._envs, "flags_reached", None)
+
+    def close(self) -> None:
+        self._envs.close()
+
+    def _encoded(self, observations: Any) -> np.ndarray:
+        try:
+            return self.observation.encode(observations, (self._count,))
+        except ValueError as error:
+            raise Unusable(None, f"the observations are {error}") from None
+
+
+def native_backend(env_id: str, count: int, taken_for: str | Observation = AUTO) -> NativeBackend | None:
+    """Return an environment's own vector form, or None where it has none that keeps our promises.
+
+    Raises:
+      UsageError: the environment or one of its spaces is not supported.
+    """
+    make = vector_form(env_id)
+    if make is None:
+        return None
+    with explained(env_id):
+        return NativeBackend(make(count), env_id, taken_for)
+
+
+@functools.cache
+def vector_form(env_id: str) -> Callable[[int], Any] | None:
+    """Return what makes so many environments as one, or None where their episodes do not begin by seeds of their own.
+
+    Without that, results could not be the same on any number of ranks, nor resume exactly. It is tried out, because
+    Gymnasium does not demand it.
+
+    Raises:
+      UsageError: the environment or one of its spaces is not supported.
+    """
+    with explained(env_id):
+        name = registered(env_id)
+        entry_point = gymnasium.spec(name).vector_entry_point
+        if entry_point is None:
+            return None
+        settings = ATARI_SETTINGS if is_atari(name) else _without_autoreset(entry_point)
+
+        def make(number: int) -> Any:
+            return gymnasium.make_vec(name, number, vectorization_mode="vector_entry_point", **settings)
+
+        streams = OwnStreams(tuple(STREAMS), seed=0)
+        try:
+            with streams, closing(make(2)) as trial:
+                kept = _begins_by_seed(trial, env_id)
+        except gymnasium.error.DependencyNotInstalled:
+            raise
+        except Exception:  # whatever it does not take: seeds for each, a mask, a reset between two episodes
+            return None
+        return make if kept and not streams.drawn else None
+
+
+def _without_autoreset(entry_point: Any) -> dict[str, Any]:
+    """Return the setting by which a vector form leaves it to us when episodes begin, if it has it."""
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    choice = "autoreset_mode" in inspect.signature(creator).parameters
+    return {"autoreset_mode": AutoresetMode.DISABLED} if choice else {}
+
+
+def _captures(envs: Any) -> bool:
+    """Return whether a vector form gives its state as arrays with a row for each environment."""
+    if not (hasattr(envs, "capture") and hasattr(envs, "restore")):
+        return False
+    with suppress(Exception):  # it means something else by these names
+        state = envs.capture()
+        return isinstance(state, dict) and all(len(values) == envs.num_envs for values in state.values())
+    return False
+
+
+def _begins_by_seed(envs: Any, env_id: str) -> bool:
+    """Return whether one of two environments can begin anew with a seed of its own, which alone decides what follows.
+
+    One whose state can be stored need not repeat itself: it may remember earlier episodes.
+    """
+    space = observation_of(envs.single_observation_space, env_id)
+
+    def copied(observations: Any) -> np.ndarray:
+        return space.encode(observations, (2,)).copy()
+
+    first = copied(envs.reset(seed=np.array([7, 7]))[0])
+    envs.action_space.seed(0)
+    actions = envs.action_space.sample()
+    stepped = copied(envs.step(actions)[0])
+    again = copied(envs.reset(seed=np.array([7]), options={"reset_mask": np.array([True, False])})[0])
+    expected = np.stack([first[0], stepped[1]])
+    begins = np.array_equal(first[0], first[1]) and np.array_equal(again, expected)
+    if begins and not _captures(envs):
+        begins = np.array_equal(copied(envs.step(actions)[0])[0], stepped[0])
+    return begins and envs.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP

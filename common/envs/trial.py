@@ -1,0 +1,179 @@
+"""Trying an environment out before training: whether an episode of it depends on anything but its seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+
+from baselines_ppo.common.envs.backend_contract import Unusable
+from baselines_ppo.common.envs.backends import SerialBackend, maker
+from baselines_ppo.common.envs.interface import refuse_shared
+from baselines_ppo.common.envs.make import MakeEnvironment, explained, registered
+from baselines_ppo.common.envs.native_backend import vector_form
+from baselines_ppo.common.envs.treatment import AS_USUAL, STREAMS, Treatment
+from baselines_ppo.common.failures import UsageError
+
+STEPS = 9  # of an episode; what an environment remembers shows in the first ones
+SECONDS = 2.0  # that the trial takes, about; and half of what a new environment for each episode may
+KNOWN = ("gymnasium.envs.classic_control.", "gymnasium.envs.toy_text.", "gymnasium.envs.mujoco.")  # to repeat
+
+# With states of its own of all streams an environment also shows which of them it uses.
+WATCHED = Treatment(streams=tuple(STREAMS))
+UNTRIED = "whether its episodes repeat is not known before a resume"
+NEW_EPISODES = "a resume of this environment begins new episodes"
+
+
+class Trial(NamedTuple):
+    """How an environment is treated, and what the user must know of it."""
+
+    treatment: Treatment
+    told: tuple[str, ...] = ()  # a line each
+
+
+def try_out_id(env_id: str, wrappers: tuple[str, ...], several: bool = True, **keywords: Any) -> Trial:
+    """Return how environments of an id must be treated; see `try_out`."""
+    if not wrappers:
+        with explained(env_id):
+            entry_point = str(gymnasium.spec(registered(env_id)).entry_point)
+        if entry_point.startswith(KNOWN) or (not keywords and vector_form(env_id) is not None):
+            return Trial(AS_USUAL)
+    return try_out(maker(env_id, wrappers, **keywords), env_id, several)
+
+
+def try_out(make: MakeEnvironment, env_id: str, several: bool = True) -> Trial:
+    """Return how an environment must be treated so that its episodes depend on their seeds alone.
+
+    It begins short episodes in environments of its own, which are closed again.
+
+    Args:
+      several: whether a process will step more than one.
+
+    Raises:
+      UsageError: none can be made; two are the same object; or, where there are several, one changes another.
+    """
+    told: list[str] = []
+    with ExitStack() as opened:
+        try:
+            treatment = _tried(make, env_id, several, opened, told)
+        except Unusable as unusable:  # the training will meet it, and say where
+            told = [f"it could not be tried out, {str(unusable).splitlines()[0]}; {UNTRIED}"]
+            treatment = WATCHED
+    return Trial(treatment, tuple(f"{env_id}: {line}" for line in told))
+
+
+def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack, told: list[str]) -> Treatment:
+    """Do what `try_out` does, and tell why."""
+    begun = time.perf_counter()
+    first = SerialBackend(make, 1, env_id, WATCHED)
+    opened.callback(_close, first)
+    trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
+    if (slow := time.perf_counter() - begun) > SECONDS:
+        told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
+        return WATCHED
+    second = _second(make, env_id, told)
+    if second is not None:
+        opened.callback(_close, second)
+        refuse_shared([*first.environments, *second.environments], env_id)
+    treatment, trace = _treated(first, trace, told)
+    if second is not None and several and treatment.repeats and _disturbs(second, first, trace, treatment):
+        raise UsageError(
+            f"environment {env_id}: one environment changes what another gives, so they share something; let each make "
+            "its own, or give one to each rank with mpirun -np R and --num-envs R"
+        )
+    if streams := first.streams_drawn():
+        told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
+    return treatment._replace(streams=streams)
+
+
+def _close(backend: SerialBackend) -> None:
+    with suppress(Exception):  # the training, which goes without this one, says what its own raise
+        backend.close()
+
+
+def _second(make: MakeEnvironment, env_id: str, told: list[str]) -> SerialBackend | None:
+    """Return a second environment; None, and why, where there can be only one at a time."""
+    try:
+        return SerialBackend(make, 1, env_id, WATCHED)
+    except UsageError as error:
+        told.append(f"only one can be made at a time: {str(error).splitlines()[0]}")
+        return None
+
+
+def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf) -> Iterator[bytes]:
+    """Play an episode in row 0 with actions that the seed decides too; yields all that is seen and paid.
+
+    Args:
+      steps: at which it is left at the latest.
+      until: by `time.perf_counter`, when it is left.
+
+    Raises:
+      Unusable: the environment raised, or gave something that cannot be learned from.
+    """
+    yield backend.reset([0], [seed])[0].tobytes()
+    distribution, rng = backend.action.distribution, np.random.default_rng(seed)
+    outputs = np.zeros((1, distribution.network_size), np.float32)
+    params = distribution.from_network(outputs, outputs[0])
+    for _ in range(steps):
+        if time.perf_counter() > until:
+            return
+        actions = backend.action.to_environment(distribution.sample(params, distribution.noise(rng, 1)))
+        outcome = backend.step(actions, [0])
+        if outcome.raised:
+            raise Unusable(0, outcome.raised[0], raised=True)
+        ended = outcome.terminated[0], outcome.truncated[0]
+        yield outcome.observations[0].tobytes() + outcome.rewards[0].tobytes() + bytes(map(int, ended))
+        if any(ended):
+            return
+
+
+def _treated(first: SerialBackend, trace: list[bytes], told: list[str]) -> tuple[Treatment, list[bytes]]:
+    """Return what lets an episode repeat, and its trace then; tell why.
+
+    Args:
+      trace: that of the episode in a new environment.
+    """
+    steps = len(trace) - 1
+
+    def again() -> list[bytes]:
+        list(playing(first, 2, steps))
+        return list(playing(first, 1, steps))
+
+    later = again()
+    if later == trace:
+        return AS_USUAL, trace
+    settled = again() == later
+    begun = time.perf_counter()
+    first.make_again(0)
+    seconds = time.perf_counter() - begun
+    if settled:
+        first.reset([0], [0])
+        if list(playing(first, 1, steps)) == later:
+            told.append("its first episode differs from all others; each environment is begun once before it is used")
+            return Treatment(warm=True), later
+        first.make_again(0)
+    if list(playing(first, 1, steps)) != trace:
+        told.append(f"its episodes do not repeat with the same seed; {NEW_EPISODES}")
+        return Treatment(repeats=False), trace
+    if seconds > SECONDS / 2:
+        told.append(f"it remembers earlier episodes, and a new one for each takes {seconds:.1f} s; {NEW_EPISODES}")
+        return Treatment(repeats=False), trace
+    told.append(f"it remembers earlier episodes; each gets a new environment, which takes {1000 * seconds:.0f} ms")
+    return Treatment(fresh=True), trace
+
+
+def _disturbs(other: SerialBackend, first: SerialBackend, trace: list[bytes], treatment: Treatment) -> bool:
+    """Return whether an episode that repeats, of which there is the trace, becomes another if `other` plays too."""
+    if treatment.fresh:
+        first.make_again(0)
+    steps = len(trace) - 1
+    others = playing(other, 2, steps)
+    for seen, expected in zip(playing(first, 1, steps), trace, strict=False):
+        if seen != expected:
+            return True
+        next(others, None)
+    return False

@@ -1,0 +1,174 @@
+"""A trained agent: a policy, its statistics and its environment, loaded from data alone, acting in numpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
+from baselines_ppo.common.files.checkpoint import Checkpoint, find
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.given_arrays import WrongShapeError
+from baselines_ppo.common.policy.observation_json import observation_from_json
+from baselines_ppo.common.policy.observations import GroupObservation, Observation
+from baselines_ppo.common.policy.policy import Policy
+
+
+class Agent:
+    """Acts in an environment's own units; its statistics never change, what it remembers does."""
+
+    def __init__(self, policy: Policy, env_id: str, path: Path, manifest: dict[str, Any]) -> None:
+        self.policy, self.env_id, self.path, self.manifest = policy, env_id, path, manifest
+        self.wrappers = tuple(map(str, manifest.get("wrapper", ())))
+        self.env_kwargs = str(manifest.get("env_kwargs", ""))  # JSON
+        self._states = policy.initial_states(0)
+
+    def act(self, observation: Any, deterministic: bool = True, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the environment action for one raw observation, or actions [n, ...] for a batch of them.
+
+        Args:
+          observation: as the environment gives it, or a vector environment; the same one gives the same bits alone
+            and in a batch.
+          deterministic: the most likely action; otherwise one drawn from the policy.
+          rng: where a drawn action's noise comes from; by default a fresh one each call.
+
+        A policy with memory goes on from its last call; see `reset`.
+
+        Raises:
+          DataError: the observation has another shape than those the agent was trained on, or other numbers.
+        """
+        encoded = self._encoded(observation)
+        if encoded.ndim == len(self.policy.network.observation.shape):
+            return self.act_encoded(encoded[None], deterministic, rng)[0]
+        return self.act_encoded(encoded, deterministic, rng)
+
+    def act_encoded(
+        self, batch: np.ndarray, deterministic: bool = True, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Return environment actions [n, ...] for observations [n, ...] that are arrays already; see `act`."""
+        distribution = self.policy.distribution
+        noise = None if deterministic else distribution.noise(rng or np.random.default_rng(), len(batch))
+        return self.act_with_noise(batch, noise)
+
+    def act_with_noise(self, batch: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+        """Return environment actions [n, ...] for arrays [n, ...], drawn with noise [n, ...]; None: the most likely."""
+        if len(self._states) != len(batch):
+            self._states = self.policy.initial_states(len(batch))
+        normalized = self.policy.normalize(batch)
+        if noise is None:
+            actions, self._states = self.policy.mode(normalized, self._states)
+        else:
+            actions, _, self._states, _ = self.policy.sample(normalized, self._states, noise)
+        return self.policy.network.action.to_environment(actions)
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        """Forget what was seen, as at an episode's beginning: everything, or in these rows [n] bool of a batch."""
+        if rows is None:
+            self._states = self.policy.initial_states(0)
+        elif len(rows) == len(self._states):  # otherwise nothing of such a batch was seen yet
+            self._states = self._states * ~np.asarray(rows, dtype=bool)[:, None]
+
+    def _encoded(self, observation: Any) -> np.ndarray:
+        """Return one observation [...] or a batch of them [n, ...] as an array."""
+        space = self.policy.network.observation
+        try:
+            return space.encode(observation)
+        except ValueError as error:
+            reason, count = error, _batch_size(observation, space)
+        try:
+            if count is not None:
+                return space.encode(observation, (count,))
+        except WrongShapeError:
+            pass
+        except ValueError as error:  # it is a batch, of wrong numbers
+            reason = error
+        raise DataError(f"the observation is {reason}, or a batch of such")
+
+
+def _batch_size(observation: Any, space: Observation) -> int | None:
+    """Return the length of the first axis of an observation or of its first part; None if it has none."""
+    try:
+        while isinstance(space, GroupObservation):
+            observation = observation[0 if space.names is None else space.names[0]]
+            space = space.parts[0]
+        return len(observation)
+    except (TypeError, LookupError):  # a number, an array of no dimensions, no such part
+        return None
+
+
+def load_agent(path: str | Path) -> Agent:
+    """Return the agent at a run folder (its newest valid checkpoint), a checkpoint, an agent folder or zoo:NAME.
+
+    Raises:
+      LoadError: there is none, or it is damaged or incomplete.
+    """
+    checkpoint, _ = find(path)
+    return agent_of(checkpoint)
+
+
+def observation_in(checkpoint: Checkpoint) -> Observation:
+    """Return what the agent in a checkpoint takes its observations for.
+
+    Raises:
+      LoadError: the checkpoint does not say.
+    """
+    try:
+        return observation_from_json(checkpoint.manifest["policy"]["observation"])
+    except Exception as error:  # a file from a stranger may be wrong in any way
+        raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {short(error)}") from None
+
+
+def agent_of(checkpoint: Checkpoint) -> Agent:
+    """Return the agent that a checkpoint holds.
+
+    Raises:
+      LoadError: the checkpoint does not fit together.
+    """
+    manifest, arrays = checkpoint.manifest, checkpoint.arrays
+    try:
+        network = ActorCritic.from_json(manifest["policy"])
+        parameters = arrays["parameters"]
+        if parameters.shape != (network.layout.size,):
+            raise LoadError(f"{checkpoint.path}: {parameters.size} parameters, its network has {network.layout.size}")
+        policy = Policy(network, parameters, manifest["clip_observations"])
+        for name, normalizer in (
+            ("observations", policy.observations),
+            ("value_targets", policy.value_targets),
+        ):
+            normalizer.restore({key: arrays[f"{name}/{key}"] for key in ("mean", "variance", "count")})
+        agent = Agent(policy, str(manifest["env"]), checkpoint.path, manifest)
+        _try_out(agent)
+        return agent
+    except UsageError as error:  # its network is none of ours
+        raise LoadError(f"{checkpoint.path}: {short(error)}") from None
+    except LoadError:
+        raise
+    except Exception as error:  # a file from a stranger may be wrong in any way
+        raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {short(error)}") from None
+
+
+def _try_out(agent: Agent) -> None:
+    """Let an agent act once: one that was put together wrongly cannot, or shows it.
+
+    Raises:
+      ValueError: its numbers are not finite, or its actions not those of its action space.
+    """
+    policy = agent.policy
+    network, moments = policy.network, (policy.observations.moments, policy.value_targets.moments)
+    if not all(np.isfinite(x).all() for x in (policy.parameters, *(part for each in moments for part in each))):
+        raise ValueError("its parameters or statistics are not finite")
+    if policy.parameters.dtype != np.float32:
+        raise ValueError(f"its parameters are {policy.parameters.dtype}")
+    seen = np.zeros((1, *network.observation.shape), network.observation.dtype)
+    with np.errstate(all="raise", under="ignore"):
+        actions = agent.act_encoded(seen)
+    drawn = network.action.to_environment(
+        policy.distribution.mode(
+            policy.distribution.from_network(np.zeros((1, policy.distribution.network_size), np.float32), None)
+        )
+    )
+    if actions.shape != drawn.shape or not np.isfinite(actions).all():
+        raise ValueError(f"it acts with {actions.shape}, expected {drawn.shape} finite numbers")
+    agent.reset()

@@ -1,0 +1,1 @@
+"""A job of several ranks: started, watched, stopped."""

@@ -1,0 +1,80 @@
+"""What an MPI launcher tells its processes through the environment, before MPI itself is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from baselines_ppo.common.failures import STUCK, UsageError
+from baselines_ppo.common.job.shared_memory import shortage
+
+RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
+LOST = 255  # mpirun's exit code when its process manager on a host is gone, or it has hurried to its end
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+
+
+def launched_by_mpi() -> bool:
+    """Return whether an MPI launcher started this process."""
+    return any(name in os.environ for name in RANK_VARIABLES)
+
+
+def launched_rank() -> int:
+    """Return this process's rank; 0 without a launcher."""
+    return next((int(os.environ[name]) for name in RANK_VARIABLES if name in os.environ), 0)
+
+
+def launched_size() -> int:
+    """Return the number of ranks that were started; 1 without a launcher."""
+    return next((int(os.environ[name]) for name in SIZE_VARIABLES if name in os.environ), 1)
+
+
+def check_launch() -> None:
+    """Refuse, before MPI starts, what would make it crash without a word.
+
+    Raises:
+      UsageError: says what to do instead.
+    """
+    if os.environ.get("MPIR_CVAR_ENABLE_FT", "0") not in ("", "0"):
+        raise UsageError("MPIR_CVAR_ENABLE_FT is set, with which MPICH does not start; unset it")
+    ranks = int(os.environ.get("MPI_LOCALNRANKS", "1"))  # of MPICH's mpirun, on this host
+    short = shortage(ranks) if ranks > 1 else None
+    if short is not None:
+        raise UsageError(short)
+
+
+def why(code: int) -> str:
+    """Return in words why mpirun has ended with a code, or minus the signal that killed it."""
+    if code < 0:
+        return f"mpirun was killed ({signal.Signals(-code).name})"
+    if code in (signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"a rank was killed (exit code {code}); the kernel does that when memory runs out"
+    if code in CRASHES:
+        return f"a rank crashed (exit code {code}); its stack is above or in the run folder's ranks/"
+    if code == STUCK:
+        return f"a rank was stuck (exit code {code})"
+    if code == LOST:
+        return f"mpirun lost its ranks (exit code {code})"
+    return f"ended with exit code {code}"
+
+
+def environment_of_one() -> dict[str, str]:
+    """Return the environment for a process that a rank starts and that is no rank."""
+    launchers = ("PMI", "PMIX", "OMPI", "HYDRA", "MPI_LOCAL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
+
+
+def find_mpirun() -> str:
+    """Return the mpirun next to this Python, or else the first on the path.
+
+    Raises:
+      UsageError: there is none.
+    """
+    own = Path(sys.executable).with_name("mpirun")
+    found = str(own) if own.exists() else shutil.which("mpirun")
+    if found is None:
+        raise UsageError("no mpirun found; pip install 'mpich>=4.2', or train on one rank")
+    return found

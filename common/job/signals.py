@@ -1,0 +1,96 @@
+"""SIGINT, SIGTERM and SIGUSR1 ask for one last checkpoint; the ranks agree when to obey."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import NamedTuple
+
+from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL
+from baselines_ppo.common.job.launcher import launched_rank
+
+EXIT_CODES: dict[int, int] = {
+    signal.SIGTERM: STOPPED_BY_SIGNAL,
+    signal.SIGUSR1: STOPPED_BY_SIGNAL,
+    signal.SIGINT: STOPPED_BY_CTRL_C,
+}
+
+
+RENEWAL = 5e-3  # s
+
+
+class Asked(NamedTuple):
+    """A stop signal."""
+
+    at: float  # s since the epoch
+    exit_code: int  # that it asks for
+
+
+class StopSignals:
+    """While entered, notes a stop signal instead of dying from it; a second Ctrl-C stops at once.
+
+    Python handles signals between its own instructions: during the learning of an iteration, when that ends. That one
+    has come is known at once, to whoever calls `asked` in another thread.
+    """
+
+    def __init__(self) -> None:
+        self._previous: dict[int, object] = {}
+        self.received: signal.Signals | None = None
+        self._bell: tuple[int, int] | None = None  # a pipe that Python writes each signal's number into
+        self._previous_bell = -1
+        self._handler = self._handle
+        self._renewed = 0.0
+        self._asked: Asked | None = None
+
+    def asked(self) -> Asked | None:
+        """Return the first stop signal, as of when a call of this saw it; None before."""
+        if self._asked is None and self._bell is not None:
+            with suppress(BlockingIOError):
+                codes = [EXIT_CODES[number] for number in os.read(self._bell[0], 100) if number in EXIT_CODES]
+                self._asked = Asked(time.time(), codes[0]) if codes else None
+        return self._asked
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
+            for number in EXIT_CODES:
+                self._previous[number] = signal.signal(number, self._handler)
+            self._bell = os.pipe()
+            for end in self._bell:
+                os.set_blocking(end, False)
+            self._previous_bell = signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
+        return self
+
+    def renew(self) -> None:
+        """Handle the signals again, should somebody else have begun to; looked at some hundred times per second."""
+        if self._bell is not None and time.monotonic() - self._renewed > RENEWAL:
+            self._renewed = time.monotonic()
+            for number in EXIT_CODES:
+                if signal.getsignal(number) is not self._handler:
+                    signal.signal(number, self._handler)
+
+    def renew_bell(self) -> None:
+        """Be told of signals at once again."""
+        if self._bell is not None:
+            signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
+        if self._bell is not None:
+            signal.set_wakeup_fd(self._previous_bell)
+            bell, self._bell = self._bell, None
+            for end in bell:
+                os.close(end)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)
+        if launched_rank() == 0:
+            again = "; again to stop at once without saving" if number == signal.SIGINT else ""
+            text = f"{self.received.name}: finishing this iteration, then saving{again}\n"
+            os.write(2, text.encode())  # sys.stderr may be in the middle of a write

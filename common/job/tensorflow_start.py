@@ -1,0 +1,89 @@
+"""Importing TensorFlow the way a job of many ranks needs it: on the CPU, one thread, without its greetings."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from baselines_ppo.common.job.launcher import launched_by_mpi
+from baselines_ppo.common.job.opengl import check_not_drawn, draw_beside_tensorflow
+from baselines_ppo.common.job.threads import limit_threads
+
+# What TensorFlow imports of Keras, if it can, and all of Keras with it: a second and 60 MB for each rank. The package
+# itself must stay to be seen, or TensorFlow notes that there is no `tensorflow.keras`.
+KERAS = "keras.src.optimizers"
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and fix its threads, which does nothing if the user has imported it already.
+
+    Raises:
+      UsageError: it would crash, as pictures were drawn in this process.
+    """
+    if "tensorflow" in sys.modules:
+        draw_beside_tensorflow()
+        return
+    check_not_drawn()
+    limit_threads()
+    with _quiet(), _absent(KERAS):
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
+        tf.config.threading.set_intra_op_parallelism_threads(int(os.environ["TF_NUM_INTRAOP_THREADS"]))
+        tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
+        tf.get_logger().setLevel("ERROR")  # it warns of retracing while shapes are still becoming general
+        tf.constant(0.0)  # starts the runtime, which greets too
+    if not launched_by_mpi():  # as in a notebook, which may draw too
+        draw_beside_tensorflow()
+
+
+@contextmanager
+def as_started() -> Iterator[None]:
+    """Compute on the CPU and by compiled functions, whatever an environment that uses TensorFlow has chosen."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    import tensorflow as tf
+
+    eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(False)
+    try:
+        with tf.device("/CPU:0"):
+            yield
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
+
+
+@contextmanager
+def _absent(module: str) -> Iterator[None]:
+    """Let a module that is not loaded yet seem to be missing; afterwards it can be imported as ever."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # so that Python's import raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, below Python's reach; show it if the import fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,1 @@
+"""The actor-critic: what it sees, how it computes, what it does."""

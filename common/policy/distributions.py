@@ -1,0 +1,205 @@
+"""Action distributions, written once over an array namespace: sampled in numpy, differentiated in TensorFlow.
+
+Noise is drawn outside, one block [T, ...] per environment and iteration, so that sampling is a function of its
+arguments and the same whatever rank the environment is on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from baselines_ppo.common.policy.arrays import Array
+
+
+class Distribution(Protocol):
+    """What a policy needs of its action distribution; `params` is whatever `from_network` returned."""
+
+    @property
+    def network_size(self) -> int:
+        """Number of outputs that the policy network must have."""
+
+    def from_network(self, output: Array, log_std: Array | None) -> Any:
+        """Return the parameters of the distribution from network outputs [..., network_size]."""
+
+    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+        """Draw what `sample` needs for one environment, [steps, ...]."""
+
+    def sample(self, params: Any, noise: np.ndarray) -> np.ndarray:
+        """Return actions, one per row; numpy."""
+
+    def mode(self, params: Any) -> np.ndarray:
+        """Return the most likely actions, one per row; numpy."""
+
+    def log_prob(self, xp: Any, params: Any, action: Array) -> Array:
+        """Return log pi(action), one number per row."""
+
+    def entropy(self, xp: Any, params: Any) -> Array:
+        """Return the entropy, one number per row or one for all rows, in nats."""
+
+    def kl(self, xp: Any, old: Any, new: Any) -> Array:
+        """Return KL(old || new), one number per row, in nats."""
+
+
+class GaussianParams(NamedTuple):
+    """mean [..., A] and log std [A], the same in all states, or [..., A], where every row carries its own copy."""
+
+    mean: Array
+    log_std: Array
+
+
+@dataclass(frozen=True)
+class DiagonalGaussian:
+    """Independent normal distributions, one for each of `size` action dimensions."""
+
+    size: int
+
+    @property
+    def network_size(self) -> int:
+        return self.size
+
+    def from_network(self, output: Array, log_std: Array | None) -> GaussianParams:
+        return GaussianParams(output, log_std)
+
+    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+        return rng.standard_normal((steps, self.size), dtype=np.float32)
+
+    def sample(self, params: GaussianParams, noise: np.ndarray) -> np.ndarray:
+        return params.mean + np.exp(params.log_std) * noise
+
+    def mode(self, params: GaussianParams) -> np.ndarray:
+        return params.mean
+
+    def log_prob(self, xp: Any, params: GaussianParams, action: Array) -> Array:
+        z = (action - params.mean) / xp.exp(params.log_std)
+        log_density = -0.5 * z * z - params.log_std - 0.5 * math.log(2.0 * math.pi)
+        return xp.sum(log_density, axis=-1)
+
+    def entropy(self, xp: Any, params: GaussianParams) -> Array:
+        return xp.sum(params.log_std, axis=-1) + 0.5 * self.size * (1.0 + math.log(2.0 * math.pi))
+
+    def kl(self, xp: Any, old: GaussianParams, new: GaussianParams) -> Array:
+        distance = (new.mean - old.mean) / xp.exp(new.log_std)
+        variance_ratio = xp.exp(2.0 * (old.log_std - new.log_std))
+        return xp.sum(new.log_std - old.log_std + 0.5 * (variance_ratio + distance * distance - 1.0), axis=-1)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of `size` choices; parameters are logits [..., size]."""
+
+    size: int
+
+    @property
+    def network_size(self) -> int:
+        return self.size
+
+    def from_network(self, output: Array, log_std: Array | None) -> Array:
+        return output
+
+    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+        return rng.gumbel(size=(steps, self.size)).astype(np.float32)
+
+    def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return np.argmax(params + noise, axis=-1)  # the Gumbel-max trick
+
+    def mode(self, params: np.ndarray) -> np.ndarray:
+        return np.argmax(params, axis=-1)
+
+    def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
+        chosen = action[..., None] == np.arange(self.size)
+        return xp.sum(xp.where(chosen, self._log_probs(xp, params), np.float32(0.0)), axis=-1)
+
+    def entropy(self, xp: Any, params: Array) -> Array:
+        log_probs = self._log_probs(xp, params)
+        return -xp.sum(xp.exp(log_probs) * log_probs, axis=-1)
+
+    def kl(self, xp: Any, old: Array, new: Array) -> Array:
+        old, new = self._log_probs(xp, old), self._log_probs(xp, new)
+        return xp.sum(xp.exp(old) * (old - new), axis=-1)
+
+    def _log_probs(self, xp: Any, logits: Array) -> Array:
+        logits = logits - xp.max(logits, axis=-1, keepdims=True)
+        return logits - xp.log(xp.sum(xp.exp(logits), axis=-1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class MultiCategorical:
+    """Several independent choices; parameters are their logits, one behind the other [..., sum of sizes]."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def network_size(self) -> int:
+        return sum(self.sizes)
+
+    def from_network(self, output: Array, log_std: Array | None) -> Array:
+        return output
+
+    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+        return rng.gumbel(size=(steps, sum(self.sizes))).astype(np.float32)
+
+    def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return self.mode(params + noise)  # the Gumbel-max trick
+
+    def mode(self, params: np.ndarray) -> np.ndarray:
+        return np.stack([np.argmax(logits, axis=-1) for _, logits in self._choices(params)], axis=-1)
+
+    def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
+        choices = enumerate(self._choices(params))
+        return sum(choice.log_prob(xp, logits, action[..., k]) for k, (choice, logits) in choices)
+
+    def entropy(self, xp: Any, params: Array) -> Array:
+        return sum(choice.entropy(xp, logits) for choice, logits in self._choices(params))
+
+    def kl(self, xp: Any, old: Array, new: Array) -> Array:
+        pairs = zip(self._choices(old), self._choices(new), strict=True)
+        return sum(choice.kl(xp, one, other) for (choice, one), (_, other) in pairs)
+
+    def _choices(self, params: Array) -> list[tuple[Categorical, Array]]:
+        """Return each choice's distribution and logits."""
+        ends = np.cumsum(self.sizes).tolist()
+        spans = zip(self.sizes, ends, strict=True)
+        return [(Categorical(size), params[..., end - size : end]) for size, end in spans]
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """`size` independent switches; parameters are the logits of "on" [..., size]."""
+
+    size: int
+
+    @property
+    def network_size(self) -> int:
+        return self.size
+
+    def from_network(self, output: Array, log_std: Array | None) -> Array:
+        return output
+
+    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+        return rng.logistic(size=(steps, self.size)).astype(np.float32)
+
+    def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return self.mode(params + noise)  # logistic noise exceeds -logit with probability sigmoid(logit)
+
+    def mode(self, params: np.ndarray) -> np.ndarray:
+        return (params > 0).astype(np.int64)
+
+    def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
+        return xp.sum(xp.where(action == 1, self._log_on(xp, params), self._log_on(xp, -params)), axis=-1)
+
+    def entropy(self, xp: Any, params: Array) -> Array:
+        on, off = self._log_on(xp, params), self._log_on(xp, -params)
+        return -xp.sum(xp.exp(on) * on + xp.exp(off) * off, axis=-1)
+
+    def kl(self, xp: Any, old: Array, new: Array) -> Array:
+        on, off = self._log_on(xp, old), self._log_on(xp, -old)
+        return xp.sum(xp.exp(on) * (on - self._log_on(xp, new)) + xp.exp(off) * (off - self._log_on(xp, -new)), axis=-1)
+
+    def _log_on(self, xp: Any, logits: Array) -> Array:
+        """Return log sigmoid(logits), finite however far they are from 0."""
+        size = xp.abs(logits)  # differentiable at 0 too, where a minimum would pass the gradient on twice
+        return 0.5 * (logits - size) - xp.log(1.0 + xp.exp(-size))

@@ -1,0 +1,150 @@
+"""The policy that acts: an actor-critic's parameters and statistics, in numpy, the same bits in any batch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.images import ImageObservation
+from baselines_ppo.common.policy.normalizer import EPSILON, Normalizer
+from baselines_ppo.common.policy.observations import images_of, learned_dtype
+
+ROWS = 8  # observations per forward pass when acting, whatever the batch
+VALUED_ROWS = 64  # through the value function, likewise, but for images
+
+
+class Sampled(NamedTuple):
+    """What the policy did for n observations."""
+
+    actions: np.ndarray  # [n, ...]
+    outputs: np.ndarray  # [n, network_size], of the policy network
+    states: np.ndarray  # [n, S], after this step
+    values: np.ndarray  # [n, 1] as the value network gave them, if it shares the policy's; otherwise [n, 0]
+
+
+class Policy:
+    """Parameters and statistics with which an actor-critic acts; both stay frozen during an iteration."""
+
+    def __init__(self, network: ActorCritic, parameters: np.ndarray, observation_clip: float | None) -> None:
+        self.network = network
+        self.distribution = network.action.distribution
+        self._images = images_of(network.observation)
+        self._columns = _beside(network.observation.shape, [image.columns for image in self._images])
+        self._as_bytes = learned_dtype(network.observation) == np.uint8
+        self.observations = Normalizer(self._columns.shape if self.normalizes else (), observation_clip)
+        self.value_targets = Normalizer(())
+        self.parameters = parameters
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """The flat vector [P]; assigning it changes how the policy acts."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: np.ndarray) -> None:
+        assert parameters.shape == (self.network.layout.size,), "parameters do not fit the network"
+        self._parameters = parameters
+        self._parts = self.network.layout.split(parameters)
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether there are images among what it sees."""
+        return bool(self._images)
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether there is anything but images, of which there are running statistics."""
+        return self._columns.size > 0
+
+    def numbers(self, observations: np.ndarray) -> np.ndarray:
+        """Return of observations [..., D] what the statistics are of, [..., V]: everything but images."""
+        return observations[..., self._columns] if self.sees_images else observations
+
+    def normalize(self, observations: np.ndarray) -> np.ndarray:
+        """Return observations, in the environment's dtype or its working one, as the networks take them.
+
+        Numbers are normalised, float32. Pixels are 0 to 1, float32, and among numbers too; where all that is seen are
+        bytes from 0 to 255, they stay bytes.
+        """
+        if not self._images:
+            return self.observations.normalize(observations)
+        if self._as_bytes:
+            return observations
+        if isinstance(self.network.observation, ImageObservation):
+            return self.network.observation.scaled(observations)
+        seen = np.empty(observations.shape, np.float32)
+        for image in self._images:
+            seen[..., image.columns] = image.leaf.scaled(observations[..., image.columns])
+        seen[..., self._columns] = self.observations.normalize(observations[..., self._columns])
+        return seen
+
+    def initial_states(self, count: int) -> np.ndarray:
+        """Return the states [n, S] of an episode's beginning."""
+        return np.zeros((count, self.network.state_size), np.float32)
+
+    def sample(self, observations: np.ndarray, states: np.ndarray, noise: np.ndarray) -> Sampled:
+        """Return actions drawn with noise [n, ...] for normalised observations [n, ...] and states [n, S]."""
+        outputs, after, values = self._act(observations, states)
+        return Sampled(self.distribution.sample(self.params(outputs), noise), outputs, after, values)
+
+    def mode(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the most likely actions [n, ...] and the next states for normalised observations and states."""
+        outputs, after, _ = self._act(observations, states)
+        return self.distribution.mode(self.params(outputs)), after
+
+    def _act(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the policy network's outputs, the next states, and values if these come along."""
+        return in_fixed_rows(functools.partial(self.network.act, np, self._parts), observations, states)
+
+    def params(self, outputs: np.ndarray) -> Any:
+        """Return the action distribution's parameters from the policy network's outputs [..., network_size]."""
+        return self.distribution.from_network(outputs, self._parts.get("log_std"))
+
+    def values(self, observations: np.ndarray, states: np.ndarray) -> np.ndarray:
+        """Return values [B], in the unit of the scaled rewards, for normalised observations and states before them."""
+
+        def value_rows(observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
+            return (self.network.value(np, self._parts, observations, states),)
+
+        (values,) = in_fixed_rows(value_rows, observations, states, rows=ROWS if self.sees_images else VALUED_ROWS)
+        return self.value_targets.denormalize(values)
+
+    def absorb_value_targets(self) -> None:
+        """Let the value network's last layer do what denormalising its outputs did; the values stay the same."""
+        mean, variance, _ = self.value_targets.moments
+        parts = {name: part.copy() for name, part in self._parts.items()}
+        parts["value_head/0/weights"] *= np.float32(np.sqrt(variance + EPSILON))
+        parts["value_head/0/bias"] *= np.float32(np.sqrt(variance + EPSILON))
+        parts["value_head/0/bias"] += np.float32(mean)
+        self.value_targets = Normalizer(())
+        self.parameters = self.network.layout.join(parts)
+
+
+def _beside(shape: tuple[int, ...], images: Sequence[slice]) -> np.ndarray:
+    """Return the columns of a vector [D] that belong to no image; an image alone has none."""
+    numbers = np.ones(shape[0] if len(shape) == 1 else 0, dtype=bool)
+    for columns in images:
+        numbers[columns] = False
+    return np.flatnonzero(numbers)
+
+
+def in_fixed_rows(
+    function: Callable[..., tuple[np.ndarray, ...]], *batches: np.ndarray, rows: int = ROWS
+) -> tuple[np.ndarray, ...]:
+    """Return function(*batches), computed so many rows at a time, the last ones padded.
+
+    Matrix products of different sizes are summed in different orders: the last bit of an action would depend on
+    how many environments share the rank. In blocks of one size, each row's result depends on that row alone.
+    """
+    count = len(batches[0])
+    padded = -(-count // rows) * rows
+    if padded != count:
+        batches = tuple(np.concatenate([x, np.zeros((padded - count, *x.shape[1:]), x.dtype)]) for x in batches)
+    if padded == rows:
+        return tuple(x[:count] for x in function(*batches))
+    blocks = [function(*(x[i : i + rows] for x in batches)) for i in range(0, padded, rows)]
+    return tuple(np.concatenate(parts)[:count] for parts in zip(*blocks, strict=True))

@@ -1,0 +1,84 @@
+"""How training scales over ranks: measured here, and predicted for clusters from what a sum over ranks costs."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from baselines_ppo.run.commands.bench import ask, job
+
+FIXED: dict[str, Any] = {"num_envs": 16, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
+PREDICTED = (1, 2, 4, 8, 16, 64, 256, 1024, 4096)
+GROWING: dict[str, Any] = {"num_steps": 128, "num_minibatches": 4, "num_epochs": 5, "split_minibatches": True}
+PER_RANK, UPDATES, PARAMETERS = 16, 20, 11_085  # environments; per iteration; of HalfCheetah's networks
+
+
+def scaling_tables(env: str, ranks: tuple[int, ...]) -> None:
+    """Print training over ranks with the same and with a growing batch, the cost of sums, and the prediction."""
+    print(f"\n{env}: 16 environments in all, whatever the ranks; every rank learns the whole minibatch of 64")
+    one = _row(1, env, FIXED, None)
+    for count in ranks:
+        if count > 1:
+            _row(count, env, FIXED, one)
+    print(f"\n{env}: 16 environments per rank, minibatches of 512 per rank, gradients averaged over the ranks")
+    base = _row(1, env, _growing(1), None)
+    for count in ranks:
+        if count > 1:
+            _row(count, env, _growing(count), base)
+
+    counts = [count for count in ranks if count > 1]
+    measured = {count: ask(count, {"what": "collectives"})["seconds"] for count in counts}
+    sizes = list(next(iter(measured.values()))) if measured else []
+    print("\nmicroseconds of a sum over ranks, by the number of floats")
+    print(f"{'ranks':>6}" + "".join(f"{int(size):>12,}" for size in sizes))
+    for count in counts:
+        print(f"{count:>6}" + "".join(f"{measured[count][size] * 1e6:>12.0f}" for size in sizes))
+    fitting = [count for count in counts if count <= (os.cpu_count() or 1)]
+    if fitting:
+        latency, per_byte = fit({count: measured[count] for count in fitting})
+        print(f"\nfitted: {latency * 1e6:.0f} us per doubling of ranks + {1e-9 / per_byte:.1f} GB/s")
+        predict(env, latency, per_byte, base)
+
+
+def _growing(ranks: int) -> dict[str, Any]:
+    return {**GROWING, "num_envs": PER_RANK * ranks}
+
+
+def _row(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
+    rates = job(count, env, iterations=8, parts=False, fields=fields)
+    gain = "" if one is None else f"{rates['training'] / one['training']:>8.2f} times one rank"
+    shared = f" ({count} ranks on {os.cpu_count()} cores)" if count > (os.cpu_count() or 1) else ""
+    print(f"{count:>6} ranks {rates['training']:>10,.0f} steps/s{gain}{shared}", flush=True)
+    return rates
+
+
+def fit(measured: dict[int, dict[str, float]]) -> tuple[float, float]:
+    """Return latency and seconds per byte of t = latency log2(R) + 2 (R - 1) / R bytes per_byte, by least squares.
+
+    That is what a reduction by halving and doubling costs (Rabenseifner 2004; Thakur et al. 2005, section 4.5,
+    there with twice the latency). Each time counts relative to itself, so that small messages count as large ones.
+    """
+    rows = [
+        (math.log2(count) / seconds, 8.0 * int(size) * (count - 1) / count / seconds)
+        for count, times in measured.items()
+        for size, seconds in times.items()
+    ]
+    latency, per_byte = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0]
+    return max(float(latency), 1e-7), max(float(per_byte), 1e-12)
+
+
+def predict(env: str, latency: float, per_byte: float, one: dict[str, float]) -> None:
+    """Print the efficiency on clusters with one core per rank, each rank with as much work as one rank here."""
+    print(f"{env}, a growing batch, one core for each rank and sums as fast as here: predicted efficiency")
+    seconds = PER_RANK * GROWING["num_steps"] / one["training"]
+    for count in PREDICTED:
+        sums = UPDATES * cost_of_sum(count, PARAMETERS, latency, per_byte)
+        print(f"{count:>6} ranks {seconds / (seconds + sums):>6.2f}  ({sums * 1e3:.0f} ms of sums per iteration)")
+
+
+def cost_of_sum(ranks: int, floats: int, latency: float, per_byte: float) -> float:
+    """Return the seconds that the fitted model gives for a sum over ranks."""
+    return latency * math.log2(ranks) + 8.0 * floats * (ranks - 1) / ranks * per_byte

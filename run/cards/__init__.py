@@ -1,0 +1,1 @@
+"""The cards of pretrained agents: made, measured, printed."""

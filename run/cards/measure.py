@@ -1,0 +1,235 @@
+"""`zoo`: the pretrained agents; what they are, how good they are, whether that is still so, and how one is added."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.failures import (
+    DataError,
+    Failure,
+    LoadError,
+    ModuleNotNamed,
+    UsageError,
+    WriteError,
+    short,
+)
+from baselines_ppo.common.files import checkpoint, pretrained
+from baselines_ppo.common.files.agent import Agent, agent_of
+from baselines_ppo.common.files.checkpoint import ARRAYS, MANIFEST, Checkpoint
+from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.mpi import world
+from baselines_ppo.run.cards.curve import CURVE, curve_of, written
+from baselines_ppo.run.cards.export import NOTHING, Named, agent_files, card_of, digest, picture_of, training_of
+from baselines_ppo.run.cards.tables import figures
+from baselines_ppo.run.commands.evaluate import measure, score_of
+from baselines_ppo.zoo.card import MODES, PICTURE, Card, Score, read_card, write_card
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+STANDARD_ERRORS, TOLERANCE = 3.0, 0.01  # by which a mean may be lower than the card's, the second of the mean itself
+
+
+def add(run: str, name: str | None, replace: bool, named: Named, episodes: int, seed: int) -> int:
+    """Make a pretrained agent of a run's best checkpoint, or of the one that is named, and score it.
+
+    Returns:
+      The exit code.
+
+    Raises:
+      UsageError: there is an agent of this name already, or it is no name.
+      LoadError: there is no checkpoint of a training, or it asks for a module that is not named.
+      WriteError: the agents' folder cannot be written.
+    """
+    comm = world()
+    found, _ = comm.on_root(lambda: checkpoint.find(run, unsaid=pretrained.BEST))
+    agent = agent_of(found)
+    manifest, arrays = agent_files(found, named)
+    name = str(manifest["env"]).rpartition(":")[2].replace("/", "-") if name is None else name
+    if NAME.fullmatch(name) is None:
+        raise UsageError(f"--name is {short(name)}, expected letters, digits, dots and dashes")
+    if name in pretrained.names() and not replace:
+        raise UsageError(f"there is an agent {name} already; --replace puts this one in its place")
+    _check_writable(pretrained.AGENTS)
+    training_of(found._replace(manifest=manifest), named)  # else there would be a score, but no card
+    curve = comm.on_root(lambda: curve_of(found.path.parent.parent, manifest["training"]["total_steps"]))
+    if comm.is_root:
+        print(f"{short(name)}: of {found.path}, {manifest['training']['total_steps']:,} steps", flush=True)
+    spec = named.own(agent)
+    scores = _measured(agent, spec, episodes, seed)
+
+    def write() -> None:
+        beside = {CURVE: written(curve).encode(), **_picture(agent, spec)}
+        path = checkpoint.save(pretrained.AGENTS, f".new-{name}", manifest, arrays)
+        try:
+            write_card(path, card_of(checkpoint.load(path), episodes, seed, **scores, named=named))
+            _write(path, beside)
+            checkpoint.put(path, pretrained.AGENTS / name)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+        _say_scores(name, scores, episodes, seed)
+
+    comm.on_root(write)
+    return 0
+
+
+def remove(name: str) -> int:
+    """Delete a pretrained agent; returns the exit code.
+
+    Raises:
+      LoadError: there is none of this name.
+      WriteError: it cannot be deleted.
+    """
+
+    def delete() -> None:
+        bare = name.removeprefix(pretrained.PREFIX)
+        if bare not in pretrained.names():
+            raise pretrained.no_such(bare)
+        try:
+            checkpoint.delete(pretrained.AGENTS / bare)
+        except OSError as error:
+            raise WriteError(f"{pretrained.AGENTS / bare} cannot be deleted: {error.strerror}") from None
+        print(f"{bare}: removed")
+
+    world().on_root(delete)
+    return 0
+
+
+def score(name: str, named: Named, episodes: int, seed: int) -> int:
+    """Measure an agent again and write its card anew; returns the exit code.
+
+    Raises:
+      LoadError: there is no such agent, its files do not say how it was trained, or see `add`.
+    """
+    comm = world()
+    found = comm.together(lambda: checkpoint.load(pretrained.locate(name)))
+    agent = agent_of(found)
+    training_of(found, named)  # else there would be a score, but no card
+    _check_writable(found.path)
+    scores = _measured(agent, named.own(agent), episodes, seed)
+    comm.on_root(lambda: write_card(found.path, card_of(found, episodes, seed, **scores, named=named)))
+    if comm.is_root:
+        _say_scores(name, scores, episodes, seed)
+    return 0
+
+
+def verify(names: Sequence[str], named: Named, episodes: int) -> int:
+    """Check files and scores of these agents, or of all, against their cards; returns the exit code.
+
+    A score holds if its mean is below the card's by no more than three standard errors of their difference, for the
+    larger of the two standard deviations, and one percent of the card's mean. Of all, those of a module that is not
+    named are left out, which is said.
+
+    Raises:
+      LoadError: an agent that was asked for is missing, damaged, or of a module that is not named.
+      DataError: names the agents that are not as their cards say.
+    """
+    comm = world()
+    if named != NOTHING and len(names) != 1:
+        raise UsageError("--env, --env-kwargs and --wrapper are those of one agent; give its name")
+    for name in names:
+        comm.together(functools.partial(_loaded, name, named))
+    if comm.is_root:
+        print(f"{'name':<32}{'actions':<15}{'card':>20}{'now':>20}")
+    wrong = []
+    for name in names or pretrained.names():
+        try:
+            held = _verified(name, episodes, named)
+        except Failure as failure:
+            held = isinstance(failure, ModuleNotNamed)
+            if comm.is_root:
+                print(f"{short(name):<32}{'not checked: ' * held}{short(failure)}")
+        if not held:
+            wrong.append(name)
+    if wrong:
+        raise DataError(f"not as their cards say: {', '.join(wrong)}")
+    return 0
+
+
+def _verified(name: str, episodes: int, named: Named) -> bool:
+    """Print how an agent's scores compare with its card; returns whether both hold.
+
+    Raises:
+      Failure: its files are not those of the card.
+    """
+    comm = world()
+    found, agent = comm.together(lambda: _loaded(name, named))
+    card = comm.together(lambda: files_agree(found, named))
+    scores = _measured(agent, named.own(agent), episodes, card.evaluation_seed)
+    held = True
+    for mode in MODES:
+        then, now = getattr(card, mode), scores[mode]
+        holds = now.mean >= least(then, card.episodes, now, episodes)
+        held &= holds
+        if comm.is_root:
+            print(f"{short(name):<32}{mode:<15}{figures(then):>20}{figures(now):>20}  {'holds' if holds else 'LOWER'}")
+    return held
+
+
+def _loaded(name: str, named: Named) -> tuple[Checkpoint, Agent]:
+    """Return the files of an agent, and the agent, whose environment may be made.
+
+    Raises:
+      LoadError: there is no such agent, or see `Named.own`.
+    """
+    found = checkpoint.load(pretrained.locate(name))
+    agent = agent_of(found)
+    named.own(agent)
+    return found, agent
+
+
+def files_agree(found: Checkpoint, named: Named = NOTHING) -> Card:
+    """Return the card of an agent, once it is known to be that of these files.
+
+    Raises:
+      LoadError: it is not.
+    """
+    card = read_card(found.path)
+    for file, expected in ((MANIFEST, card.manifest_sha256), (ARRAYS, card.arrays_sha256)):
+        if digest(found.path / file) != expected:
+            raise LoadError(f"{found.path}: {file} is not the one of its card (checksum)")
+    if card != card_of(found, card.episodes, card.evaluation_seed, card.deterministic, card.stochastic, named):
+        raise LoadError(f"{found.path}: its card is not what its files and this version say; zoo score writes it anew")
+    return card
+
+
+def least(card: Score, card_episodes: int, now: Score, episodes: int) -> float:
+    """Return the lowest mean that chance, and another machine's last bits, still explain."""
+    error = max(card.std, now.std) * math.sqrt(1 / card_episodes + 1 / episodes)
+    return card.mean - STANDARD_ERRORS * error - TOLERANCE * abs(card.mean)
+
+
+def _check_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise WriteError(f"{short(folder)} cannot be written, and the agent's files are to be there")
+
+
+def _measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> dict[str, Score]:
+    played = measure(agent, spec, episodes, seed)
+    return {mode: score_of(played[mode]) for mode in MODES}
+
+
+def _picture(agent: Agent, spec: EnvironmentSpec) -> dict[str, bytes]:
+    """Return the file that holds a picture; none, with a warning, where nothing can be drawn."""
+    try:
+        return {PICTURE: picture_of(agent, spec)}
+    except Exception as error:  # of whatever draws here
+        sys.stderr.write(f"warning: no picture of {spec.env_id}: {short(error)}\n")
+        return {}
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        with whole_file(folder / name) as temporary, writing(folder / name):
+            temporary.write_bytes(data)
+
+
+def _say_scores(name: str, scores: dict[str, Score], episodes: int, seed: int) -> None:
+    for mode, score in scores.items():
+        print(f"{short(name)}: {mode} {figures(score)}, {episodes} episodes of seed {seed}")

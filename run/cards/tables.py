@@ -1,0 +1,100 @@
+"""The cards of the pretrained agents, printed: a list of all, one in full, and a table for the README."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from baselines_ppo.common.failures import LoadError, short
+from baselines_ppo.common.files import pretrained
+from baselines_ppo.common.files.logger import duration
+from baselines_ppo.run.cards.curve import drawn, read_curve
+from baselines_ppo.zoo.card import MODES, PICTURE, Score, read_card
+
+
+def list_agents() -> int:
+    """Print a line for each pretrained agent, with the score of its most likely actions; returns the exit code."""
+    print(f"{'name':<32}{'environment':<32}{'alg':<8}{'steps':>12}{'return':>20}{'threshold':>11}{'kB':>6}")
+    for name in pretrained.names():
+        folder = pretrained.AGENTS / name
+        try:
+            card = read_card(folder)
+        except LoadError as error:
+            print(f"{name:<32}{short(error)}")
+            continue
+        print(
+            f"{name:<32}{card.environment:<32}{card.algorithm:<8}{card.total_steps:>12,}"
+            f"{figures(card.deterministic):>20}{_number(card.threshold):>11}{_size(folder) / 1000:>6.0f}"
+        )
+    return 0
+
+
+def show(name: str) -> int:
+    """Print an agent's card and its learning curve; returns the exit code.
+
+    Raises:
+      LoadError: there is no such agent, or it has no card.
+    """
+    folder = pretrained.locate(name)
+    card, curve = read_card(folder), read_curve(folder)
+    facts = {
+        "environment": card.environment,
+        "algorithm": f"{card.algorithm}, preset {card.preset or 'none'}, seed {card.seed}",
+        "training": f"{card.total_steps:,} steps in {duration(card.seconds)} on {_ranks(card.ranks)}",
+        "command": card.command + ("" if card.exact else ", with other settings or ranks on the way"),
+        "solved at": _number(card.threshold),
+        "scores": f"{card.episodes} episodes of seed {card.evaluation_seed}",
+        **{f"  {mode}": _in_full(getattr(card, mode)) for mode in MODES},
+        "versions": ", ".join(f"{package} {version}" for package, version in card.versions.items() if version),
+        "files": short(folder),
+        "  arrays.npz": f"SHA-256 {card.arrays_sha256}",
+        "  manifest.json": f"SHA-256 {card.manifest_sha256}",
+    }
+    for label, text in facts.items():
+        print(f"{label:<18}{text}")
+    if curve:
+        print(f"{'learning curve':<18}{curve[0].episode_return:,.0f} {drawn(curve)} {curve[-1].episode_return:,.0f}")
+    return 0
+
+
+def table() -> int:
+    """Print all cards as a Markdown table with pictures, whose paths are those of the repository."""
+    print("| | agent | return | drawn actions | solved at | training |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name in pretrained.names():
+        folder, picture = pretrained.AGENTS / name, Path("zoo", "agents", name, PICTURE)
+        card = read_card(folder)
+        shown = f'<img src="{picture}" width="160" alt="{name}">' if (folder / PICTURE).exists() else ""
+        changed = "" if card.exact else ", with other settings or ranks on the way"
+        training = f"{card.algorithm}, {card.total_steps:,} steps in {duration(card.seconds)}{changed}"
+        flags = card.deterministic.flags_reached
+        reached = "" if flags is None else f"<br>{flags:.1f} flags an episode"
+        print(
+            f"| {shown} | {name} | {figures(card.deterministic)}{reached} | {figures(card.stochastic)} "
+            f"| {_number(card.threshold)} | {training}<br>`{card.command}` |"
+        )
+    return 0
+
+
+def figures(score: Score) -> str:
+    """Return mean and std of the returns."""
+    return f"{score.mean:,.1f} ± {score.std:,.1f}"
+
+
+def _in_full(score: Score) -> str:
+    flags = "" if score.flags_reached is None else f", {score.flags_reached:.1f} flags reached"
+    return f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps{flags}"
+
+
+def _ranks(ranks: tuple[int, ...]) -> str:
+    changes = [str(number) for number, _ in groupby(ranks)]
+    return f"{', then '.join(changes)} rank{'' if changes == ['1'] else 's'}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,g}"
+
+
+def _size(folder: Path) -> int:
+    """Return the number of bytes of an agent's files."""
+    return sum(path.lstat().st_size for path in folder.iterdir())

@@ -1,0 +1,113 @@
+"""The command line of `zoo`: its actions and their flags."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from baselines_ppo.common.envs.keywords import canonical_wrapper, split_list
+from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.job.launcher import launched_rank
+from baselines_ppo.common.mpi import world
+from baselines_ppo.run.parser import Parser
+
+ACTIONS = {
+    "list": "all pretrained agents in a table",
+    "show": "one in full: how it was trained, what it scores, its learning curve",
+    "score": "measure an agent again and write its card anew",
+    "verify": "check files and scores against the cards; exit code 65 if a score is lower than chance explains",
+    "add": "make a pretrained agent of a run's best checkpoint",
+    "remove": "delete a pretrained agent",
+    "table": "all of them as a Markdown table",
+}
+
+
+def zoo_command(words: list[str]) -> int:
+    """Run one of the actions; returns its exit code, the same on all ranks.
+
+    Raises:
+      Failure: anything a user can act on.
+    """
+    action = words[0] if words else ""
+    if {"-h", "--help"} & set(words):
+        if launched_rank() == 0:
+            (parser(action) if action in ACTIONS else overview()).print_help()
+        return 0
+    if action not in ACTIONS:
+        unknown = f"unknown action {action}{nearest(action, ACTIONS)}" if action else "no action"
+        raise UsageError(f"zoo: {unknown}; known: {', '.join(ACTIONS)}")
+    options = vars(parser(action).parse_args(words[1:]))
+    if action in ("list", "show", "table"):
+        from baselines_ppo.run.cards import tables as cards
+
+        printing: dict[str, Callable[..., int]] = {"list": cards.list_agents, "show": cards.show, "table": cards.table}
+        return world().on_root(lambda: printing[action](**options))
+    from baselines_ppo.common.policy.networks import find_network
+    from baselines_ppo.run.cards import measure as zoo
+    from baselines_ppo.run.cards.export import Named
+
+    if "network" in options:
+        network = options.pop("network")
+        if network is not None:
+            find_network(network)
+        options["named"] = Named(options.pop("env"), options.pop("wrapper"), options.pop("env_kwargs"))
+    measuring: dict[str, Callable[..., int]] = {
+        "score": zoo.score,
+        "verify": zoo.verify,
+        "add": zoo.add,
+        "remove": zoo.remove,
+    }
+    return measuring[action](**options)
+
+
+def overview() -> Parser:
+    """Return the parser that explains the actions."""
+    result = Parser(
+        prog="python -m baselines_ppo.run zoo",
+        usage="%(prog)s ACTION [flags]",
+        description="\n".join(f"  {name:<8}{text}" for name, text in ACTIONS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.epilog = f"The flags of one: {result.prog} ACTION --help"
+    return result
+
+
+def parser(action: str) -> Parser:
+    """Return the parser of one action."""
+    result = Parser(prog=f"python -m baselines_ppo.run zoo {action}", description=ACTIONS[action], allow_abbrev=False)
+    add = result.add_argument
+    if action in ("show", "score"):
+        add("name", metavar="NAME", help="an agent's, or its folder")
+    elif action == "verify":
+        add("names", metavar="NAME", nargs="*", help="agents' or their folders; default: all pretrained ones")
+    elif action == "remove":
+        add("name", metavar="NAME", help="of the agent")
+    elif action == "add":
+        add("run", metavar="RUN", help="run folder: its best checkpoint; RUN:last: its newest; or a single checkpoint")
+        add("--name", help="of the agent; default: its environment's")
+        add("--replace", action="store_true", help="put it in the place of one of the same name")
+    if action in ("score", "verify", "add"):
+        add("--env", metavar="ID", help="the agent's own, where it is of a module: module:id")
+        add("--env-kwargs", metavar="JSON", help="the agent's own, where they may lead to a file")
+        add("--wrapper", type=_listed, help="the agent's own, where they are of a module: module:Class")
+        add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
+        episodes = 20 if action == "verify" else 100
+        add("--episodes", type=_at_least(1), default=episodes, help=f"in each action mode; default {episodes}")
+    if action in ("score", "add"):
+        add("--seed", type=_at_least(0), default=0, help="of the episodes; default 0")
+    return result
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(map(canonical_wrapper, split_list(text)))
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """Return what turns a flag's text into a whole number."""
+
+    def convert(text: str) -> int:
+        if not (text.isdecimal() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"is {text}, expected a whole number of at least {least}")
+        return int(text)
+
+    return convert

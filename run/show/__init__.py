@@ -1,0 +1,1 @@
+"""Windows, films, replays and pages."""

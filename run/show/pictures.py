@@ -1,0 +1,116 @@
+"""What an environment looks like: our robots by their own camera, all others as they show themselves."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from baselines_ppo.common.envs.make import explained
+from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.job.opengl import prepare_opengl
+from baselines_ppo.run.show.frame import fitted, frame, framed
+from baselines_ppo.run.show.simulated import ASIDE, is_simulated, simulated
+from baselines_ppo.zoo import is_own
+
+WANTED = "with render_mode rgb_array it must return a picture, such as an array [height, width, 3] of bytes"
+
+
+def pictures_of(environment: gymnasium.Env[Any, Any], env_id: str, width: int, height: int) -> Callable[[], np.ndarray]:
+    """Return what gives pictures, [height, width, 3] bytes, of an environment in the mode `rgb_array`.
+
+    Those of an environment that chooses their size itself are scaled to fit into the size given; all have the size
+    of the first.
+
+    Raises:
+      UsageError: there is nothing to draw with; the pictures' function: the environment gives none, or lacks a
+        package that draws them.
+    """
+    inner: Any = environment.unwrapped
+    if is_own(environment):
+        from baselines_ppo.zoo.rendering import Camera
+
+        camera = Camera(inner.vector.task, width, height)
+        return lambda: camera.picture(0)
+    if is_simulated(environment):
+        prepare_opengl()
+        _follow_in(environment, env_id, width, height)
+    else:
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame complains where there is no screen
+    return _SameSize(lambda: rendered(environment, env_id), env_id, width, height).picture
+
+
+def rendered(environment: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
+    """Return what an environment shows now, [height, width, 3] bytes of any size.
+
+    Raises:
+      UsageError: it shows nothing, raises, or lacks a package that draws.
+    """
+    try:
+        drawn = environment.render()
+    except (gymnasium.error.DependencyNotInstalled, ImportError):
+        with explained(env_id):
+            raise
+    except Exception as error:  # whatever a stranger's environment raises
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"its render() raised {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"
+        said = f": {short(error)}" if str(error) else ""
+        raise UsageError(f"environment {env_id} cannot be shown: {reason}{said}; {WANTED}") from None
+    try:
+        return frame(drawn)
+    except ValueError as error:
+        raise UsageError(f"environment {env_id} gives no pictures: its render() returned {error}; {WANTED}") from None
+
+
+def follow(environment: gymnasium.Env[Any, Any], env_id: str) -> None:
+    """Let the camera of Gymnasium's own robots follow them, which run out of its sight in Gymnasium 1.4."""
+    renderer = getattr(environment.unwrapped, "mujoco_renderer", None)
+    if renderer is not None:
+        import mujoco
+
+        view = simulated(environment, env_id).view
+        if view["trackbodyid"]:
+            renderer.default_cam_config = {"azimuth": ASIDE, **view, "type": mujoco.mjtCamera.mjCAMERA_TRACKING}
+            renderer.camera_id = None  # else it turns the camera loose before every picture
+
+
+def _follow_in(environment: gymnasium.Env[Any, Any], env_id: str, width: int, height: int) -> None:
+    """Let the camera of Gymnasium's own robots give pictures of a size, and follow."""
+    inner: Any = environment.unwrapped
+    if hasattr(inner, "mujoco_renderer"):
+        inner.mujoco_renderer.width, inner.mujoco_renderer.height = width, height
+        inner.model.vis.global_.offwidth, inner.model.vis.global_.offheight = width, height
+        follow(environment, env_id)
+
+
+class _SameSize:
+    """Pictures of one size, whatever size they are drawn in; it is said once if that changes."""
+
+    def __init__(self, draw: Callable[[], np.ndarray], env_id: str, width: int, height: int) -> None:
+        self._draw, self._env_id, self._largest = draw, env_id, (width, height)
+        self._drawn: tuple[int, ...] = ()  # the size of the first, rows and columns
+        self._size = (0, 0)  # that all have, columns and rows
+        self._said = False
+
+    def picture(self) -> np.ndarray:
+        drawn = self._draw()
+        if not self._drawn:
+            first = fitted(drawn, *self._largest)
+            self._drawn, self._size = drawn.shape[:2], (first.shape[1], first.shape[0])
+            return first
+        if drawn.shape[:2] == self._drawn:
+            return fitted(drawn, *self._largest)
+        if not self._said:
+            self._said = True
+            (rows, columns), (now_rows, now_columns) = self._drawn, drawn.shape[:2]
+            sizes = f"first {columns} x {rows}, now {now_columns} x {now_rows}"
+            sys.stderr.write(
+                f"warning: the pictures of {self._env_id} change their size, {sizes}; all are fitted into the first\n"
+            )
+        return framed(drawn, *self._size)

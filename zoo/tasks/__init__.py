@@ -1,0 +1,1 @@
+"""What robots are to do."""

@@ -1,0 +1,136 @@
+"""The humanoid that chases flags, gets up when it lies on the ground, and has cubes thrown at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from baselines_ppo.zoo.bodies.body import CLIP, body_of
+from baselines_ppo.zoo.bodies.robot import HUMANOID
+from baselines_ppo.zoo.scene import CONTROL_STEP
+from baselines_ppo.zoo.task import Outcome
+from baselines_ppo.zoo.tasks.cubes import EVERY, FIRST, Cubes
+from baselines_ppo.zoo.tasks.flags import Flags, distances
+from baselines_ppo.zoo.tasks.walker import FOOT_COST, LIMIT_COST
+
+EPISODE = 1000  # control steps; who gets so far has succeeded
+WINDOW = 10  # episodes of each start that are remembered
+WALK, FACE_DOWN, FACE_UP = range(3)
+PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
+
+REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
+UPRIGHT = 0.8  # m, the height of the waist from which on a robot is not on the ground
+PATIENCE = 170  # control steps on the ground until the episode ends
+LYING_BONUS, STANDING_BONUS = 0.5, 1.5  # per step: the first always, the second in proportion to the height
+FULL_HEIGHT = 0.7  # m, of the torso and a bit of the pelvis, so that leaning over neither helps nor hurts
+RISING = 100.0  # times what the bonus has grown
+ELECTRICITY_COST, ELECTRICITY_COST_LYING = 1.0, 0.4
+
+
+class Terms(NamedTuple):
+    """What the rewards [n] of a step are the sums of."""
+
+    alive: np.ndarray
+    progress: np.ndarray  # m/s, towards the flag, while upright: crawling earns nothing
+    rising: np.ndarray
+    electricity: np.ndarray
+    joints_at_limit: np.ndarray
+    foot_collision: np.ndarray
+
+
+class FlagrunHarder:
+    """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
+
+    def __init__(self, count: int) -> None:
+        self.episode_steps = EPISODE
+        self.body = body_of(HUMANOID, count, flag=True, cube=True)
+        self.simulation = self.body.simulation
+        self.flags, self.cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
+        self._start = np.zeros(count, dtype=np.int64)  # how the episode under way started
+        self._steps = np.zeros(count, dtype=np.int64)
+        self._fallen = np.zeros(count, dtype=bool)  # who has not got to the end of its episode
+        self._grounded = np.zeros(count, dtype=np.int64)  # control steps on the ground, less those off it
+        self._successes = np.full((count, len(PITCHES), WINDOW), np.nan)  # the last of each start; nan: none yet
+        self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
+        self.observation_bound, self.view = CLIP, self.body.view
+        own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
+        own |= {"successes": self._successes, "fallen": self._fallen}
+        self.state = {**own, **self.body.state, **self.flags.state, **self.cubes.state}
+
+    def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
+        """Begin an episode in each of these rows."""
+        self.simulation.reset(rows)
+        for row, generator in zip(rows, generators, strict=True):
+            if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
+                self._remember(row, not self._fallen[row])
+            self._start[row] = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
+            self.body.stand(row, generator, PITCHES[self._start[row]])
+            self.flags.begin(row, generator)
+            self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
+        self.cubes.park(rows)
+        self.body.look()
+
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+        """Advance all by a control step with actions [n, A] within [-1, 1]."""
+        body = self.body
+        upright, bonus, before = self._upright(), self._bonus(), distances(self.flags.places, body.pose.position)
+        failed = body.step(actions)
+        self._steps += 1
+        progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
+        progress[self.flags.renew(body.pose.position, generators) | ~(upright & self._upright())] = 0.0
+        self._count_grounded()
+        self._throw(generators)
+        ended = self._grounded >= PATIENCE
+        self._fallen[:] = ended | failed
+        terms = Terms(
+            alive=np.where(ended, -1.0, self._bonus()),
+            progress=progress,
+            rising=RISING * (self._bonus() - bonus),
+            electricity=body.electricity(actions, np.where(self._upright(), ELECTRICITY_COST, ELECTRICITY_COST_LYING)),
+            joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
+            foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
+        )
+        return Outcome(terms, ended, failed)
+
+    def look(self) -> None:
+        """Read where the simulation is."""
+        self.body.look()
+
+    def observe(self) -> np.ndarray:
+        """Return observations [n, D] float32."""
+        return self.body.observe(REFERENCE_HEIGHT, self.flags.places)
+
+    def _upright(self) -> np.ndarray:
+        return self.body.pose.height >= UPRIGHT
+
+    def _bonus(self) -> np.ndarray:
+        """Return the bonus of each, from lying flat to standing."""
+        height = 0.7 * self.body.pose.height + 0.3 * self.body.senses.heights[:, 0]
+        return LYING_BONUS + STANDING_BONUS * np.clip(height, 0.0, FULL_HEIGHT) / FULL_HEIGHT
+
+    def _count_grounded(self) -> None:
+        upright = self._upright()
+        self._grounded[:] = np.where(upright, np.maximum(self._grounded - 1, 0), self._grounded + 1)
+        self._grounded[~upright & (self._start == WALK)] = PATIENCE  # who started upright must not fall
+
+    def _throw(self, generators: Sequence[np.random.Generator]) -> None:
+        self.cubes.hold()
+        due = (self._steps > FIRST) & (self._steps % EVERY == 0) & (self._grounded == 0)
+        for row in np.flatnonzero(due).tolist():
+            self.cubes.throw(row, self.body.pose, generators[row])
+
+    def _remember(self, row: int, success: bool) -> None:
+        window = self._successes[row, self._start[row]]
+        window[:] = [*window[1:], success]
+
+
+def start_chances(successes: np.ndarray) -> np.ndarray:
+    """Return the chance of each start, in proportion to how often it fails.
+
+    Args:
+      successes: [starts, window] 1, 0, or nan where there was no episode yet.
+    """
+    failing = 1.0 - np.nansum(successes, axis=1) / (1.0 + np.isfinite(successes).sum(axis=1))
+    return failing / failing.sum()
