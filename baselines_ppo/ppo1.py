@@ -13,6 +13,7 @@ once per iteration, and eps annealed together with the step size.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,15 +22,21 @@ from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.config import PPO1Config, TrainConfig
 from baselines_ppo.wiring import shards_of
+
+
+class Settings(NamedTuple):
+    """What moves from one iteration to the next, for each minibatch."""
+
+    clip_range: tf.Tensor
 
 
 class PPO1(Algorithm):
@@ -40,11 +47,13 @@ class PPO1(Algorithm):
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
-        settings = AdamSettings(
-            self.config.adam_epsilon, shards=self.shards, parts=made_of(self.config, policy.network, comm)
+        settings = LoopSettings(
+            self.config.adam_epsilon,
+            shards=self.shards,
+            parts=made_of(self.config, policy.network, comm),
+            compiled=not policy.network.convolutional,
         )
-        compiled = not policy.network.convolutional
-        self.adam = MpiAdam(self.loss, METRICS, policy.network.layout, comm, settings, compiled=compiled)
+        self.adam = MinibatchLoop(self.loss, METRICS, policy.network.layout, comm, settings)
         self.adam.start(policy.parameters)
 
     @property
@@ -53,10 +62,10 @@ class PPO1(Algorithm):
         return self.adam.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Settings
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return equation 9, to be minimised, over a minibatch, and its metrics; the setting is eps."""
-        clip_range, distribution, xp = settings[0], self.policy.distribution, tensorflow_arrays()
+        """Return equation 9, to be minimised, over a minibatch, and its metrics."""
+        clip_range, distribution, xp = settings.clip_range, self.policy.distribution, tensorflow_arrays()
         params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
@@ -82,7 +91,7 @@ class PPO1(Algorithm):
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 
-        fitted = self.adam.epochs(batch, indices, learning_rate, clip_range)
+        fitted = self.adam.epochs(batch, indices, learning_rate, Settings(clip_range))
         self.policy.parameters = self.adam.parameters
         return {
             **fitted.metrics,

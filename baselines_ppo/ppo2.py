@@ -13,6 +13,7 @@ With `kl_coef`, beta E[KL(pi_old, pi_theta)] is added (equation 8) and beta move
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,15 +23,24 @@ from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_r
 from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, rows_of, variance_explained
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
 from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_minibatch
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.optimizer import AdamSettings, MpiAdam
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.config import PPO2Config, TrainConfig
 from baselines_ppo.wiring import shards_of
+
+
+class Settings(NamedTuple):
+    """What moves from one iteration to the next, for each minibatch."""
+
+    clip_range: tf.Tensor  # eps
+    kl_coef: tf.Tensor  # beta
+    advantage_mean: tf.Tensor
+    advantage_std: tf.Tensor
 
 
 class PPO2(Algorithm):
@@ -43,15 +53,20 @@ class PPO2(Algorithm):
         self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
         self.learning_rate = self.config.learning_rate  # moves from iteration to iteration unless constant
         self.kl_coef = self.config.kl_coef
-        parts = made_of(self.config, policy.network, comm)
-        self.adam = MpiAdam(
+        settings = LoopSettings(
+            self.config.adam_epsilon,
+            self.config.max_grad_norm,
+            shards=self.shards,
+            parts=made_of(self.config, policy.network, comm),
+            compiled=not policy.network.convolutional,
+        )
+        self.adam = MinibatchLoop(
             self.loss,
             METRICS,
             policy.network.layout,
             comm,
-            AdamSettings(self.config.adam_epsilon, self.config.max_grad_norm, shards=self.shards, parts=parts),
-            compiled=not policy.network.convolutional,
-            between_epochs=self.between_epochs,
+            settings,
+            self.between_epochs,
         )
         self.adam.start(policy.parameters)
 
@@ -61,20 +76,16 @@ class PPO2(Algorithm):
         return self.adam.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Settings
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return equation 9, to be minimised, over a minibatch, and its metrics.
-
-        The settings are eps, beta, and mean and standard deviation of the advantages.
-        """
-        clip_range, kl_coef, mean, std = tf.unstack(settings)
+        """Return equation 9, to be minimised, over a minibatch, and its metrics."""
         config, distribution, xp = self.config, self.policy.distribution, tensorflow_arrays()
         params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
-        advantages = (batch.advantages - mean) / (std + SMALLEST_STD)
-        policy_loss = clipped_surrogate(log_prob, batch.log_probs, advantages, clip_range)
+        advantages = (batch.advantages - settings.advantage_mean) / (settings.advantage_std + SMALLEST_STD)
+        policy_loss = clipped_surrogate(log_prob, batch.log_probs, advantages, settings.clip_range)
         if config.value_clip_range is None:
             value_loss = 0.5 * squared_error(value, batch.value_targets)
         else:
@@ -82,8 +93,8 @@ class PPO2(Algorithm):
             value_loss = 0.5 * clipped_squared_error(value, batch.values, batch.value_targets, value_clip)
         loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
         if config.kl_coef > 0:
-            loss += kl_coef * tf.reduce_mean(distribution.kl(xp, batch.params, params))
-        return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), clip_range)
+            loss += settings.kl_coef * tf.reduce_mean(distribution.kl(xp, batch.params, params))
+        return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), settings.clip_range)
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """Fit policy and value function to one rollout; returns metrics averaged over minibatches and ranks.
@@ -103,7 +114,8 @@ class PPO2(Algorithm):
             self.learning_rate = config.learning_rate * remaining
         clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
 
-        fitted = self.adam.epochs(batch, indices, self.learning_rate, clip_range, self.kl_coef, mean, std)
+        settings = Settings(clip_range, self.kl_coef, mean, std)
+        fitted = self.adam.epochs(batch, indices, self.learning_rate, settings)
         if config.learning_rate_schedule == "adaptive":
             self.learning_rate = fitted.learning_rate
         if config.kl_coef > 0:

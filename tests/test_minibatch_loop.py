@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from baselines_ppo.common.adam import AdamState, adam_step, clip_by_norm, prefixed, sum_of_squares, unprefixed
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.optimizer import (
-    AdamSettings,
-    AdamState,
-    MpiAdam,
-    adam_step,
-    clip_by_norm,
-    prefixed,
-    sum_of_squares,
-    unprefixed,
-)
 from baselines_ppo.common.policy.parameters import ParameterLayout
 
 
@@ -67,13 +59,13 @@ class Batch(NamedTuple):
     x: Any
 
 
-def to_mean(parts: Mapping[str, tf.Tensor], batch: Batch, _: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+def to_mean(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     loss = tf.reduce_mean(tf.square(parts["a"] - batch.x))
     return loss, {"loss": loss}
 
 
-def optimizer(max_grad_norm: float | None = None) -> MpiAdam:
-    adam = MpiAdam(to_mean, ("loss",), ParameterLayout((("a", (1,)),)), Comm(), AdamSettings(1e-8, max_grad_norm))
+def optimizer(max_grad_norm: float | None = None) -> MinibatchLoop:
+    adam = MinibatchLoop(to_mean, ("loss",), ParameterLayout((("a", (1,)),)), Comm(), LoopSettings(1e-8, max_grad_norm))
     adam.start(np.array([5.0], np.float32))
     return adam
 
@@ -140,7 +132,9 @@ def test_a_loss_may_take_several_numbers_that_move() -> None:
         loss = settings[0] * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x)
         return loss, {"second": settings[1]}
 
-    adam = MpiAdam(pulled, ("second",), ParameterLayout((("a", (1,)),)), Comm(), AdamSettings(1e-8), compiled=False)
+    adam = MinibatchLoop(
+        pulled, ("second",), ParameterLayout((("a", (1,)),)), Comm(), LoopSettings(1e-8), compiled=False
+    )
     adam.start(np.array([5.0], np.float32))
     fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1, -2.0, 0.75)
     assert fitted.metrics == fitted.last == {"second": 0.75}
@@ -156,7 +150,7 @@ def test_a_step_scale_moves_the_parameters_it_names_and_no_others() -> None:
         return tf.reduce_sum(parts["a"]) + 7.0 * tf.reduce_sum(parts["b"]) + 0.0 * tf.reduce_sum(batch.x), {}
 
     layout = ParameterLayout((("a", (2,)), ("b", (1,))))
-    adam = MpiAdam(sum_of_both, (), layout, Comm(), AdamSettings(1e-8, step_scales={"b": 3.0}))
+    adam = MinibatchLoop(sum_of_both, (), layout, Comm(), LoopSettings(1e-8, step_scales={"b": 3.0}))
     adam.start(np.zeros(3, np.float32))
     adam.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1)
     np.testing.assert_allclose(adam.parameters, [-0.1, -0.1, -0.3], rtol=1e-5)
@@ -170,7 +164,7 @@ def test_each_minibatch_has_settings_of_its_own() -> None:
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         return settings[0] * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"seen": settings[0]}
 
-    adam = MpiAdam(pulled, ("seen",), ParameterLayout((("a", (1,)),)), Comm(), AdamSettings(1e-8))
+    adam = MinibatchLoop(pulled, ("seen",), ParameterLayout((("a", (1,)),)), Comm(), LoopSettings(1e-8))
     adam.start(np.zeros(1, np.float32))
     batch, indices = Batch(tf.constant([[1.0]])), np.zeros((2, 3, 1), np.int32)
     fitted = adam.epochs(batch, indices, 0.1, np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]]))
@@ -181,14 +175,14 @@ def test_each_minibatch_has_settings_of_its_own() -> None:
 def test_what_lies_between_epochs_moves_the_step_size_and_ends_them(compiled: bool) -> None:
     """Each step of Adam under an even gradient has its step size: 0.1, then 0.05, then no more."""
 
-    def down(parts: Mapping[str, tf.Tensor], batch: Batch, _: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def down(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         return tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"where": tf.reduce_sum(parts["a"])}
 
     def halved(metrics: Mapping[str, tf.Tensor], rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return rate / 2.0, metrics["where"] > -0.05
 
     layout = ParameterLayout((("a", (1,)),))
-    adam = MpiAdam(down, ("where",), layout, Comm(), AdamSettings(1e-8), compiled=compiled, between_epochs=halved)
+    adam = MinibatchLoop(down, ("where",), layout, Comm(), LoopSettings(1e-8), compiled=compiled, between_epochs=halved)
     adam.start(np.zeros(1, np.float32))
     fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.zeros((5, 1, 1), np.int32), 0.1)
     np.testing.assert_allclose(adam.parameters, [-0.15], rtol=1e-4)
