@@ -34,6 +34,7 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
 from baselines_ppo.common.policy import Policy
+from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.common.shards import WHOLE, shards_over
 from baselines_ppo.config import PPOKLConfig, TrainConfig
@@ -70,17 +71,18 @@ class PPOKL(Algorithm):
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
-        settings = AdamSettings(epsilon, step_scales=self._step_scales(), shards=self.shards, padded=True)
+        parts = made_of(self.config, network, comm)
+        settings = AdamSettings(epsilon, step_scales=self._step_scales(), shards=self.shards, padded=True, parts=parts)
         self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, settings, compiled=False)
         self.value_adam = MpiAdam(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(epsilon, shards=WHOLE if self.whole_values else self.shards, padded=True),
+            AdamSettings(epsilon, shards=WHOLE if self.whole_values else self.shards, padded=True, parts=parts),
             compiled=False,
         )
-        self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
+        self.kl = program(self._kl, parts, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
         self.policy_adam.start(policy_parameters)
         self.value_adam.start(value_parameters)
