@@ -13,6 +13,8 @@ from baselines_ppo.common.rollout import Rollout
 class Algorithm(Protocol):
     """Learns from one rollout after the other; every rank holds the same."""
 
+    environments: range  # global indices of those whose steps this rank learns from: its own, or all
+
     @property
     def updates(self) -> int:
         """Number of gradient steps made."""

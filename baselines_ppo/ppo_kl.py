@@ -24,22 +24,31 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
+from baselines_ppo.common.adam import prefixed, unprefixed
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
 from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
 from baselines_ppo.common.gae import gae
+from baselines_ppo.common.gradient import sum_over_shards
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
 from baselines_ppo.common.minibatches import Share, deal_unequal, in_shards, padded, standardize
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
 from baselines_ppo.common.policy.actor_critic import Inputs
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.common.shards import WHOLE, shards_over
 from baselines_ppo.config import PPOKLConfig, TrainConfig
 from baselines_ppo.wiring import is_worth_sharing
 
 METRICS = ("policy_loss", "entropy")
+
+
+class Settings(NamedTuple):
+    """What moves from one pass to the next."""
+
+    kl_weight: tf.Tensor  # of D, in what has the gradient of equation 1
 
 
 class PolicyBatch(NamedTuple):
@@ -70,17 +79,18 @@ class PPOKL(Algorithm):
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
-        settings = AdamSettings(epsilon, step_scales=self._step_scales(), shards=self.shards, padded=True)
-        self.policy_adam = MpiAdam(self.loss, METRICS, network.policy_layout, comm, settings, compiled=False)
-        self.value_adam = MpiAdam(
+        parts = made_of(self.config, network, comm)
+        settings = LoopSettings(epsilon, shards=self.shards, padded=True, parts=parts, compiled=False)
+        own = settings._replace(step_scales=self._step_scales())
+        self.policy_adam = MinibatchLoop(self.loss, METRICS, network.policy_layout, comm, own)
+        self.value_adam = MinibatchLoop(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(epsilon, shards=WHOLE if self.whole_values else self.shards, padded=True),
-            compiled=False,
+            settings._replace(shards=WHOLE if self.whole_values else self.shards),
         )
-        self.kl = tf.function(self._kl, autograph=False, reduce_retracing=True)
+        self.kl = program(self._kl, parts, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
         self.policy_adam.start(policy_parameters)
         self.value_adam.start(value_parameters)
@@ -92,9 +102,9 @@ class PPOKL(Algorithm):
         return self.policy_adam.step + self.value_adam.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, settings: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, settings: Settings
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return what has the gradient of equation 1, given the weight of D in it, its setting; and metrics."""
+        """Return what has the gradient of equation 1, and metrics."""
         distribution, batch, xp = self.policy.distribution, data.batch, tensorflow_arrays()
         params = self.policy.network.learn_policy(xp, parameters, batch.inputs)
         ratio = tf.exp(distribution.log_prob(xp, params, batch.actions) - batch.log_probs)
@@ -102,10 +112,10 @@ class PPOKL(Algorithm):
         policy_loss = -tf.reduce_sum(data.weights * ratio * batch.advantages)
         kl = tf.reduce_sum(data.weights * distribution.kl(xp, batch.params, params))
         entropy = tf.reduce_sum(data.weights * distribution.entropy(xp, params))
-        return policy_loss + settings[0] * kl, {"policy_loss": policy_loss, "entropy": entropy}
+        return policy_loss + settings.kl_weight * kl, {"policy_loss": policy_loss, "entropy": entropy}
 
     def value_loss(
-        self, parameters: Mapping[str, tf.Tensor], data: ValueBatch, _: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], data: ValueBatch, _: NoSettings
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return E[(V - V_target)^2], to be minimised."""
         value = self.policy.network.learn_value(tensorflow_arrays(), parameters, data.inputs)
@@ -135,7 +145,8 @@ class PPOKL(Algorithm):
         passes: list[dict[str, float]] = []
         while len(passes) < config.num_epochs and kl <= 4.0 * config.kl_target:
             kl_weight = kl_coef + 2.0 * config.hinge_coef * max(0.0, kl - 2.0 * config.kl_target)
-            fitted = self.policy_adam.epochs(data, rows.reshape(1, 1, -1), self.learning_rate * factor, kl_weight)
+            once = rows.reshape(1, 1, -1)
+            fitted = self.policy_adam.epochs(data, once, self.learning_rate * factor, Settings(kl_weight))
             passes.append(fitted.metrics)
             part = self.kl(tf.constant(self.policy_adam.parameters), data, tf.constant(rows), own).numpy()
             kl = float(self.comm.sum(part[None], "the KL")[0] / self.shards.total)

@@ -102,7 +102,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
         return None
     records = [record for captured, *_ in gathered for record in captured]
     returns, lengths, discounted, states = (np.concatenate([part[k] for part in gathered]) for k in range(1, 5))
-    learned = [kept for *_, part in (gathered if run.split else gathered[:1]) for kept in part]
+    learned = [kept for *_, part in (gathered if run.learns_from_its_own else gathered[:1]) for kept in part]
     arrays = {
         **run.replicated_state(),
         "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
@@ -171,7 +171,7 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
     failed = _restore_environments(run, arrays)
-    run.algorithm.restore_environments(_learned(arrays, run.learned_environments))
+    run.algorithm.restore_environments(_learned(arrays, run.algorithm.environments))
     notes = [f"changed {change}" for change in changes.values()]
     alike = True
     if before != run.comm.size:

@@ -90,8 +90,8 @@ def start(
         if comm.is_root:
             print("\n".join((banner(config, comm.size, network, typed), *trial.told)), flush=True)
         comm.alive.note("loading TensorFlow")
-        algorithm, collector, split = _learner(config, comm, envs, network)
-        run = TrainingRun(config, comm, collector, algorithm, split, folder, signals, process, trial.treatment)
+        algorithm, collector = _learner(config, comm, envs, network)
+        run = TrainingRun(config, comm, collector, algorithm, folder, process, trial.treatment)
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -121,8 +121,8 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic) -> tuple[Algorithm, Collector, bool]:
-    """Return the algorithm, what collects for it, and whether each rank learns from its own steps."""
+def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic) -> tuple[Algorithm, Collector]:
+    """Return the algorithm, and what collects for it."""
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
     parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
     clip = settings.clip_observations if settings.normalize_observations else None
@@ -132,7 +132,7 @@ def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
     split = splits_minibatches(config, network)
     algorithm = _algorithm(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
-    return algorithm, collector, split
+    return algorithm, collector
 
 
 def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:

@@ -26,7 +26,6 @@ from baselines_ppo.common.files.logger import TIME_SHARES, Logger
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
 from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
-from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
@@ -79,21 +78,17 @@ class TrainingRun:
         comm: Comm,
         collector: Collector,
         algorithm: Algorithm,
-        split: bool,
         folder: RunFolder,
-        signals: StopSignals,
         process: ProcessState,
         treatment: Treatment,
     ) -> None:
         """Rank 0 gives the run its logger afterwards.
 
         Args:
-          split: the algorithm learns from this rank's own steps, together with the others; else from everyone's.
           treatment: of the environments.
         """
         self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
-        self.split, self.folder, self.signals = split, folder, signals
-        self.process, self.treatment = process, treatment
+        self.folder, self.process, self.treatment = folder, process, treatment
         self.logger: Logger | None = None
         self.counters = Counters()
         self.lineage: list[Segment] = []
@@ -133,14 +128,14 @@ class TrainingRun:
         return rollout
 
     @property
-    def learned_environments(self) -> range:
-        """Global indices of the environments whose steps this rank learns from."""
-        return self.collector.envs.indices if self.split else range(self.config.num_envs)
+    def learns_from_its_own(self) -> bool:
+        """Whether this rank learns from its own steps, together with the others; else it learns from everyone's."""
+        return self.algorithm.environments == self.collector.envs.indices
 
     def share(self, rollout: Rollout) -> Rollout:
         """Return what this rank learns from: its own part, or where minibatches are small the steps of all ranks."""
         begun = time.perf_counter()
-        shared = rollout if self.split or self.comm.size == 1 else of_all_ranks(rollout, self.comm)
+        shared = rollout if self.learns_from_its_own else of_all_ranks(rollout, self.comm)
         self._learning_seconds = time.perf_counter() - begun
         return shared
 
@@ -225,7 +220,7 @@ class TrainingRun:
 
     def agree(self) -> None:
         """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
-        asked = self.signals.asked()  # also if an environment has handled the signal
+        asked = self.process.signals.asked()  # also if an environment has handled the signal
         own = FINISHED if asked is None else asked.exit_code
         due = self.comm.is_root and time.monotonic() - self._saved_at >= self.config.save_interval
         long = self.comm.is_root and time.monotonic() - self._agreed_at > self.config.grace * LONG
@@ -256,7 +251,8 @@ class TrainingRun:
         if self._saved_iteration != self.counters.iteration:
             self._write_checkpoint()
         if self.exit_code != FINISHED and self.comm.is_root:
-            name = "another rank's signal" if self.signals.received is None else self.signals.received.name
+            received = self.process.signals.received
+            name = "another rank's signal" if received is None else received.name
             say(f"stop requested by {name}; checkpoint {self._saved_iteration:08d} written")
         self.comm.alive.stuck_code = self.exit_code  # nothing is left to do
 

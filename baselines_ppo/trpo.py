@@ -23,14 +23,16 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
+from baselines_ppo.common.adam import prefixed, unprefixed
 from baselines_ppo.common.batch import Batch, batch_of, variance_explained
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import gae
+from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.losses import squared_error, surrogate
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
-from baselines_ppo.common.optimizer import AdamSettings, MpiAdam, prefixed, sum_over_shards, unprefixed
 from baselines_ppo.common.policy.actor_critic import Inputs
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
@@ -67,13 +69,17 @@ class TRPO(Algorithm):
         self.whole_values = not is_worth_sharing(config.minibatch_size, network.value_layout.size, network)
         dealt = len(environments) * comm.size // (self.config.num_minibatches if network.recurrent else 1)
         self.value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
-        self.value_adam = MpiAdam(
+        self.value_adam = MinibatchLoop(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
             Comm() if self.whole_values else comm,
-            AdamSettings(self.config.adam_epsilon, shards=self.value_shards, parts=parts),
-            compiled=not network.convolutional,
+            LoopSettings(
+                self.config.adam_epsilon,
+                shards=self.value_shards,
+                parts=parts,
+                compiled=not network.convolutional,
+            ),
         )
         self.value_adam.start(policy.parameters[self.layout.size :])
 
@@ -93,7 +99,7 @@ class TRPO(Algorithm):
         return gain + self.config.entropy_coef * entropy if self.config.entropy_coef else gain, kl, entropy
 
     def value_loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: ValueBatch, _: tf.Tensor
+        self, parameters: Mapping[str, tf.Tensor], batch: ValueBatch, _: NoSettings
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return E[(V - V_target)^2], to be minimised."""
         value = self.policy.network.learn_value(tensorflow_arrays(), parameters, batch.inputs)

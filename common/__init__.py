@@ -1,8 +1,8 @@
-"""What every algorithm uses, in reading order.
+"""What every algorithm uses: here PPO itself, over MPI, in reading order; around it, in rooms, what it stands on.
 
-Collecting and learning: rollout, gae, batch, minibatches, losses, adam, gradient, minibatch_loop, adaptive_kl, natural_gradient.
-The agent: policy, actor_critic, networks, layers, recurrence, parameters, distributions, arrays, normalizer, agent.
-The world: envs, backends, vec_env, observations, actions, seeding.
-The job: mpi, ending, signals, launcher, threads, tensorflow_start, failures.
-What is kept: checkpoint, run_folder, logger.
+Collecting: rollout, gae, batch, minibatches.
+Learning: losses, gradient, adam, minibatch_loop; natural_gradient, adaptive_kl; shards, programs.
+Ranks: mpi, ending. The ground: failures, seeding, moments.
+Rooms: policy (the agent's networks and spaces), files (checkpoints, agents, logs), job (what keeps ranks alive),
+envs (environments, made and stepped).
 """

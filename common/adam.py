@@ -65,8 +65,8 @@ def to_arrays(state: AdamState) -> dict[str, np.ndarray]:
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> AdamState:
     """Return the state that `to_arrays` was given."""
-    *vectors, step = (arrays[name] for name in NAMES)
-    return AdamState(*(tf.constant(x, tf.float32) for x in vectors), tf.constant(step, tf.int64))
+    types = (tf.float32, tf.float32, tf.float32, tf.int64)
+    return AdamState(*(tf.constant(arrays[name], dtype) for name, dtype in zip(NAMES, types, strict=True)))
 
 
 def prefixed(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

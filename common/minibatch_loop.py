@@ -47,9 +47,8 @@ class Minibatches(NamedTuple):
 
     def part(self, number: tf.Tensor) -> Minibatches:
         """Return those of one epoch, or of an epoch one minibatch."""
-        return Minibatches(
-            self.rows[number], tf.nest.map_structure(lambda x: x[number], self.settings), self.own_shards
-        )
+        settings = tf.nest.map_structure(lambda x: x[number], self.settings)
+        return Minibatches(self.rows[number], settings, self.own_shards)
 
 
 class LoopState(NamedTuple):

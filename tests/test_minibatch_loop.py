@@ -64,6 +64,11 @@ def to_mean(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings) -> tupl
     return loss, {"loss": loss}
 
 
+class Pull(NamedTuple):
+    weight: Any
+    other: Any
+
+
 def optimizer(max_grad_norm: float | None = None) -> MinibatchLoop:
     adam = MinibatchLoop(to_mean, ("loss",), ParameterLayout((("a", (1,)),)), Comm(), LoopSettings(1e-8, max_grad_norm))
     adam.start(np.array([5.0], np.float32))
@@ -126,17 +131,14 @@ def test_two_optimizers_states_keep_apart_under_their_own_names() -> None:
 
 
 def test_a_loss_may_take_several_numbers_that_move() -> None:
-    def pulled(
-        parts: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        loss = settings[0] * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x)
-        return loss, {"second": settings[1]}
+    def pulled(parts: Mapping[str, tf.Tensor], batch: Batch, settings: Pull) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        loss = settings.weight * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x)
+        return loss, {"second": settings.other}
 
-    adam = MinibatchLoop(
-        pulled, ("second",), ParameterLayout((("a", (1,)),)), Comm(), LoopSettings(1e-8), compiled=False
-    )
+    step_by_step = LoopSettings(1e-8, compiled=False)
+    adam = MinibatchLoop(pulled, ("second",), ParameterLayout((("a", (1,)),)), Comm(), step_by_step)
     adam.start(np.array([5.0], np.float32))
-    fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1, -2.0, 0.75)
+    fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.array([[[0]]], np.int32), 0.1, Pull(-2.0, 0.75))
     assert fitted.metrics == fitted.last == {"second": 0.75}
     np.testing.assert_allclose(adam.parameters, [5.1], rtol=1e-5)  # uphill, against the negative weight
 
@@ -159,15 +161,13 @@ def test_a_step_scale_moves_the_parameters_it_names_and_no_others() -> None:
 def test_each_minibatch_has_settings_of_its_own() -> None:
     """With a gradient that is the setting, Adam's first step goes against its sign; metrics are means of means."""
 
-    def pulled(
-        parts: Mapping[str, tf.Tensor], batch: Batch, settings: tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        return settings[0] * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"seen": settings[0]}
+    def pulled(parts: Mapping[str, tf.Tensor], batch: Batch, settings: Pull) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return settings.weight * tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"seen": settings.weight}
 
     adam = MinibatchLoop(pulled, ("seen",), ParameterLayout((("a", (1,)),)), Comm(), LoopSettings(1e-8))
     adam.start(np.zeros(1, np.float32))
     batch, indices = Batch(tf.constant([[1.0]])), np.zeros((2, 3, 1), np.int32)
-    fitted = adam.epochs(batch, indices, 0.1, np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]]))
+    fitted = adam.epochs(batch, indices, 0.1, Pull(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]]), 0.0))
     assert (fitted.metrics["seen"], fitted.last["seen"], fitted.epochs) == (4.0, 6.0, 2)
 
 
@@ -182,7 +182,7 @@ def test_what_lies_between_epochs_moves_the_step_size_and_ends_them(compiled: bo
         return rate / 2.0, metrics["where"] > -0.05
 
     layout = ParameterLayout((("a", (1,)),))
-    adam = MinibatchLoop(down, ("where",), layout, Comm(), LoopSettings(1e-8), compiled=compiled, between_epochs=halved)
+    adam = MinibatchLoop(down, ("where",), layout, Comm(), LoopSettings(1e-8, compiled=compiled), halved)
     adam.start(np.zeros(1, np.float32))
     fitted = adam.epochs(Batch(tf.constant([[1.0]])), np.zeros((5, 1, 1), np.int32), 0.1)
     np.testing.assert_allclose(adam.parameters, [-0.15], rtol=1e-4)

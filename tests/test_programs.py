@@ -17,11 +17,13 @@ from tests.conftest import ROOT
 from tests.runs import arrays, assert_same_bits
 
 SHAPE: dict[str, Any] = {"num_envs": 2, "num_steps": 32, "num_minibatches": 2, "num_epochs": 2, "num_timesteps": 128}
+WHOLE_EPISODES: dict[str, Any] = {"num_envs": 2, "num_episodes": 2, "value_epochs": 2, "num_timesteps": 800}
 
 
 def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
     folder = folder / f"run-{len(list(folder.iterdir()))}"
-    train(configure("Pendulum-v1", alg, preset="none", **{**SHAPE, **fields}), logdir=folder)
+    shape = WHOLE_EPISODES if alg == "ppo_kl" else SHAPE
+    train(configure("Pendulum-v1", alg, preset="none", **{**shape, **fields}), logdir=folder)
     return arrays(folder)
 
 
@@ -36,6 +38,8 @@ def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
         pytest.param("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}, marks=pytest.mark.slow),
         ("trpo", {"cg_damping": 1.0, "adam_epsilon": 1e-3}),
         ("trpo", {"num_envs": 4, "num_steps": 16, "num_minibatches": 1}),
+        ("ppo_kl", {"learning_rate": 1e-3, "kl_coef": 3.0, "seed": 1}),
+        pytest.param("ppo_kl", {"scale_learning_rates": False, "num_envs": 4}, marks=pytest.mark.slow),
     ],
 )
 def test_a_training_gives_the_same_whatever_was_trained_before(alg: str, other: dict[str, Any], tmp_path: Path) -> None:

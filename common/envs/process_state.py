@@ -29,7 +29,7 @@ class ProcessState:
     """
 
     def __init__(self, signals: StopSignals) -> None:
-        self._signals = signals
+        self.signals = signals
         try:
             self._folder: Path | None = Path.cwd()
         except OSError:  # it was removed
@@ -51,7 +51,7 @@ class ProcessState:
         finally:
             if warnings.filters != self._known:
                 self._keep_warnings_harmless()
-            self._signals.renew()
+            self.signals.renew()
             for name, stream in streams.items():
                 if getattr(sys, name) is not stream or getattr(stream, "closed", False):
                     self._put_back(name, stream)
@@ -60,7 +60,7 @@ class ProcessState:
 
     def set_again(self) -> None:
         """Set the rest again, which matters once per iteration."""
-        self._signals.renew_bell()
+        self.signals.renew_bell()
         for descriptor, name in enumerate(OUTPUTS, start=1):
             copy = self._copies[name]
             if copy is not None and not _is_open(descriptor):
