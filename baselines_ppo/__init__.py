@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from baselines_ppo.presets import configure
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.train import train
 
 if TYPE_CHECKING:

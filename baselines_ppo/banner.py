@@ -15,7 +15,7 @@ from baselines_ppo.common.policy.observations import (
     MultiDiscreteObservation,
     parts_of,
 )
-from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
+from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.wiring import OWN
 
 MOST_PARTS = 12  # of an observation, that are told one by one
@@ -25,10 +25,11 @@ def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) ->
     """Return what is about to happen, in a few lines."""
     given = "".join(f" {name}={value}" for name, value in keywords_of(config.env_kwargs).items())
     around = f" in {', '.join(name.partition(':')[2] for name in config.wrapper)}" if config.wrapper else ""
+    updates = config.algorithm.updates(config.minibatch_size)
     return (
         f"{config.alg} on {config.env}{given}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
         f"{config.num_envs} environments, seed {config.seed}\n"
-        f"each iteration: {_experience(config)}, {_updates(config)}, all over all ranks\n"
+        f"each iteration: {_experience(config)}, {updates}, all over all ranks\n"
         f"{seen(network, config.rollout.normalize_observations)}\n"
         f"{_networks(network)}, {network.layout.size:,} parameters\n"
         f"until {config.num_timesteps:,} steps; logs and checkpoints in {path}"
@@ -39,21 +40,6 @@ def _experience(config: TrainConfig) -> str:
     if config.num_episodes is not None:
         return f"{config.num_episodes} episodes"
     return f"{config.num_envs} x {config.rollout.num_steps} = {config.steps_per_iteration:,} steps"
-
-
-def _updates(config: TrainConfig) -> str:
-    algorithm = config.algorithm
-    if isinstance(algorithm, PPOKLConfig):
-        return (
-            f"at most {algorithm.num_epochs} updates of all of them, {algorithm.value_epochs} epochs of "
-            f"{algorithm.value_minibatch_size:,} for the value function"
-        )
-    count = algorithm.num_epochs * algorithm.num_minibatches
-    updates = (
-        f"{count} updates of {config.minibatch_size:,} "
-        f"({algorithm.num_epochs} epochs x {algorithm.num_minibatches} minibatches)"
-    )
-    return f"one natural step, {updates} of the value function" if isinstance(algorithm, TRPOConfig) else updates
 
 
 def seen(network: ActorCritic, normalized: bool) -> str:

@@ -21,7 +21,7 @@ from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.observations import AUTO, Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed
-from baselines_ppo.config import TrainConfig
+from baselines_ppo.settings.config import TrainConfig
 
 
 def make_environments(

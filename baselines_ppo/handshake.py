@@ -11,7 +11,7 @@ from typing import Any
 import baselines_ppo
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.config import TrainConfig, all_fields
+from baselines_ppo.settings.config import TrainConfig, all_fields
 from baselines_ppo.snapshot import platform_facts
 
 WITHOUT_EFFECT = {".pyc", ".jpg", ".gif"}  # on what is computed

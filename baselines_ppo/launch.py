@@ -16,7 +16,7 @@ import cloudpickle
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, launched_rank, why
 from baselines_ppo.common.policy.networks import NETWORKS
-from baselines_ppo.config import TrainConfig
+from baselines_ppo.settings.config import TrainConfig
 
 if TYPE_CHECKING:
     from baselines_ppo.training_run import Result

@@ -30,7 +30,7 @@ from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout, by_environment
-from baselines_ppo.config import PPO2Config, TrainConfig
+from baselines_ppo.settings.config import PPO2Config, TrainConfig
 from baselines_ppo.wiring import shards_of
 
 

@@ -39,7 +39,7 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.common.shards import WHOLE, shards_over
-from baselines_ppo.config import PPOKLConfig, TrainConfig
+from baselines_ppo.settings.config import PPOKLConfig, TrainConfig
 from baselines_ppo.wiring import is_worth_sharing
 
 METRICS = ("policy_loss", "entropy")

@@ -17,7 +17,7 @@ import numpy as np
 from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
-from baselines_ppo.config import to_json
+from baselines_ppo.settings.config import to_json
 from baselines_ppo.wiring import ranks_are_alike
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import Any
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
-from baselines_ppo.changes import changes_of
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.envs.treatment import Treatment
@@ -34,9 +33,10 @@ from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
-from baselines_ppo.config import PPO2Config, TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks
+from baselines_ppo.settings.changes import changes_of
+from baselines_ppo.settings.config import TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.wiring import actor_critic_of, splits_minibatches
@@ -213,7 +213,7 @@ def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
     if agent.env_id != config.env and run.comm.is_root:
         sys.stderr.write(f"warning: {source.path} was trained on {agent.env_id}, this is {config.env}\n")
     policy.observations.moments = agent.policy.observations.moments
-    if isinstance(config.algorithm, PPO2Config) and config.algorithm.normalize_value_targets:
+    if config.algorithm.normalize_value_targets:
         policy.value_targets.moments = agent.policy.value_targets.moments
     else:
         agent.policy.absorb_value_targets()

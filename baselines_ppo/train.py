@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baselines_ppo.config import TrainConfig
+from baselines_ppo.settings.config import TrainConfig
 
 if TYPE_CHECKING:
     from baselines_ppo.training_run import Result, TrainingRun

@@ -30,8 +30,8 @@ from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
-from baselines_ppo.config import TrainConfig
 from baselines_ppo.iteration_progress import progress
+from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over

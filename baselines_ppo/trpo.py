@@ -39,7 +39,7 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout, of_all_ranks
 from baselines_ppo.common.shards import WHOLE, rows_by_shard, shards_over
-from baselines_ppo.config import TrainConfig, TRPOConfig
+from baselines_ppo.settings.config import TrainConfig, TRPOConfig
 from baselines_ppo.wiring import is_worth_sharing
 
 
@@ -66,7 +66,7 @@ class TRPO(Algorithm):
         self.evaluated = program(self._evaluated, policy_parts, jit_compile=compiled)
         self.gradient = program(self._gradient, policy_parts, jit_compile=compiled)
         self.fisher_product = program(self._fisher_product, policy_parts, jit_compile=compiled)
-        self.whole_values = not is_worth_sharing(config.minibatch_size, network.value_layout.size, network)
+        self.whole_values = not is_worth_sharing(config.minibatch_size or 0, network.value_layout.size, network)
         dealt = len(environments) * comm.size // (self.config.num_minibatches if network.recurrent else 1)
         self.value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
         self.value_adam = MinibatchLoop(

@@ -12,7 +12,7 @@ from baselines_ppo.common.policy.images import large_enough
 from baselines_ppo.common.policy.networks import NetworkSettings, find_network, network_of
 from baselines_ppo.common.policy.observations import Observation, images_of
 from baselines_ppo.common.shards import WHOLE, Shards, shards_over
-from baselines_ppo.config import PPOKLConfig, TrainConfig, TRPOConfig
+from baselines_ppo.settings.config import TrainConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
 
@@ -42,39 +42,33 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
         lstm_size=policy.lstm_size,
     )
     network = network_of(settings, observation)
-    remembers = network.step is not None
-    apart = isinstance(algorithm, PPOKLConfig | TRPOConfig)
+    remembers, apart = network.step is not None, algorithm.separate_networks
     shared = policy.shared_trunk
     if shared is None:
         shared = (remembers or network.convolutional) and not apart
     if shared and apart:
         raise UsageError(f"{config.alg} fits policy and value function apart; leave out --shared-trunk")
-    if remembers and isinstance(algorithm, PPOKLConfig):
-        raise UsageError(f"ppo_kl takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
-    if isinstance(algorithm, PPOKLConfig) and name == "mlp" and policy.hidden_sizes is None:
+    if remembers and not algorithm.takes_memory:
+        raise UsageError(f"{config.alg} takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
+    if name == "mlp" and policy.hidden_sizes is None:
         inputs, outputs = math.prod(observation.shape), action.distribution.network_size
-        if inputs > MOST_INPUTS:
-            raise UsageError(
-                f"ppo_kl sizes its networks by the observation, which has {inputs:,} numbers here; "
-                "give --hidden-sizes, or for images --wrapper none"
-            )
-        return ActorCritic(
-            observation,
-            action,
-            policy_network=replace(settings, hidden_sizes=sizes_between(10 * inputs, 10 * outputs)),
-            value_network=replace(settings, hidden_sizes=sizes_between(10 * inputs, 5)),
-        )
+        own = algorithm.hidden_sizes(inputs, outputs)
+        if own is not None:
+            if inputs > MOST_INPUTS:
+                raise UsageError(
+                    f"{config.alg} sizes its networks by the observation, which has {inputs:,} numbers here; "
+                    "give --hidden-sizes, or for images --wrapper none"
+                )
+            return ActorCritic(observation, action, *(replace(settings, hidden_sizes=sizes) for sizes in own))
     return ActorCritic(observation, action, settings, None if shared else settings)
 
 
 def splits_minibatches(config: TrainConfig, network: ActorCritic) -> bool:
     """Return whether the ranks share out each minibatch and average its gradient, or each learns from all of it."""
-    algorithm = config.algorithm
-    if isinstance(algorithm, PPOKLConfig | TRPOConfig):
-        return True
-    if algorithm.split_minibatches is not None:
-        return algorithm.split_minibatches
-    return is_worth_sharing(config.minibatch_size, network.layout.size, network)
+    split = config.algorithm.split_minibatches
+    if split is not None:
+        return split
+    return is_worth_sharing(config.minibatch_size or 0, network.layout.size, network)
 
 
 def is_worth_sharing(transitions: int, parameters: int, network: ActorCritic) -> bool:
@@ -96,11 +90,6 @@ def shards_of(config: TrainConfig, network: ActorCritic, environments: int, rank
 def ranks_are_alike(config: TrainConfig, network: ActorCritic, ranks: int) -> bool:
     """Return whether so many ranks compute the same bits as one."""
     return not splits_minibatches(config, network) or shards_of(config, network, config.num_envs, 1).total % ranks == 0
-
-
-def sizes_between(first: int, last: int) -> tuple[int, int, int]:
-    """Return three layers: the first, the geometric mean, the last (Coady, "AI Gym Workout")."""
-    return first, round(math.sqrt(first * last)), last
 
 
 def _chosen(observation: Observation) -> str:

@@ -10,10 +10,10 @@ from baselines_ppo import __version__
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError, nearest
 from baselines_ppo.common.job.launcher import launched_rank, launched_size
 from baselines_ppo.common.job.opengl import check_chosen
-from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type
-from baselines_ppo.fields import plain_type
-from baselines_ppo.presets import configure
 from baselines_ppo.run.parser import Parser, converter, dashed, metavar, value_of, written
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
+from baselines_ppo.settings.fields import choices_of, plain_type
+from baselines_ppo.settings.presets import configure
 
 COMMANDS = {
     "train": "train an agent (the default command)",
@@ -169,7 +169,7 @@ def parser(command: str, alg: str, preset: TrainConfig | None = None) -> Parser:
         group.add_argument(
             "--" + item.name.replace("_", "-"),
             type=converter(kind),
-            metavar=metavar(item.metadata["choices"], kind),
+            metavar=metavar(choices_of(item), kind),
             **({"nargs": "?", "const": True} if plain_type(kind) is bool else {}),
             default=argparse.SUPPRESS,
             help=f"{item.metadata['help']} ({source}: {written(value)})".replace("%", "%%"),

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from baselines_ppo.common.envs.keywords import split_list
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.fields import element_type, is_optional, plain_type
+from baselines_ppo.settings.fields import element_type, is_optional, plain_type
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 

@@ -23,9 +23,9 @@ from baselines_ppo.common.policy.distributions import GaussianParams
 from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.config import TrainConfig
 from baselines_ppo.ppo_kl import PPOKL, PolicyBatch
-from baselines_ppo.presets import configure
+from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of
 
 TARGET = 0.01

@@ -16,10 +16,18 @@ import pytest
 from baselines_ppo import __version__, configure, train
 from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
-from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
-from baselines_ppo.presets import PRESETS
 from baselines_ppo.run import cli
 from baselines_ppo.run.parser import OURS, dashed
+from baselines_ppo.settings.config import (
+    TEXTBOOK,
+    TrainConfig,
+    check_minibatches,
+    from_json,
+    resolve,
+    to_json,
+    with_fields,
+)
+from baselines_ppo.settings.presets import PRESETS
 from tests import runs
 from tests.conftest import Finished
 

@@ -13,8 +13,8 @@ from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.policy.actions import action_from_json, action_of, action_to_json
 from baselines_ppo.common.policy.fit import check_network, difference
 from baselines_ppo.common.policy.observations import observation_of
-from baselines_ppo.config import TrainConfig
-from baselines_ppo.presets import configure
+from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of
 
 Space = spaces.Space[Any]

@@ -20,8 +20,8 @@ from baselines_ppo.common.envs.make import check_stored_id, check_stored_wrapper
 from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint, logger
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.config import from_json
 from baselines_ppo.run.cli import main
+from baselines_ppo.settings.config import from_json
 from tests.faults import Stub
 from tests.runs import flags
 

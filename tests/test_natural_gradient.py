@@ -20,7 +20,7 @@ from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.presets import configure
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.trpo import TRPO
 from baselines_ppo.wiring import actor_critic_of
 from tests.reference import mlp, softmax

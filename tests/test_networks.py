@@ -29,7 +29,7 @@ from baselines_ppo.common.policy.parameters import Parameter, ParameterLayout
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.policy.recurrence import unroll
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.presets import configure
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of
 from tests import reference
 

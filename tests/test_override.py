@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from baselines_ppo.changes import OVERRIDABLE
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.config import TEXTBOOK, all_fields
 from baselines_ppo.run.cli import main
+from baselines_ppo.settings.changes import OVERRIDABLE
+from baselines_ppo.settings.config import TEXTBOOK, all_fields
 from tests.runs import arrays, assert_same_bits, figures, flags
 
 ITERATIONS, MIDDLE = 4, 2

@@ -151,7 +151,8 @@ def test_help_presets_and_environments_load_no_tensorflow() -> None:
         "from baselines_ppo.run import cli\n"
         "assert cli.main(['--help']) == 0\n"
         "assert not {'numpy', 'gymnasium', 'mpi4py'} & set(sys.modules)\n"
-        "import baselines_ppo.presets, baselines_ppo.common.envs.vec_env, baselines_ppo.common.mpi, baselines_ppo.zoo\n"
+        "import baselines_ppo.settings.presets, baselines_ppo.common.envs.vec_env, baselines_ppo.common.mpi\n"
+        "import baselines_ppo.zoo\n"
         "assert 'tensorflow' not in sys.modules\n"
         "assert not {'common', 'run', 'zoo'} & set(sys.modules)\n"
     )

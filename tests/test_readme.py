@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from baselines_ppo.config import TEXTBOOK
 from baselines_ppo.run import cli
 from baselines_ppo.run.commands import zoo as zoo_command
+from baselines_ppo.settings.config import TEXTBOOK
 from tests import readme
 from tests.conftest import ROOT
 from tests.readme import Command

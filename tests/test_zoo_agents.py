@@ -25,7 +25,6 @@ from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, episode_seed
-from baselines_ppo.config import TrainConfig
 from baselines_ppo.run import cli
 from baselines_ppo.run.cards import curve
 from baselines_ppo.run.cards import measure as zoo
@@ -33,6 +32,7 @@ from baselines_ppo.run.cards.export import command_of, digest
 from baselines_ppo.run.cards.measure import files_agree, least
 from baselines_ppo.run.commands.evaluate import measure, score_of
 from baselines_ppo.run.episodes import Episodes
+from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.wiring import actor_critic_of
 from baselines_ppo.zoo.card import CARD, MODES, PICTURE, Card, Score, read_card, write_card
 from baselines_ppo.zoo.tasks import flags as flags_of_the_zoo

@@ -18,7 +18,7 @@ from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm, world
-from baselines_ppo.presets import configure
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.start import start
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.zoo import is_own

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
-from baselines_ppo.changes import HARMLESS
 from baselines_ppo.common.envs.keywords import canonical_keywords
 from baselines_ppo.common.envs.make import (
     EnvironmentSpec,
@@ -23,8 +22,9 @@ from baselines_ppo.common.envs.make import (
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
-from baselines_ppo.config import TrainConfig, all_fields, from_json
-from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
+from baselines_ppo.settings.changes import HARMLESS
+from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
+from baselines_ppo.settings.presets import ATARI, PRESETS, configure, preset_of
 from baselines_ppo.zoo.card import Card, Score
 
 STATISTICS = ("observations/", "value_targets/", "rewards/")

@@ -27,9 +27,9 @@ from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.common.job.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import NETWORKS
-from baselines_ppo.config import TrainConfig, from_json, with_fields
-from baselines_ppo.presets import configure
 from baselines_ppo.run.show.display import require_display
+from baselines_ppo.settings.config import TrainConfig, from_json, with_fields
+from baselines_ppo.settings.presets import configure
 from baselines_ppo.train import train
 
 

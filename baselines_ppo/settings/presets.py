@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.config import (
+from baselines_ppo.settings.config import (
     TEXTBOOK,
     PolicyConfig,
     PPO1Config,

@@ -17,11 +17,21 @@ def option(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
 ) -> Any:
-    """Return a dataclass field with its help and its range: low <= x <= high, x > above, or one of choices."""
+    """Return a dataclass field with its help and its range: low <= x <= high, x > above, or one of choices.
+
+    Args:
+      choices: or a function that gives them, where they may grow.
+    """
     limits = {"low": low, "high": high, "above": above, "choices": choices}
     return field(default=default, metadata={"help": help, **limits})
+
+
+def choices_of(item: Field[Any]) -> tuple[str, ...]:
+    """Return what a field's value may be; nothing where it is not one of a few."""
+    choices = item.metadata["choices"]
+    return choices() if callable(choices) else choices
 
 
 def is_optional(kind: Any) -> bool:
@@ -55,8 +65,9 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
     accepted: tuple[type, ...] = (int, float) if plain is float else (plain,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
         raise UsageError(f"{flag} is {value!r}, expected {plain.__name__}")
-    if limits["choices"] and value not in limits["choices"]:
-        raise UsageError(f"{flag} is {value!r}; choose from {', '.join(limits['choices'])}")
+    choices = choices_of(item)
+    if choices and value not in choices:
+        raise UsageError(f"{flag} is {value!r}; choose from {', '.join(choices)}")
     rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
         ("low", "at least", lambda x, limit: x >= limit),
         ("high", "at most", lambda x, limit: x <= limit),

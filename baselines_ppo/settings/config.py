@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, get_type_hints
 
 from baselines_ppo.common.envs.keywords import one_spelling
 from baselines_ppo.common.failures import UsageError, nearest, short
-from baselines_ppo.fields import check, option
+from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
+from baselines_ppo.settings.fields import check, option
 
 
 @dataclass(frozen=True)
@@ -46,85 +47,6 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True)
-class PPO1Config:
-    """Clipped PPO as in OpenAI Baselines ppo1; values from its run_mujoco.py."""
-
-    num_minibatches: int = option(32, "K, per epoch; T / K steps of every environment make a minibatch", low=1)
-    split_minibatches: bool | None = option(None, "share out each among the ranks; none: where they are large")
-    num_epochs: int = option(10, "E, passes over each iteration's experience", low=1)
-    learning_rate: float = option(3e-4, "Adam's step size", above=0)
-    clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
-    schedule: str = option("linear", "of both learning rate and clip range", choices=("constant", "linear"))
-    entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
-    adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
-
-
-@dataclass(frozen=True)
-class PPO2Config:
-    """Clipped PPO as in OpenAI Baselines ppo2; values from its defaults.py, mujoco()."""
-
-    num_minibatches: int = option(32, "K, per epoch; T / K steps of every environment make a minibatch", low=1)
-    split_minibatches: bool | None = option(None, "share out each among the ranks; none: where they are large")
-    num_epochs: int = option(10, "E, passes over each iteration's experience", low=1)
-    learning_rate: float = option(3e-4, "Adam's step size, or where the adaptive one begins", above=0)
-    learning_rate_schedule: str = option(
-        "linear", "adaptive: hold the KL near kl_target", choices=("constant", "linear", "adaptive")
-    )
-    kl_target: float = option(0.025, "KL since the start of the iteration that `adaptive` and `kl_coef` hold", above=0)
-    target_kl: float | None = option(None, "end an iteration's epochs above this KL; none: never", above=0)
-    clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
-    clip_range_schedule: str = option("constant", "of the clip range", choices=("constant", "linear"))
-    kl_coef: float = option(0.0, "first weight of a KL penalty beside the clip, then held to kl_target", low=0)
-    value_coef: float = option(0.5, "weight of the value loss", low=0)
-    value_clip_range: float | None = option(0.2, "how far a value moves from its old one; none: any", above=0)
-    entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
-    max_grad_norm: float | None = option(0.5, "longest gradient over all parameters; none: any", above=0)
-    normalize_advantages: str = option(
-        "minibatch", "over what advantages are standardised", choices=("minibatch", "iteration")
-    )
-    normalize_value_targets: bool = option(False, "the value function predicts standardised targets")
-    adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
-
-
-@dataclass(frozen=True)
-class PPOKLConfig:
-    """PPO with an adaptive KL penalty; values from Coady's "AI Gym Workout", one setting for ten robots."""
-
-    num_episodes: int | None = option(20, "per iteration over all environments; none: num_steps count", low=1)
-    num_epochs: int = option(20, "E, most passes of the policy over each iteration's experience", low=1)
-    learning_rate: float = option(9e-4, "Adam's step size for the policy, before the root below divides it", above=0)
-    kl_target: float = option(0.003, "KL since the start of the iteration that the penalty holds", above=0)
-    kl_coef: float = option(1.0, "beta, the first weight of the penalty", above=0)
-    hinge_coef: float = option(50.0, "eta, weight of the squared KL above twice its target", low=0)
-    value_epochs: int = option(10, "passes of the value function over this iteration and the one before", low=1)
-    value_minibatch_size: int = option(256, "transitions of its minibatches over all ranks", low=2)
-    value_learning_rate: float = option(1e-2, "Adam's step size for the value function, before the root", above=0)
-    scale_learning_rates: bool = option(
-        True, "divide step sizes by the root of the middle layer's units; log std's, times the number of actions"
-    )
-    adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
-
-
-@dataclass(frozen=True)
-class TRPOConfig:
-    """Trust region policy optimisation; values from OpenAI Baselines trpo_mpi, the value function's from RL Zoo."""
-
-    kl_target: float = option(0.01, "delta, largest KL of a step", above=0)
-    cg_steps: int = option(10, "of conjugate gradient", low=1)
-    cg_damping: float = option(0.1, "added to the Fisher matrix's diagonal", low=0)
-    entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
-    line_search_steps: int = option(10, "step lengths that are tried", low=1)
-    line_search_factor: float = option(0.8, "each step length by the one before", above=0, high=1)
-    num_minibatches: int = option(16, "K, of the value function, per epoch", low=1)
-    num_epochs: int = option(20, "E, passes of the value function over each iteration's experience", low=1)
-    value_learning_rate: float = option(1e-3, "Adam's step size for the value function", above=0)
-    adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
-
-
-AlgorithmConfig = PPO1Config | PPO2Config | PPOKLConfig | TRPOConfig
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """One training run."""
 
@@ -132,7 +54,7 @@ class TrainConfig:
     env_kwargs: str = option("", "of the environment, as JSON such as '{\"frame_skip\": 2}'")
     wrapper: tuple[str, ...] = option((), "around each, module:Class or module:Class(key=value), the innermost first")
     env_restarts: int = option(0, "how often each environment that raises is made again", low=0)
-    alg: str = option("ppo2", "algorithm", choices=("ppo1", "ppo2", "ppo_kl", "trpo"))
+    alg: str = option("ppo2", "algorithm", choices=lambda: tuple(TEXTBOOK))
     seed: int = option(0, "of everything random", low=0)
     num_timesteps: int = option(1_000_000, "environment steps over all ranks, such as 2.5e6", low=1)
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
@@ -141,7 +63,7 @@ class TrainConfig:
     grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does", above=0)
     rollout: RolloutConfig = RolloutConfig()
     policy: PolicyConfig = PolicyConfig()
-    algorithm: AlgorithmConfig = PPO2Config()
+    algorithm: AlgorithmConfig = field(default_factory=PPO2Config)
 
     def sections(self) -> dict[str, Any]:
         """Return the parts whose fields are flags of their own: rollout, policy and algorithm."""
@@ -156,7 +78,7 @@ class TrainConfig:
     @property
     def num_episodes(self) -> int | None:
         """Episodes of one iteration over all ranks, where they are counted; None where steps are."""
-        return self.algorithm.num_episodes if isinstance(self.algorithm, PPOKLConfig) else None
+        return self.algorithm.num_episodes
 
     @property
     def steps_per_iteration(self) -> int:
@@ -166,17 +88,16 @@ class TrainConfig:
     @property
     def num_minibatches(self) -> int | None:
         """K, where an epoch is dealt into a fixed number of minibatches."""
-        return None if isinstance(self.algorithm, PPOKLConfig) else self.algorithm.num_minibatches
+        return self.algorithm.num_minibatches
 
     @property
-    def minibatch_size(self) -> int:
-        """M, transitions of one of K minibatches over all ranks."""
-        assert self.num_minibatches is not None, "this algorithm has no fixed number of minibatches"
-        return self.steps_per_iteration // self.num_minibatches
+    def minibatch_size(self) -> int | None:
+        """M, transitions of one of K minibatches over all ranks, where there are K."""
+        return None if self.num_minibatches is None else self.steps_per_iteration // self.num_minibatches
 
 
 # What `--preset none` means: the textbook values of each algorithm.
-TEXTBOOK = {
+TEXTBOOK: dict[str, TrainConfig] = {
     "ppo1": TrainConfig(
         alg="ppo1",
         rollout=RolloutConfig(num_envs=None, num_steps=2048, clip_observations=5.0, normalize_returns=False),
@@ -274,7 +195,7 @@ def check_minibatches(config: TrainConfig, ranks: int, recurrent: bool) -> None:
             f"num_minibatches {num_minibatches} does not divide {what}, {dealt}; "
             f"give --num-minibatches {closest_divisor(dealt, num_minibatches)}, or {other}"
         )
-    if config.minibatch_size < 2:
+    if config.steps_per_iteration // num_minibatches < 2:
         raise UsageError("a minibatch of one transition cannot be standardised; give fewer --num-minibatches")
 
 

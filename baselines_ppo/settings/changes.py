@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.checkpoint import Checkpoint
-from baselines_ppo.config import PPO2Config, TrainConfig, all_fields, from_json
+from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
 OVERRIDABLE = (
@@ -37,16 +37,7 @@ def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...
             f"cannot resume {stored.path} with another configuration: {words}; leave these flags out, "
             f"{f'add --override {safe}, ' if safe else ''}or begin a new run with --load-path"
         )
-    if "kl_target" in changes and not _holds_the_kl(config):
-        raise UsageError(
-            "--override kl_target would change nothing: only --learning-rate-schedule adaptive and --kl-coef use it"
-        )
+    for name, reason in config.algorithm.without_effect().items():
+        if name in changes:
+            raise UsageError(f"--override {name} would change nothing: {reason}")
     return {name: words for name, words in changes.items() if name not in HARMLESS}
-
-
-def _holds_the_kl(config: TrainConfig) -> bool:
-    """Return whether the KL's target is used; a textbook PPO2 has one that is not."""
-    algorithm = config.algorithm
-    if not isinstance(algorithm, PPO2Config):
-        return True
-    return algorithm.learning_rate_schedule == "adaptive" or algorithm.kl_coef > 0
