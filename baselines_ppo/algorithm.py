@@ -1,13 +1,19 @@
-"""What the training loop needs of an algorithm."""
+"""What the training loop needs of an algorithm, and how one is registered under its name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.mpi import Comm
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
 
 class Algorithm(Protocol):
@@ -43,3 +49,42 @@ class Algorithm(Protocol):
     def restore_environments(self, states: list[dict[str, np.ndarray]]) -> None:
         """Take what `environment_state()` returned, of each environment it learns from."""
         return
+
+
+# Makes the learner of one run. The ranks whose steps it learns from are those of the `Comm`; the range has the global
+# indices of the environments that these steps are of.
+Learner = Callable[[TrainConfig, Policy, Comm, range], Algorithm]
+
+# By name, the learner or "module:class", which is imported when a training begins because it loads TensorFlow.
+LEARNERS: dict[str, Learner | str] = {
+    "ppo1": "baselines_ppo.ppo1:PPO1",
+    "ppo2": "baselines_ppo.ppo2:PPO2",
+    "ppo_kl": "baselines_ppo.ppo_kl:PPOKL",
+    "trpo": "baselines_ppo.trpo:TRPO",
+}
+
+
+def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str) -> None:
+    """Make an algorithm known as `--alg NAME` and to `configure`.
+
+    Args:
+      textbook: its values where no preset has others; its `algorithm` is a dataclass of yours, an `AlgorithmConfig`,
+        whose fields become flags.
+      learner: class of the learner, or "module:class", which is imported when a training begins.
+
+    Raises:
+      UsageError: the name is taken by another algorithm.
+    """
+    if name in TEXTBOOK and LEARNERS[name] != learner:
+        raise UsageError(f"the algorithm {name} is registered already")
+    TEXTBOOK[name], LEARNERS[name] = replace(textbook, alg=name), learner
+
+
+def find_learner(name: str) -> Learner:
+    """Return the learner of a registered algorithm; may load TensorFlow."""
+    learner = LEARNERS[name]
+    if not isinstance(learner, str):
+        return learner
+    module, _, found = learner.partition(":")
+    made: Learner = getattr(importlib.import_module(module), found)
+    return made

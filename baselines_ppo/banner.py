@@ -25,7 +25,7 @@ def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) ->
     """Return what is about to happen, in a few lines."""
     given = "".join(f" {name}={value}" for name, value in keywords_of(config.env_kwargs).items())
     around = f" in {', '.join(name.partition(':')[2] for name in config.wrapper)}" if config.wrapper else ""
-    updates = config.algorithm.updates(config.minibatch_size)
+    updates = config.algorithm.describe(config.minibatch_size)
     return (
         f"{config.alg} on {config.env}{given}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
         f"{config.num_envs} environments, seed {config.seed}\n"

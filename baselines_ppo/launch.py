@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 
+from baselines_ppo.algorithm import LEARNERS
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, launched_rank, why
 from baselines_ppo.common.policy.networks import NETWORKS
-from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
 if TYPE_CHECKING:
     from baselines_ppo.training_run import Result
@@ -37,6 +38,7 @@ class Call(NamedTuple):
     config: TrainConfig
     arguments: dict[str, Any]
     networks: dict[str, Any]  # by the names under which they are registered
+    algorithms: dict[str, tuple[TrainConfig, Any]]  # likewise, the textbook and the learner of each
     specs: dict[str, Any]  # Gymnasium's registration of the environment
     main: dict[str, Any]  # what is named as `__main__:NAME`
     argv: list[str]
@@ -88,8 +90,9 @@ def _packed(config: TrainConfig, arguments: dict[str, Any]) -> bytes:
     own = vars(sys.modules["__main__"])
     main = {name: own[name] for name in names if name in own}
     specs = {} if spec is None else {spec.id: spec}
+    algorithms = {name: (TEXTBOOK[name], learner) for name, learner in LEARNERS.items()}
     try:
-        return cloudpickle.dumps(Call(config, arguments, dict(NETWORKS), specs, main, sys.argv))
+        return cloudpickle.dumps(Call(config, arguments, dict(NETWORKS), algorithms, specs, main, sys.argv))
     except Exception as error:  # whatever the objects' own ways of being pickled raise
         reason = short(f"{type(error).__name__}: {error}")
         raise UsageError(
@@ -162,6 +165,8 @@ def _unpacked(packed: bytes) -> Call:
     except (ImportError, AttributeError) as error:
         raise UsageError(f"the ranks cannot import what the environment is made of: {short(error)}") from None
     NETWORKS.update(call.networks)
+    for name, (textbook, learner) in call.algorithms.items():
+        TEXTBOOK[name], LEARNERS[name] = textbook, learner
     vars(sys.modules["__main__"]).update(call.main)
     sys.argv = call.argv
     if call.specs:

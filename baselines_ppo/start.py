@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.algorithm import Algorithm
+from baselines_ppo.algorithm import Algorithm, find_learner
 from baselines_ppo.banner import banner
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.envs.process_state import ProcessState
@@ -40,9 +39,6 @@ from baselines_ppo.settings.config import TrainConfig, check_minibatches, resolv
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.wiring import actor_critic_of, splits_minibatches
-
-# By algorithm, the module and class that learn; imported by name because they load TensorFlow.
-LEARNERS = {"ppo1": ("ppo1", "PPO1"), "ppo2": ("ppo2", "PPO2"), "ppo_kl": ("ppo_kl", "PPOKL"), "trpo": ("trpo", "TRPO")}
 
 
 def start(
@@ -131,16 +127,10 @@ def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic
     note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
     split = splits_minibatches(config, network)
-    algorithm = _algorithm(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
-    return algorithm, collector
-
-
-def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> Algorithm:
-    """Return the learner that the configuration names; loads TensorFlow."""
     start_tensorflow()
-    module, name = LEARNERS[config.alg]
-    learner = getattr(importlib.import_module(f"baselines_ppo.{module}"), name)
-    return learner(config, policy, comm, environments)
+    learner = find_learner(config.alg)
+    algorithm = learner(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
+    return algorithm, collector
 
 
 def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:

@@ -52,7 +52,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
         raise UsageError(f"{config.alg} takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
     if name == "mlp" and policy.hidden_sizes is None:
         inputs, outputs = math.prod(observation.shape), action.distribution.network_size
-        own = algorithm.hidden_sizes(inputs, outputs)
+        own = algorithm.layers_for(inputs, outputs)
         if own is not None:
             if inputs > MOST_INPUTS:
                 raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import shlex
 from typing import Any
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
       Failure: anything a user can act on.
     """
     check_chosen()
-    arguments = [dashed(argument) for argument in arguments]
+    arguments = registered([dashed(argument) for argument in arguments])
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "train"
     rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
     if "--version" in arguments[:1]:
@@ -242,6 +243,25 @@ def _add_bench_options(result: Parser) -> None:
     add("--num-envs", type=converter(int), default=8, help="environments in all; default 8")
     add("--pairs", type=converter(int), default=5, help="runs of both that take turns; default 5")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
+
+
+def registered(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--alg NAME` for `--alg MODULE:NAME`, after MODULE was imported, which registers it.
+
+    Raises:
+      UsageError: there is no such module, or it registers no such algorithm.
+    """
+    named = value_of(arguments, "--alg")
+    if named is None or ":" not in named:
+        return arguments
+    module, _, name = named.partition(":")
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f"--alg {named}: {error}") from None
+    if name not in TEXTBOOK:
+        raise UsageError(f"--alg {named}: {module} does not register {name}; known: {', '.join(TEXTBOOK)}")
+    return [name if word == named else word.replace(f"--alg={named}", f"--alg={name}") for word in arguments]
 
 
 def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,7 @@ def test_every_field_of_every_algorithm_is_a_flag_in_the_help(capsys: pytest.Cap
         assert cli.main(["--alg", alg, "--help"]) == 0
         shown = capsys.readouterr().out
         for section in (config, *config.sections().values()):
-            for name in section.__dataclass_fields__:
+            for name in (item.name for item in fields(section)):
                 if name not in config.sections():
                     assert "--" + name.replace("_", "-") in shown
 

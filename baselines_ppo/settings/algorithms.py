@@ -39,7 +39,7 @@ class AlgorithmConfig:
         """Whether the value function predicts standardised targets."""
         return False
 
-    def updates(self, minibatch_size: int | None) -> str:
+    def describe(self, minibatch_size: int | None) -> str:
         """Return what is done with an iteration's experience, for the banner.
 
         Args:
@@ -47,7 +47,7 @@ class AlgorithmConfig:
         """
         return "one update"
 
-    def hidden_sizes(self, inputs: int, outputs: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    def layers_for(self, inputs: int, outputs: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         """Return the layers of policy and value function, where these follow from the sizes of what goes in and out."""
         return None
 
@@ -75,7 +75,7 @@ class PPO1Config(AlgorithmConfig):
     entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
-    def updates(self, minibatch_size: int | None) -> str:
+    def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         return in_minibatches(self.num_epochs, self.num_minibatches, minibatch_size)
 
@@ -106,7 +106,7 @@ class PPO2Config(AlgorithmConfig):
     normalize_value_targets: bool = option(False, "the value function predicts standardised targets")
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
-    def updates(self, minibatch_size: int | None) -> str:
+    def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         return in_minibatches(self.num_epochs, self.num_minibatches, minibatch_size)
 
@@ -138,14 +138,14 @@ class PPOKLConfig(AlgorithmConfig):
     )
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
-    def updates(self, minibatch_size: int | None) -> str:
+    def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         return (
             f"at most {self.num_epochs} updates of all of them, {self.value_epochs} epochs of "
             f"{self.value_minibatch_size:,} for the value function"
         )
 
-    def hidden_sizes(self, inputs: int, outputs: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def layers_for(self, inputs: int, outputs: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return three layers each: the first, the geometric mean, the last (Coady, "AI Gym Workout")."""
         return sizes_between(10 * inputs, 10 * outputs), sizes_between(10 * inputs, 5)
 
@@ -167,7 +167,7 @@ class TRPOConfig(AlgorithmConfig):
     value_learning_rate: float = option(1e-3, "Adam's step size for the value function", above=0)
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
-    def updates(self, minibatch_size: int | None) -> str:
+    def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         of_values = in_minibatches(self.num_epochs, self.num_minibatches, minibatch_size)
         return f"one natural step, {of_values} of the value function"

@@ -225,7 +225,7 @@ def preset_of(env: str, alg: str) -> TrainConfig:
     name = env.rpartition(":")[2]
     if ATARI_ID.fullmatch(name) and alg == "ppo2":
         return ATARI
-    return PRESETS[alg].get(name, TEXTBOOK[alg])
+    return PRESETS.get(alg, {}).get(name, TEXTBOOK[alg])
 
 
 def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: Any) -> TrainConfig:
@@ -247,9 +247,9 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
         base = preset_of(env, alg)
     elif preset == "none":
         base = TEXTBOOK[alg]
-    elif preset in PRESETS[alg]:
+    elif preset in PRESETS.get(alg, {}):
         base = PRESETS[alg][preset]
     else:
-        known = ("none", *PRESETS[alg])
+        known = ("none", *PRESETS.get(alg, {}))
         raise UsageError(f"unknown preset {preset} of {alg}{nearest(preset, known)}; known: {', '.join(known)}")
     return with_fields(base, env=env, **values)
