@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import baselines_ppo
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.settings.config import TrainConfig, all_fields
@@ -35,7 +34,7 @@ def compare_ranks(comm: Comm, config: TrainConfig) -> None:
 
 def code_digest() -> str:
     """Return a short digest of this package's own files, code and robots, which tells versions and edits apart."""
-    digest, root = hashlib.sha256(), Path(baselines_ppo.__file__).parent
+    digest, root = hashlib.sha256(), Path(__file__).parent
     linked = [path for path in root.iterdir() if path.is_symlink() and path.is_dir()]  # in a checkout
     files = {path.relative_to(root).as_posix(): path for folder in (root, *linked) for path in folder.rglob("*")}
     for name, path in sorted(files.items()):

@@ -9,25 +9,23 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cloudpickle
 
 from baselines_ppo.algorithm import LEARNERS
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
-from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, launched_rank, why
+from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, why
 from baselines_ppo.common.policy.networks import NETWORKS
+from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
-
-if TYPE_CHECKING:
-    from baselines_ppo.training_run import Result
 
 FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageError, DataError, LoadError, WriteError)}
 # What a rank does first, so that it imports what this process would: arguments are its folder and its path.
 BEGIN = (
     "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); "
     "from baselines_ppo.common.job.threads import limit_threads; limit_threads(); "
-    "from baselines_ppo.launch import serve; serve()"
+    "from baselines_ppo.serve import serve; serve()"
 )
 MAIN = "__main__:"
 
@@ -53,8 +51,6 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
     Raises:
       Failure: that of the ranks.
     """
-    from baselines_ppo.training_run import Result
-
     if launched_by_mpi():
         raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
     mpirun = find_mpirun()
@@ -128,57 +124,3 @@ def _show(process: subprocess.Popen[bytes], call: bytes) -> int:
             return process.wait()
         except KeyboardInterrupt:  # a notebook's stop button; the ranks write a checkpoint and end
             process.send_signal(signal.SIGINT)
-
-
-def serve() -> None:
-    """Run on each rank what `launch` sent; ends the process."""
-    from baselines_ppo.common.ending import run_job
-
-    folder: list[Path] = []
-
-    def tell(exit_code: int, failure: str) -> None:
-        for path in folder:
-            _write(path, {"exit_code": exit_code, "failure": failure})
-
-    run_job(lambda: _serve(folder), tell)
-
-
-def _serve(folder: list[Path]) -> int:
-    from baselines_ppo.common.mpi import world
-    from baselines_ppo.train import train
-
-    comm = world()
-    # Rank 0 alone has mpirun's standard input. The bytes come from the parent process, from no file or network.
-    where, packed = cloudpickle.loads(comm.broadcast(sys.stdin.buffer.read() if comm.is_root else b""))
-    folder.append(Path(where))
-    call = _unpacked(packed)
-    result = train(call.config, **call.arguments)
-    if comm.is_root:
-        _write(Path(where), {**result._asdict(), "folder": str(result.folder)})
-    return result.exit_code
-
-
-def _unpacked(packed: bytes) -> Call:
-    """Return the call, after what it needs was put where it is looked for."""
-    try:
-        call: Call = cloudpickle.loads(packed)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"the ranks cannot import what the environment is made of: {short(error)}") from None
-    NETWORKS.update(call.networks)
-    for name, (textbook, learner) in call.algorithms.items():
-        TEXTBOOK[name], LEARNERS[name] = textbook, learner
-    vars(sys.modules["__main__"]).update(call.main)
-    sys.argv = call.argv
-    if call.specs:
-        import gymnasium
-
-        gymnasium.registry.update(call.specs)
-    return call
-
-
-def _write(folder: Path, answer: dict[str, Any]) -> None:
-    """Leave an answer of this rank whole, or none."""
-    path = folder / f"{launched_rank():05d}.json"
-    with suppress(OSError):
-        path.with_suffix(".tmp").write_text(json.dumps(answer), "utf-8")
-        path.with_suffix(".tmp").rename(path)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TrainConfig
 
 if TYPE_CHECKING:
-    from baselines_ppo.training_run import Result, TrainingRun
+    from baselines_ppo.training_run import TrainingRun
 
 
 def train(

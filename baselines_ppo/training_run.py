@@ -11,8 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -31,21 +30,13 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
 from baselines_ppo.iteration_progress import progress
+from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.snapshot import Segment, snapshot
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
 UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
 LONG = 0.25  # of the grace: an iteration that takes longer is kept in memory, in case that a stop cannot wait for it
-
-
-class Result(NamedTuple):
-    """How a run ended."""
-
-    folder: Path  # holds its checkpoints; `load` takes it
-    total_steps: int  # over all ranks
-    mean_return: float | None  # raw, of the last 100 episodes; None before any has finished
-    exit_code: int  # 0: all steps made; 75 or 130: stopped by a signal, resumable
 
 
 @dataclass

@@ -120,7 +120,7 @@ def test_its_fields_are_fields_like_any_other() -> None:
     config = configure("CartPole-v1", "a2c", entropy_coef=0.5)
     assert isinstance(config.algorithm, A2CConfig)
     assert (config.alg, config.algorithm.entropy_coef, config.rollout.num_steps) == ("a2c", 0.5, 16)
-    with pytest.raises(UsageError, match="--learning-rate is -1.0, expected above 0"):
+    with pytest.raises(UsageError, match=r"--learning-rate is -1\.0, expected above 0"):
         configure("CartPole-v1", "a2c", learning_rate=-1.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.run.commands.bench import ask, job
+from baselines_ppo.run.bench.report import ask, job
 
 FIXED: dict[str, Any] = {"num_envs": 16, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
 PREDICTED = (1, 2, 4, 8, 16, 64, 256, 1024, 4096)
