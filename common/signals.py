@@ -42,13 +42,26 @@ def asks_to_stop(error: BaseException) -> bool:
     return isinstance(error, StopAtOnce if _in_force else KeyboardInterrupt)
 
 
+_mask = threading.local()  # of the signals that a thread which forks is deaf to otherwise
+
+
+def _hold() -> None:
+    """Let a forked process hear of no signal before it has its handlers back."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES if _in_force else ())
+
+
+def _hear() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
 def _give_back_in_child() -> None:
     """Let signals do to a forked process what they did before; they are not for the training that has forked it."""
     while _in_force:
         _in_force.pop().give_back()
+    _hear()
 
 
-os.register_at_fork(after_in_child=_give_back_in_child)
+os.register_at_fork(before=_hold, after_in_parent=_hear, after_in_child=_give_back_in_child)
 
 
 class StopSignals:
