@@ -131,8 +131,8 @@ def test_the_supervisor_sees_that_ranks_left_which_nothing_in_them_could_tell(mp
 
 
 def test_a_training_of_several_ranks_from_python_sees_it_too(tmp_path: Path) -> None:
-    shape = {"num_envs": 2, "num_steps": 16, "num_minibatches": 2, "num_timesteps": 320}
-    config = configure("tests.leaving:Vanishing-v0", preset="none", **shape)
+    name = "tests.leaving:Vanishing-v0"
+    config = configure(name, preset="none", num_envs=2, num_steps=16, num_minibatches=2, num_timesteps=320)
     with pytest.raises(Failure, match="a rank left before all steps were made"):
         train(config, ranks=2, logdir=tmp_path / "run")
 
