@@ -72,10 +72,12 @@ def _tried_out(
             return Trial(kept)
     comm.alive.note("trying the environment out")
     several = config.num_envs > comm.size
+    closing = functools.partial(comm.alive.note, f"closing {config.env} after its trial", brief=True)
     if make is None:
-        trial = functools.partial(try_out_id, config.env, config.wrapper, several, **keywords_of(config.env_kwargs))
+        keywords = keywords_of(config.env_kwargs)
+        trial = functools.partial(try_out_id, config.env, config.wrapper, several, closing, **keywords)
     else:
-        trial = functools.partial(try_out, make, config.env, several)
+        trial = functools.partial(try_out, make, config.env, several, closing)
     return comm.on_root(lambda: process.call(trial), "the trial of an environment")
 
 

@@ -21,6 +21,7 @@ from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import place, shown
 from baselines_ppo.common.fit import check_network, check_spaces
+from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.normalizer import Normalizer
@@ -78,7 +79,7 @@ def start(
             on_failure.callback(_remove_if_empty, path)
         typed = shown(path)  # before an environment can change the working folder
         envs, trial = make_environments(config, comm, environment, stored, warm, process)
-        on_failure.callback(envs.close)
+        on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
         for source in (stored, warm):

@@ -42,12 +42,13 @@ def train(
         paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
         return launch(ranks, config, **paths, environment=environment, override=override)
 
-    from baselines_ppo.common.ending import protected  # these load numpy and more, which `--help` does not need
+    # These load numpy and more, which `--help` does not need.
+    from baselines_ppo.common.ending import inside_job, protected
     from baselines_ppo.common.signals import StopSignals
     from baselines_ppo.start import start
 
     def run_all() -> Result:
-        with StopSignals() as signals:
+        with StopSignals(inside_job()) as signals:
             paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
             run = start(config, signals, **paths, environment=environment, override=override)
             try:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from baselines_ppo.common.actions import Action
+from baselines_ppo.common.foreign import named
 from baselines_ppo.common.observations import Observation
 
 
@@ -63,7 +64,7 @@ class Backend(Protocol):
         """Close all environments."""
 
 
-def told(what: str, error: Exception) -> str:
+def told(what: str, error: BaseException) -> str:
     """Return what an environment raised in one of its functions, with its traceback."""
     trace = "".join(traceback.format_exception(error)).rstrip()
-    return f"{what} raised {type(error).__name__}: {error}\n{trace}"
+    return f"{what} raised {named(error)}\n{trace}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 import gymnasium
@@ -13,6 +13,7 @@ import numpy as np
 from baselines_ppo.common.actions import action_of
 from baselines_ppo.common.backend_contract import Backend, Outcome, Unusable, told
 from baselines_ppo.common.envs import MakeEnvironment, explained, make_environment
+from baselines_ppo.common.foreign import close_unheard, pass_on
 from baselines_ppo.common.interface import checked_environment, checked_reset, checked_step, refuse_shared
 from baselines_ppo.common.lean_mujoco import lean
 from baselines_ppo.common.native_backend import native_backend
@@ -65,7 +66,8 @@ class SerialBackend:
             try:
                 with self._own_streams[row] or nullcontext():
                     result = self.environments[row].reset(seed=seed)
-            except Exception as error:
+            except BaseException as error:
+                pass_on(error)
                 raise Unusable(row, told("reset", error), raised=True) from error
             try:
                 observation = checked_reset(result)
@@ -87,7 +89,8 @@ class SerialBackend:
                 else:
                     with streams:
                         result = environments[row].step(actions[row])
-            except Exception as error:
+            except BaseException as error:
+                pass_on(error)
                 raised[row] = told("step", error)
                 continue
             try:
@@ -130,8 +133,7 @@ class SerialBackend:
             return environment
 
     def _replace(self, row: int) -> None:
-        with suppress(Exception):  # it may be broken
-            self.environments[row].close()
+        close_unheard(self.environments[row].close)  # it may be broken
         self.environments[row] = self._made(row)
 
     def _seed_streams(self, row: int, seed: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from baselines_ppo.common.failures import Failure, LoadError, ModuleNotNamed, UsageError, nearest, short
+from baselines_ppo.common.foreign import named, pass_on, text_of
 from baselines_ppo.common.keywords import canonical_keywords, keywords_of, names_a_file, wrapper_of
 from baselines_ppo.common.launcher import launched_rank
 from baselines_ppo.common.packages import SAFE_MODULES, install_of, package_of
@@ -77,8 +78,9 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
         wrapper = find_wrapper(path)
         try:
             environment = wrapper(environment, **keywords)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".rstrip(".")
+        except BaseException as error:
+            pass_on(error)
+            reason = named(error).rstrip(".")
             cure = "--wrapper none leaves it out"
             raise UsageError(f"wrapper {name} does not take this environment: {reason}; {cure}") from None
     return environment
@@ -172,8 +174,9 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
         install = package.install if package else install_of(module)
         cure = f"; pip install {install}" if install else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
-    except Exception as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
+    except BaseException as error:
+        pass_on(error)
+        reason = re.sub(r"\s+", " ", text_of(error)).strip()
         if isinstance(error, TypeError) and "'render_mode'" in reason:
             raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
         if isinstance(error, ImportError) and "mujoco v2 and v3" in reason:

@@ -9,6 +9,7 @@ FINISHED = 0
 STOPPED_BY_SIGNAL = 75  # SIGTERM or SIGUSR1, checkpoint written: "requeue me"
 STOPPED_BY_CTRL_C = 130
 LONGEST_QUOTE = 200  # characters
+NOTHING_SAVED = "no checkpoint was written yet"
 STUCK = 70  # a rank did not come in time, or the grace after a stop signal was over
 
 

@@ -6,8 +6,8 @@ import importlib.util
 import json
 import math
 import os
-import time
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class Logger:
 
     def __init__(self, folder: RunFolder, num_timesteps: int, log_interval: float) -> None:
         self._folder, self._num_timesteps, self._log_interval = folder, num_timesteps, log_interval
-        self._shown_at, self._shown_steps = time.monotonic(), -1
+        self._shown_at, self._shown_steps = monotonic(), -1
         self._summarized_at = 0.0
         self._summary = summary_writer(folder)
 
@@ -33,7 +33,7 @@ class Logger:
         self._folder.write_progress({name: _plain(value) for name, value in row.items()})
         if self._shown_steps < 0:
             self._shown_steps = row["total_steps"] - new_steps
-        now = time.monotonic()
+        now = monotonic()
         if last or now - self._summarized_at >= SUMMARY_INTERVAL:
             self._summarized_at = now
             self._write_summary(row)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -14,6 +14,7 @@ from baselines_ppo.common.backend_contract import Unusable
 from baselines_ppo.common.backends import SerialBackend, maker
 from baselines_ppo.common.envs import MakeEnvironment, explained, registered
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.interface import refuse_shared
 from baselines_ppo.common.native_backend import vector_form
 from baselines_ppo.common.treatment import AS_USUAL, STREAMS, Treatment
@@ -35,23 +36,32 @@ class Trial(NamedTuple):
     told: tuple[str, ...] = ()  # a line each
 
 
-def try_out_id(env_id: str, wrappers: tuple[str, ...], several: bool = True, **keywords: Any) -> Trial:
+def try_out_id(
+    env_id: str,
+    wrappers: tuple[str, ...],
+    several: bool = True,
+    closing: Callable[[], None] = lambda: None,
+    **keywords: Any,
+) -> Trial:
     """Return how environments of an id must be treated; see `try_out`."""
     if not wrappers:
         with explained(env_id):
             entry_point = str(gymnasium.spec(registered(env_id)).entry_point)
         if entry_point.startswith(KNOWN) or (not keywords and vector_form(env_id) is not None):
             return Trial(AS_USUAL)
-    return try_out(maker(env_id, wrappers, **keywords), env_id, several)
+    return try_out(maker(env_id, wrappers, **keywords), env_id, several, closing)
 
 
-def try_out(make: MakeEnvironment, env_id: str, several: bool = True) -> Trial:
+def try_out(
+    make: MakeEnvironment, env_id: str, several: bool = True, closing: Callable[[], None] = lambda: None
+) -> Trial:
     """Return how an environment must be treated so that its episodes depend on their seeds alone.
 
     It begins short episodes in environments of its own, which are closed again.
 
     Args:
       several: whether a process will step more than one.
+      closing: is called when all is found out, and the environments are closed.
 
     Raises:
       UsageError: none can be made; two are the same object; or, where there are several, one changes another.
@@ -63,21 +73,23 @@ def try_out(make: MakeEnvironment, env_id: str, several: bool = True) -> Trial:
         except Unusable as unusable:  # the training will meet it, and say where
             told = [f"it could not be tried out, {str(unusable).splitlines()[0]}; {UNTRIED}"]
             treatment = WATCHED
+        finally:
+            closing()
     return Trial(treatment, tuple(f"{env_id}: {line}" for line in told))
 
 
 def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack, told: list[str]) -> Treatment:
     """Do what `try_out` does, and tell why."""
-    begun = time.perf_counter()
+    begun = perf_counter()
     first = SerialBackend(make, 1, env_id, WATCHED)
-    opened.callback(_close, first)
+    opened.callback(close_unheard, first.close)
     trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
-    if (slow := time.perf_counter() - begun) > SECONDS:
+    if (slow := perf_counter() - begun) > SECONDS:
         told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
         return WATCHED
     second = _second(make, env_id, told)
     if second is not None:
-        opened.callback(_close, second)
+        opened.callback(close_unheard, second.close)
         refuse_shared([*first.environments, *second.environments], env_id)
     treatment, trace = _treated(first, trace, told)
     if second is not None and several and treatment.repeats and _disturbs(second, first, trace, treatment):
@@ -88,11 +100,6 @@ def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack,
     if streams := first.streams_drawn():
         told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
     return treatment._replace(streams=streams)
-
-
-def _close(backend: SerialBackend) -> None:
-    with suppress(Exception):  # the training, which goes without this one, says what its own raise
-        backend.close()
 
 
 def _second(make: MakeEnvironment, env_id: str, told: list[str]) -> SerialBackend | None:
@@ -109,7 +116,7 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
 
     Args:
       steps: at which it is left at the latest.
-      until: by `time.perf_counter`, when it is left.
+      until: by `perf_counter`, when it is left.
 
     Raises:
       Unusable: the environment raised, or gave something that cannot be learned from.
@@ -119,7 +126,7 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
     outputs = np.zeros((1, distribution.network_size), np.float32)
     params = distribution.from_network(outputs, outputs[0])
     for _ in range(steps):
-        if time.perf_counter() > until:
+        if perf_counter() > until:
             return
         actions = backend.action.to_environment(distribution.sample(params, distribution.noise(rng, 1)))
         outcome = backend.step(actions, [0])
@@ -147,9 +154,9 @@ def _treated(first: SerialBackend, trace: list[bytes], told: list[str]) -> tuple
     if later == trace:
         return AS_USUAL, trace
     settled = again() == later
-    begun = time.perf_counter()
+    begun = perf_counter()
     first.make_again(0)
-    seconds = time.perf_counter() - begun
+    seconds = perf_counter() - begun
     if settled:
         first.reset([0], [0])
         if list(playing(first, 1, steps)) == later:

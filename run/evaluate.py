@@ -7,6 +7,7 @@ import numpy as np
 from baselines_ppo.common.agent import Agent, load_agent
 from baselines_ppo.common.backends import make_backend
 from baselines_ppo.common.envs import EnvironmentSpec, stored_environment
+from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.networks import find_network
 from baselines_ppo.common.trial import try_out_id
@@ -71,7 +72,7 @@ def measure(
             player = Episodes(agent, backend, rows, env_id, seed, most)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}
         finally:
-            backend.close()
+            close_unheard(backend.close)
 
     played = comm.together(play)
     parts = comm.broadcast(comm.gather(played)) or []

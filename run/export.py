@@ -22,6 +22,7 @@ from baselines_ppo.common.envs import (
     stored_environment,
 )
 from baselines_ppo.common.failures import LoadError, UsageError, short
+from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.keywords import canonical_keywords
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
@@ -200,7 +201,7 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
                 break
         picture = pictures()
     finally:
-        environment.close()
+        close_unheard(environment.close)
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "JPEG", quality=QUALITY)
     return data.getvalue()

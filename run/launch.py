@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from baselines_ppo.common import checkpoint
-from baselines_ppo.common.failures import DataError, LoadError, UsageError, WriteError
+from baselines_ppo.common.failures import FINISHED, DataError, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import place
 from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi, why
 from baselines_ppo.common.run_folder import CONFIG, new_run
@@ -24,7 +25,8 @@ from baselines_ppo.common.signals import EXIT_CODES
 from baselines_ppo.run.train import resolve_auto
 
 # An end that would come again, or that was asked for; after any other, such as a crash, the ranks are started again.
-FINAL = {0, *(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
+FINAL = {*(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
+UNFINISHED = 1  # exit code of ranks that ended as if all steps were made, and they are not
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s before the ranks are started again; doubled each time
 FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives up
 HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
@@ -58,12 +60,14 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
     for flag, value, least in (("--ranks", ranks, 1), ("--restarts", restarts, 0)):
         if value < least:
             raise UsageError(f"{flag} is {value}, expected at least {least}")
+    if hosts is not None:
+        _check_hosts(hosts)
     plan = _plan(ranks, hosts, arguments, options)
     supervisor, seen, fruitless, pause = Supervisor(), _newest(plan.folder), 0, FIRST_PAUSE
     code = supervisor.run(plan.command)
     for attempt in range(1, restarts + 2):
         remove_litter()
-        if supervisor.asked or code in FINAL:
+        if supervisor.asked or code in FINAL or (code == FINISHED and _is_made(plan.folder)):
             break
         newest = _newest(plan.folder)
         fruitless, seen = (fruitless + 1 if newest == seen else 0), newest
@@ -81,6 +85,8 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
         code = supervisor.run(plan.next())
     with suppress(OSError):  # nothing was begun in it, as after a wrong flag
         plan.folder.rmdir()
+    if code == FINISHED and not _is_made(plan.folder):
+        return UNFINISHED
     return code if code >= 0 else 128 - code
 
 
@@ -99,6 +105,21 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
         logdir = str(place(_new_folder(resume, options)))
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
     return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir))
+
+
+def _check_hosts(path: str) -> None:
+    """Check that a file names hosts; which there are, mpirun finds out.
+
+    Raises:
+      UsageError: it cannot be read, or is empty.
+    """
+    try:
+        lines = place(path).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text"
+        raise UsageError(f"--hosts {short(path)} cannot be read: {reason}") from None
+    if not any(line.split("#")[0].strip() for line in lines):
+        raise UsageError(f"--hosts {short(path)} names no host, expected lines such as node01:16")
 
 
 def _new_folder(resume: str | None, options: dict[str, Any]) -> Path:
@@ -169,6 +190,16 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
         if os.getppid() != parent:  # killed already
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_made(folder: Path) -> bool:
+    """Return whether all steps are made and saved; a rank that its environment ends may end with 0 as well."""
+    newest = _newest(folder)
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        wanted = json.loads((folder / CONFIG).read_text("utf-8"))["num_timesteps"]
+        saved = checkpoint.load(folder / "checkpoints" / newest) if newest else None
+        return saved is not None and bool(saved.manifest["total_steps"] >= wanted)
+    return False
 
 
 def _newest(folder: Path) -> str | None:

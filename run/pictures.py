@@ -14,6 +14,7 @@ import numpy as np
 
 from baselines_ppo.common.envs import explained
 from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.foreign import pass_on, text_of
 from baselines_ppo.common.opengl import prepare_opengl
 from baselines_ppo.run.frame import fitted, frame, framed
 from baselines_ppo.run.simulated import ASIDE, is_simulated, simulated
@@ -57,10 +58,11 @@ def rendered(environment: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
     except (gymnasium.error.DependencyNotInstalled, ImportError):
         with explained(env_id):
             raise
-    except Exception as error:  # whatever a stranger's environment raises
+    except BaseException as error:  # whatever a stranger's environment raises
+        pass_on(error)
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"its render() raised {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"
-        said = f": {short(error)}" if str(error) else ""
+        said = f": {short(text_of(error))}" if text_of(error) else ""
         raise UsageError(f"environment {env_id} cannot be shown: {reason}{said}; {WANTED}") from None
     try:
         return frame(drawn)

@@ -9,6 +9,7 @@ from baselines_ppo.common.backend_contract import Backend
 from baselines_ppo.common.backends import SerialBackend, make_backend
 from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.opengl import has_display
 from baselines_ppo.run.display import NO_DISPLAY
@@ -65,7 +66,7 @@ def play(playing: Playing) -> int:
     player = Episodes(agent, backend, 1, spec.env_id, playing.seed, most)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
-    backend.close()
+    close_unheard(backend.close)
     return 0
 
 
@@ -82,7 +83,7 @@ def check_shown(spec: EnvironmentSpec, where: str) -> None:
             cause = cause if where == BROWSER else f"{NO_DISPLAY}, and {cause}"
             raise UsageError(f"{cause}; make a film with record, or see only its returns with play --headless")
     finally:
-        environment.close()
+        close_unheard(environment.close)
 
 
 def window(spec: EnvironmentSpec, taken_for: Observation) -> SerialBackend:

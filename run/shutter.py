@@ -12,6 +12,7 @@ import numpy as np
 from baselines_ppo.common.backend_contract import Backend, Outcome
 from baselines_ppo.common.envs import FRAMES, is_atari
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.run.news import News
 from baselines_ppo.run.simulated import said_rate
 
@@ -79,7 +80,7 @@ class Filmed:
         return self._backend.flags_reached()
 
     def close(self) -> None:
-        self._backend.close()
+        close_unheard(self._backend.close)
 
 
 def pace(steps_per_second: float, kind: str, wanted: float | None) -> tuple[int, float]:
