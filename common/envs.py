@@ -31,6 +31,11 @@ class EnvironmentSpec(NamedTuple):
     wrappers: tuple[str, ...] = ()  # module:Class or module:Class(key=value), the innermost first
     keywords: Mapping[str, Any] = MappingProxyType({})
 
+    @property
+    def as_registered(self) -> bool:
+        """Whether it has no wrappers, and no keywords but those of its registration."""
+        return not self.wrappers and not self.keywords
+
 
 PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 OWN_ID = re.compile(r"Robo[A-Z]\w*-v\d+")  # of the environments in baselines_ppo.zoo
@@ -40,9 +45,7 @@ FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservatio
 FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
 
 
-def make_environment(
-    env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None, **keywords: Any
-) -> gymnasium.Env[Any, Any]:
+def make_environment(spec: EnvironmentSpec, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     """Return a new Gymnasium environment with its own time limit, in its wrappers; it takes the keywords.
 
     Atari comes with the standard preprocessing (Machado et al. 2018, arXiv:1709.06009); its sticky actions are
@@ -51,9 +54,10 @@ def make_environment(
     Raises:
       UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
-    given: dict[str, Any] = keywords if render_mode is None else {**keywords, "render_mode": render_mode}
-    with explained(env_id, keywords):
-        name = registered(env_id)
+    shown = {} if render_mode is None else {"render_mode": render_mode}
+    given: dict[str, Any] = {**spec.keywords, **shown}
+    with explained(spec.env_id, spec.keywords):
+        name = registered(spec.env_id)
         gymnasium.spec(name)  # without a version Gymnasium would take its newest
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
         if is_atari(name):
@@ -62,7 +66,7 @@ def make_environment(
             environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
         else:
             environment = gymnasium.make(name, disable_env_checker=True, **given)
-    return wrapped(lambda: environment, wrappers)
+    return wrapped(lambda: environment, spec.wrappers)
 
 
 def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any, Any]:

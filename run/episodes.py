@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.actions import Action
 from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backend_contract import Backend, Unusable
 from baselines_ppo.common.envs import time_limit
 from baselines_ppo.common.failures import DataError, UsageError
-from baselines_ppo.common.fit import check_spaces
 from baselines_ppo.common.launcher import launched_rank, launched_size
-from baselines_ppo.common.observations import Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 from baselines_ppo.run.news import News
 
@@ -37,15 +34,11 @@ class Episodes:
     def __init__(
         self, agent: Agent, backend: Backend, rows: int, env_id: str, seed: int, most_steps: float = math.inf
     ) -> None:
-        """Take over a backend of so many rows, none of which has begun.
+        """Take over a backend of so many rows that fits the agent, see `backend_for`; none has begun.
 
         Args:
           most_steps: after which an episode is cut; see `steps_allowed`.
-
-        Raises:
-          LoadError: the environment has other spaces than the agent.
         """
-        check_fit(agent, backend.observation, backend.action, env_id)
         self._agent, self._backend, self._env_id, self._seed = agent, backend, env_id, seed
         self._most_steps, self._news = most_steps, News()
         self._fresh = backend.capture()  # before anything was played that an environment might remember
@@ -155,14 +148,3 @@ def steps_allowed(env_id: str, asked: int | None) -> float:
 def cut_after(most_steps: float) -> str:
     """Return why an episode was cut, and what to do where that is not wanted."""
     return f"cut after {most_steps:,} steps (--max-steps allows more)"
-
-
-def check_fit(agent: Agent, observation: Observation, action: Action, env_id: str) -> None:
-    """Check that an agent sees and does what there is to be seen and done in an environment.
-
-    Raises:
-      LoadError: the environment has other spaces than the agent; names what differs.
-    """
-    network = agent.policy.network
-    spaces = (network.observation, network.action)
-    check_spaces(agent.path, agent.env_id, spaces, (observation, action), env_id)

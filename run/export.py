@@ -187,20 +187,17 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
     """
     from PIL import Image
 
+    from baselines_ppo.run.acting import seen_backend_for
+    from baselines_ppo.run.episodes import Episodes
     from baselines_ppo.run.pictures import pictures_of  # MuJoCo, which nothing else here needs
 
-    environment = make_environment(spec.env_id, spec.wrappers, render_mode="rgb_array", **spec.keywords)
+    backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
     try:
-        pictures = pictures_of(environment, spec.env_id, WIDTH, HEIGHT)
-        agent.reset()
-        observation, _ = environment.reset(seed=0)
-        for _ in range(SHOWN_STEPS):
-            observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
-            if terminated or truncated:
-                break
+        pictures = pictures_of(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
+        Episodes(agent, backend, 1, spec.env_id, 0, SHOWN_STEPS).play([0], deterministic=True)
         picture = pictures()
     finally:
-        environment.close()
+        backend.close()
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "JPEG", quality=QUALITY)
     return data.getvalue()
