@@ -42,6 +42,8 @@ def train(
         paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
         return launch(ranks, config, **paths, environment=environment, override=override)
 
+    import numpy as np
+
     from baselines_ppo.common.ending import protected  # these load numpy and more, which `--help` does not need
     from baselines_ppo.common.signals import StopSignals
     from baselines_ppo.start import start
@@ -51,7 +53,8 @@ def train(
             paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
             run = start(config, signals, **paths, environment=environment, override=override)
             try:
-                return iterate(run)
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused, or does no harm
+                    return iterate(run)
             finally:
                 run.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from baselines_ppo.common.actions import action_of
+from baselines_ppo.common.actions import action_at, action_of
 from baselines_ppo.common.backend_contract import Backend, Outcome, Unusable, told
 from baselines_ppo.common.envs import EnvironmentSpec, MakeEnvironment, explained, make_environment
 from baselines_ppo.common.interface import checked_environment, checked_reset, checked_step, refuse_shared
@@ -83,10 +83,10 @@ class SerialBackend:
             streams = own[row]
             try:
                 if streams is None:
-                    result = environments[row].step(actions[row])
+                    result = environments[row].step(action_at(self.action, actions, row))
                 else:
                     with streams:
-                        result = environments[row].step(actions[row])
+                        result = environments[row].step(action_at(self.action, actions, row))
             except Exception as error:
                 raised[row] = told("step", error)
                 continue

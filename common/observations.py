@@ -67,10 +67,7 @@ class DiscreteObservation:
         Raises:
           ValueError: it is no whole number, or out of range.
         """
-        states = array_of(observation, lead, np.dtype(np.int64), self._limits)
-        if np.asarray(observation).dtype.kind == "f":
-            raise ValueError(f"{named(observation)}, expected a whole number")
-        index = states - self.start
+        index = array_of(observation, lead, np.dtype(np.int64), self._limits) - self.start
         return (index[..., None] == np.arange(self.size)).astype(np.float32)
 
     @cached_property
@@ -281,8 +278,10 @@ def _described(space: Any, env_id: str, taken_for: str | Observation) -> Observa
 def _box(space: Any, taken_for: str | Observation) -> BoxObservation | ImageObservation:
     chosen = taken_for == IMAGE or isinstance(taken_for, ImageObservation)
     vector = taken_for == VECTOR or isinstance(taken_for, BoxObservation)
-    image = None if vector else image_of(space, chosen)
     box, dtype = tuple(map(int, space.shape)), str(space.dtype)
+    if isinstance(taken_for, ImageObservation) and not taken_for.said and taken_for.box == box and dtype == "uint8":
+        return taken_for
+    image = None if vector else image_of(space, chosen)
     return image or BoxObservation(box, dtype, limits_of(space.low, space.high))
 
 

@@ -12,6 +12,7 @@ from baselines_ppo.common.agent import Agent
 from baselines_ppo.common.backend_contract import Backend, Unusable
 from baselines_ppo.common.envs import time_limit
 from baselines_ppo.common.failures import DataError, UsageError
+from baselines_ppo.common.given_arrays import unlearnable
 from baselines_ppo.common.launcher import launched_rank, launched_size
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 from baselines_ppo.run.news import News
@@ -83,6 +84,7 @@ class Episodes:
         if self._fresh is not None:
             self._backend.restore(begun, [{name: x[row] for name, x in self._fresh.items()} for row in begun])
         self._observations[begun] = self._backend.reset(begun, seeds)
+        self._check_observations(begun)
         self._agent.reset(np.isin(np.arange(len(self._numbers)), begun))
         return begun
 
@@ -95,9 +97,14 @@ class Episodes:
             raise Unusable(row, reason)
         self._observations[rows] = step.observations[rows]
         self._lengths[rows] += 1
+        self._check_observations(rows)
         self._returns[rows] += step.rewards[rows]
         self._ended = step.terminated | step.truncated
         return [row for row in rows if self._ended[row] or self._lengths[row] >= self._most_steps]
+
+    def _check_observations(self, rows: list[int]) -> None:
+        if (found := unlearnable(self._observations[rows])) is not None:
+            raise Unusable(rows[found[0]], f"the observation has {found[1]}")
 
     def _outcomes(self, rows: list[int]) -> dict[int, Episode]:
         """Return what the episodes that ended in these rows came to, by their numbers."""

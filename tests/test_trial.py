@@ -342,6 +342,12 @@ def given(**how: Any) -> Step:
         ({"reward": np.ones(2)}, r"the reward is an array of shape \(2,\), expected a number"),
         ({"reward": "1.0"}, "the reward is '1.0', expected a number"),
         ({"reward": 1j}, "the reward is 1j, expected a number"),
+        ({"reward": np.ma.masked}, "the reward is masked, expected a number"),
+        ({"reward": 1e300}, r"the reward is 1e\+300, beyond what float32 holds \(3.4e\+38\)"),
+        ({"reward": -np.inf}, "the reward is -inf; last action"),
+        ({"begun": lambda o: (o + 1e39, {})}, r"the observation has 1e\+39 at \[0, 1\], beyond what float32 holds"),
+        ({"begun": lambda o: (o / [1, np.inf] + [np.nan, np.inf], {})}, r"has NaN at \[0\] and Inf at \[1\]; last"),
+        ({"begun": lambda o: (np.ma.array(o, mask=[False, True]), {})}, "a masked array that hides 1 of its numbers"),
     ],
 )
 def test_what_is_not_of_the_interface_is_said_with_its_origin(how: dict[str, Any], message: str) -> None:
