@@ -20,7 +20,7 @@ from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.board import create_board
 from baselines_ppo.common.ending import say
-from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError, short
+from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError, printable, short
 from baselines_ppo.common.logger import TIME_SHARES, Logger
 from baselines_ppo.common.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.mpi import Comm
@@ -310,5 +310,5 @@ class TrainingRun:
             try:
                 close()
             except (Exception, SystemExit) as error:
-                reason = short(f"{type(error).__name__}: {error}")
+                reason = short(f"{type(error).__name__}: {printable(error)}")
                 sys.stderr.write(f"warning: closing {name} of rank {self.comm.rank}: {reason}; nothing is lost\n")

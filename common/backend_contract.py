@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from baselines_ppo.common.actions import Action
+from baselines_ppo.common.failures import printable, readable
 from baselines_ppo.common.observations import Observation
 
 
@@ -65,5 +66,5 @@ class Backend(Protocol):
 
 def told(what: str, error: Exception) -> str:
     """Return what an environment raised in one of its functions, with its traceback."""
-    trace = "".join(traceback.format_exception(error)).rstrip()
-    return f"{what} raised {type(error).__name__}: {error}\n{trace}"
+    trace = readable("".join(traceback.format_exception(error)).rstrip())
+    return f"{what} raised {type(error).__name__}: {printable(error)}\n{trace}"

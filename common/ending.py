@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TypeVar
 
-from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, Failure
+from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, Failure, readable
 from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
 
 T = TypeVar("T")
@@ -205,5 +205,5 @@ def _report(text: str) -> None:
     with suppress(AttributeError, OSError, ValueError):  # a closed pipe must not keep the other ranks waiting
         sys.stdout.flush()
     with suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(readable(text))
         sys.stderr.flush()

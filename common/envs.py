@@ -16,9 +16,19 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
-from baselines_ppo.common.failures import Failure, LoadError, ModuleNotNamed, UsageError, nearest, short
+from baselines_ppo.common.failures import (
+    Failure,
+    LoadError,
+    ModuleNotNamed,
+    UsageError,
+    nearest,
+    printable,
+    readable,
+    short,
+)
 from baselines_ppo.common.keywords import canonical_keywords, keywords_of, names_a_file, wrapper_of
 from baselines_ppo.common.launcher import launched_rank
+from baselines_ppo.common.named import is_module, named_object
 from baselines_ppo.common.packages import SAFE_MODULES, install_of, package_of
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
@@ -82,7 +92,7 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
         try:
             environment = wrapper(environment, **keywords)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".rstrip(".")
+            reason = f"{type(error).__name__}: {printable(error)}".rstrip(".")
             cure = "--wrapper none leaves it out"
             raise UsageError(f"wrapper {name} does not take this environment: {reason}; {cure}") from None
     return environment
@@ -92,8 +102,14 @@ def registered(env_id: str) -> str:
     """Import the module that registers an environment: named in its id, known, or ours; returns the id without it.
 
     MuJoCo's warnings are then shown once per rank, instead of written to a file in whatever folder this is.
+
+    Raises:
+      UsageError: it is no id.
     """
-    module, _, name = env_id.rpartition(":")
+    module, colon, name = env_id.rpartition(":")
+    if not name or (colon and not is_module(module)) or env_id.split() != [env_id] or not env_id.isprintable():
+        expected = "a name such as CartPole-v1, or with the module that registers it, such as module:Name-v0"
+        raise UsageError(f"--env is {short(repr(env_id))}, expected {expected}")
     module = module or ("baselines_ppo.zoo" if OWN_ID.fullmatch(name) else "")
     if module:
         importlib.import_module(module)
@@ -138,15 +154,10 @@ def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
     Raises:
       UsageError: there is none.
     """
-    module, colon, attribute = name.partition(":")
-    if attribute in FORGETFUL:
-        raise UsageError(f"wrapper {name} forgets its statistics when a run resumes; use {FORGETFUL[attribute]}")
-    if not (module and colon and attribute):
-        raise UsageError(f"--wrapper is {name}, expected module:Class")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"wrapper {name} not found: {error}") from None
+    forgetful = name.partition(":")[2]
+    if forgetful in FORGETFUL:
+        raise UsageError(f"wrapper {name} forgets its statistics when a run resumes; use {FORGETFUL[forgetful]}")
+    return named_object("wrapper", name, "module:Class")
 
 
 @contextmanager
@@ -164,7 +175,7 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
     except gymnasium.error.DeprecatedEnv:
         raise UsageError(f"environment {env_id} is out of date{newest(env_id)}") from None
     except gymnasium.error.Error as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
+        reason = printable(error)
         if isinstance(error, gymnasium.error.UnregisteredEnv) or "No registered env" in reason:
             raise UsageError(_unknown(env_id)) from None
         install = install_of(f"{reason} {env_id}")
@@ -177,7 +188,7 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
         cure = f"; pip install {install}" if install else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
     except Exception as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
+        reason = printable(error)
         if isinstance(error, TypeError) and "'render_mode'" in reason:
             raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
         if isinstance(error, ImportError) and "mujoco v2 and v3" in reason:
@@ -185,7 +196,7 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
         refused = re.search(r"(?:unexpected|multiple values for) (?:keyword )?argument '(\w+)'", reason)
         if isinstance(error, TypeError) and refused is not None and refused[1] in keywords:
             raise UsageError(f"environment {env_id} takes no {refused[1]} by --env-kwargs") from None
-        trace = "".join(traceback.format_exception(error)).rstrip()
+        trace = readable("".join(traceback.format_exception(error)).rstrip())
         raised = f"{type(error).__name__}: {reason}".rstrip(": ")
         raise UsageError(f"environment {env_id}, rank {launched_rank()}, raised {raised}\n{trace}") from None
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.failures import printable
+
 LARGEST = float(np.finfo(np.float32).max)  # that can be learned from
 MOST_PLACES = 10  # that an error names
 NUMBERS = "biuf"  # kinds of dtypes; what else converts to floats without loss, such as bfloat16, is taken too
@@ -83,7 +85,7 @@ def _plain(given: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(given)
     except Exception as error:  # lists of uneven lengths, tensors that are elsewhere
-        reason = re.split(r"\.\s|\n", str(error).strip())[0]
+        reason = re.split(r"\.\s", printable(error))[0]
         raise WrongShapeError(f"{named(given)} that numpy does not take ({reason}), expected shape {shape}") from None
     if array.dtype.kind not in NUMBERS and (array.dtype.names or not np.can_cast(array.dtype, np.float64)):
         held = "" if array.ndim == 0 else f" of {array.dtype.name} items"

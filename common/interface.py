@@ -83,7 +83,10 @@ def _mistake(made: Any) -> tuple[str, str]:
         try:
             given = getattr(made, space, None)
         except Exception as error:  # where it is a property
-            return f"({name}) raises {type(error).__name__} for its {space}: {error}", f"set self.{space} in __init__"
+            return (
+                f"({name}) raises {type(error).__name__} for its {space}: {short(error)}",
+                f"set self.{space} in __init__",
+            )
         if not isinstance(given, gymnasium.Space):
             wrong = f"has no {space}" if given is None else f"has the {space} {short(repr(given))}, which is no space"
             return f"({name}) {wrong}", f"set self.{space} in __init__, such as gymnasium.spaces.Box(-1, 1, (3,))"

@@ -55,8 +55,8 @@ class Named(NamedTuple):
         if self.env is not None and _bare(self.env) != _bare(env_id):
             raise UsageError(f"--env is {self.env}, but the agent was trained on {short(env_id)}, and has a card of it")
         if self.wrapper is not None and self.wrapper != wrappers:
-            trained = short(",".join(wrappers)) or "none"
-            raise UsageError(f"--wrapper is {','.join(self.wrapper)}, but the agent was trained with {trained}")
+            given, trained = (short(",".join(each)) or "none" for each in (self.wrapper, wrappers))
+            raise UsageError(f"--wrapper is {given}, but the agent was trained with {trained}")
         if self.env_kwargs is not None and canonical_keywords(self.env_kwargs) != env_kwargs:
             raise UsageError(
                 f"--env-kwargs is {self.env_kwargs}, but the agent was trained with {env_kwargs or 'none'}"
