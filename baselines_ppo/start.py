@@ -18,7 +18,7 @@ from baselines_ppo.common.agent import agent_of
 from baselines_ppo.common.alive import Watch
 from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import place, shown
 from baselines_ppo.common.fit import check_network, check_spaces
 from baselines_ppo.common.foreign import close_unheard
@@ -212,7 +212,7 @@ def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
     """Begin with the policy, value function and statistics of an agent; optimiser and counters begin anew."""
     agent, config, policy = agent_of(source), run.config, run.collector.policy
     if agent.env_id != config.env and run.comm.is_root:
-        sys.stderr.write(f"warning: {source.path} was trained on {agent.env_id}, this is {config.env}\n")
+        sys.stderr.write(f"warning: {source.path} was trained on {short(agent.env_id)}, this is {config.env}\n")
     policy.observations.moments = agent.policy.observations.moments
     if isinstance(config.algorithm, PPO2Config) and config.algorithm.normalize_value_targets:
         policy.value_targets.moments = agent.policy.value_targets.moments

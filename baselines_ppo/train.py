@@ -42,7 +42,8 @@ def train(
         paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
         return launch(ranks, config, **paths, environment=environment, override=override)
 
-    # These load numpy and more, which `--help` does not need.
+    import numpy as np  # like the next, more than `--help` needs
+
     from baselines_ppo.common.ending import inside_job, protected
     from baselines_ppo.common.signals import StopSignals
     from baselines_ppo.start import start
@@ -52,7 +53,8 @@ def train(
             paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
             run = start(config, signals, **paths, environment=environment, override=override)
             try:
-                return iterate(run)
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused, or does no harm
+                    return iterate(run)
             finally:
                 run.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.actions import action_at
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.checkpoint import Checkpoint, find
 from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
@@ -41,7 +42,7 @@ class Agent:
         """
         encoded = self._encoded(observation)
         if encoded.ndim == len(self.policy.network.observation.shape):
-            return self.act_encoded(encoded[None], deterministic, rng)[0]
+            return action_at(self.policy.network.action, self.act_encoded(encoded[None], deterministic, rng), 0)
         return self.act_encoded(encoded, deterministic, rng)
 
     def act_encoded(

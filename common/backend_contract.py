@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from baselines_ppo.common.actions import Action
+from baselines_ppo.common.failures import readable
 from baselines_ppo.common.foreign import named
 from baselines_ppo.common.observations import Observation
 
@@ -66,5 +67,5 @@ class Backend(Protocol):
 
 def told(what: str, error: BaseException) -> str:
     """Return what an environment raised in one of its functions, with its traceback."""
-    trace = "".join(traceback.format_exception(error)).rstrip()
+    trace = readable("".join(traceback.format_exception(error)).rstrip())
     return f"{what} raised {named(error)}\n{trace}"

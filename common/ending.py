@@ -20,7 +20,7 @@ from os import _exit  # which an environment may replace, and so do we
 from time import sleep
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from baselines_ppo.common.failures import NOTHING_SAVED, STOPPED_BY_CTRL_C, Failure
+from baselines_ppo.common.failures import NOTHING_SAVED, STOPPED_BY_CTRL_C, Failure, readable
 from baselines_ppo.common.launcher import launched_by_mpi, launched_rank
 
 if TYPE_CHECKING:
@@ -242,5 +242,5 @@ def _report(text: str) -> None:
     with suppress(AttributeError, OSError, ValueError):  # a closed pipe must not keep the other ranks waiting
         sys.stdout.flush()
     with suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(readable(text))
         sys.stderr.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 FINISHED = 0
@@ -10,6 +11,7 @@ STOPPED_BY_SIGNAL = 75  # SIGTERM or SIGUSR1, checkpoint written: "requeue me"
 STOPPED_BY_CTRL_C = 130
 LONGEST_QUOTE = 200  # characters
 NOTHING_SAVED = "no checkpoint was written yet"
+OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of what is no letter, sign or space
 STUCK = 70  # a rank did not come in time, or the grace after a stop signal was over
 
 
@@ -47,10 +49,28 @@ class WriteError(Failure):
     exit_code = 74
 
 
-def short(text: object) -> str:
-    """Return what a stranger's file made somebody say, in one printable line that is not too long."""
-    line = "".join(c if c.isprintable() else " " for c in str(text))
+def readable(text: str) -> str:
+    """Return text with what a terminal would obey written by its number, such as \\x1b; lines stay lines."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in OBEYED else _number(c) for c in text)
+
+
+def printable(said: object) -> str:
+    """Return what a stranger's code or file says, in one line; see `readable`."""
+    try:
+        text = str(said)
+    except Exception as error:
+        text = f"(its text raises {type(error).__name__})"
+    return readable(" ".join(text.split()))
+
+
+def short(said: object) -> str:
+    """Return what a stranger's code or file says, in one printable line that is not too long."""
+    line = printable(said)
     return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}..."
+
+
+def _number(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

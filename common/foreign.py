@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from baselines_ppo.common.ending import end_all, inside_job
-from baselines_ppo.common.failures import short
+from baselines_ppo.common.failures import printable, short
 from baselines_ppo.common.launcher import launched_by_mpi
 from baselines_ppo.common.signals import asks_to_stop
 
@@ -78,17 +78,9 @@ def close_unheard(close: Callable[[], object]) -> None:
         pass_on(error)
 
 
-def text_of(error: BaseException) -> str:
-    """Return an error's own text, also of one that has none."""
-    try:
-        return str(error)
-    except Exception as failed:  # whatever a stranger's __str__ raises
-        return f"(its text cannot be had: {type(failed).__name__})"
-
-
 def named(error: BaseException) -> str:
     """Return an error's kind and text in one line."""
-    return short(f"{type(error).__name__}: {text_of(error)}".rstrip(": \n"))
+    return short(f"{type(error).__name__}: {printable(error)}".rstrip(": "))
 
 
 def _leave(status: int = 0) -> NoReturn:

@@ -11,6 +11,7 @@ import numpy as np
 from baselines_ppo.common.envs import MakeEnvironment
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.foreign import named, pass_on
+from baselines_ppo.common.given_arrays import is_masked
 
 OF_ONE = "let the function make one Gymnasium environment; --num-envs says how many are made"
 
@@ -170,7 +171,9 @@ def _flag(flag: Any, name: str) -> bool:
 
 
 def _single(value: Any) -> Any:
-    """Return the number that a value is, in whatever array of one; None if it is none."""
+    """Return the number that a value is, in whatever array of one; None if it is none, or hidden."""
+    if is_masked(value):
+        return None
     try:
         array = np.asarray(value)
     except Exception:  # whatever another library's arrays raise

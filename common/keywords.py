@@ -114,7 +114,11 @@ def names_a_file(keywords: Mapping[str, Any]) -> bool:
 
 
 def split_list(text: str) -> list[str]:
-    """Return the parts of a list with commas between them; those within brackets and quotes do not divide."""
+    """Return the parts of a list with commas between them; those within brackets and quotes do not divide.
+
+    Raises:
+      ValueError: a part is empty, but for one behind the last comma.
+    """
     parts, depth, quote = [""], 0, ""
     for letter in text:
         if quote:
@@ -126,7 +130,12 @@ def split_list(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+    whole = [part.strip() for part in parts]
+    if len(whole) > 1 and not whole[-1]:
+        whole.pop()
+    if not all(whole):
+        raise ValueError(f"{text!r} has an empty part")
+    return whole
 
 
 def _literal(node: ast.expr) -> Any:

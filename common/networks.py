@@ -7,7 +7,6 @@ it is.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from baselines_ppo.common.layers import (
     lstm_parameters,
     lstm_step,
 )
+from baselines_ppo.common.named import named_object
 from baselines_ppo.common.observations import GroupObservation, Observation, Part, images_of, parts_of
 from baselines_ppo.common.parameters import Parameter
 
@@ -175,11 +175,7 @@ def find_network(name: str) -> Build:
       UsageError: there is none of that name.
     """
     if name not in NETWORKS and ":" in name:
-        module, _, function = name.partition(":")
-        try:
-            register_network(name, getattr(importlib.import_module(module), function))
-        except (ImportError, AttributeError) as error:
-            raise UsageError(f"network {name} not found: {error}") from None
+        register_network(name, named_object("network", name, "module:function"))
     if name not in NETWORKS:
         raise UsageError(f"unknown network {name}{nearest(name, NETWORKS)}; known: {', '.join(NETWORKS)}")
     return NETWORKS[name]

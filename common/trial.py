@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gymnasium
 import numpy as np
 
 from baselines_ppo.common.backend_contract import Unusable
 from baselines_ppo.common.backends import SerialBackend, maker
-from baselines_ppo.common.envs import MakeEnvironment, explained, registered
+from baselines_ppo.common.envs import EnvironmentSpec, MakeEnvironment, explained, registered
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.interface import refuse_shared
@@ -34,81 +34,78 @@ class Trial(NamedTuple):
 
     treatment: Treatment
     told: tuple[str, ...] = ()  # a line each
+    alone: str = ""  # why a process can step only one; empty: it can step several
 
 
-def try_out_id(
-    env_id: str,
-    wrappers: tuple[str, ...],
-    several: bool = True,
-    closing: Callable[[], None] = lambda: None,
-    **keywords: Any,
-) -> Trial:
-    """Return how environments of an id must be treated; see `try_out`."""
-    if not wrappers:
-        with explained(env_id):
-            entry_point = str(gymnasium.spec(registered(env_id)).entry_point)
-        if entry_point.startswith(KNOWN) or (not keywords and vector_form(env_id) is not None):
+def try_out_spec(spec: EnvironmentSpec, closing: Callable[[], None] = lambda: None) -> Trial:
+    """Return how environments of a spec must be treated; see `try_out`."""
+    if not spec.wrappers:
+        with explained(spec.env_id):
+            entry_point = str(gymnasium.spec(registered(spec.env_id)).entry_point)
+        if entry_point.startswith(KNOWN) or (spec.as_registered and vector_form(spec.env_id) is not None):
             return Trial(AS_USUAL)
-    return try_out(maker(env_id, wrappers, **keywords), env_id, several, closing)
+    return try_out(maker(spec), spec.env_id, closing)
 
 
-def try_out(
-    make: MakeEnvironment, env_id: str, several: bool = True, closing: Callable[[], None] = lambda: None
-) -> Trial:
+def try_out(make: MakeEnvironment, env_id: str, closing: Callable[[], None] = lambda: None) -> Trial:
     """Return how an environment must be treated so that its episodes depend on their seeds alone.
 
     It begins short episodes in environments of its own, which are closed again.
 
     Args:
-      several: whether a process will step more than one.
       closing: is called when all is found out, and the environments are closed.
 
     Raises:
-      UsageError: none can be made; two are the same object; or, where there are several, one changes another.
+      UsageError: none can be made, or two are the same object.
     """
     told: list[str] = []
+    alone = ""
     with ExitStack() as opened:
         try:
-            treatment = _tried(make, env_id, several, opened, told)
+            treatment, alone = _tried(make, env_id, opened, told)
+            told += [alone] if alone else []
         except Unusable as unusable:  # the training will meet it, and say where
             told = [f"it could not be tried out, {str(unusable).splitlines()[0]}; {UNTRIED}"]
             treatment = WATCHED
         finally:
             closing()
-    return Trial(treatment, tuple(f"{env_id}: {line}" for line in told))
+    return Trial(treatment, tuple(f"{env_id}: {line}" for line in told), alone)
 
 
-def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack, told: list[str]) -> Treatment:
-    """Do what `try_out` does, and tell why."""
+def _tried(make: MakeEnvironment, env_id: str, opened: ExitStack, told: list[str]) -> tuple[Treatment, str]:
+    """Return the treatment, and why a process can step only one; tell what was found out."""
     begun = perf_counter()
     first = SerialBackend(make, 1, env_id, WATCHED)
     opened.callback(close_unheard, first.close)
     trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
     if (slow := perf_counter() - begun) > SECONDS:
         told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
-        return WATCHED
-    second = _second(make, env_id, told)
-    if second is not None:
-        opened.callback(close_unheard, second.close)
-        refuse_shared([*first.environments, *second.environments], env_id)
+        return WATCHED, ""
     treatment, trace = _treated(first, trace, told)
-    if second is not None and several and treatment.repeats and _disturbs(second, first, trace, treatment):
-        raise UsageError(
-            f"environment {env_id}: one environment changes what another gives, so they share something; let each make "
-            "its own, or give one to each rank with mpirun -np R and --num-envs R"
-        )
+    alone = _alone(make, env_id, first, trace, treatment)
     if streams := first.streams_drawn():
         told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
-    return treatment._replace(streams=streams)
+    return treatment._replace(streams=streams), alone
 
 
-def _second(make: MakeEnvironment, env_id: str, told: list[str]) -> SerialBackend | None:
-    """Return a second environment; None, and why, where there can be only one at a time."""
+def _alone(make: MakeEnvironment, env_id: str, first: SerialBackend, trace: list[bytes], treatment: Treatment) -> str:
+    """Return why a process can step only one environment; nothing where a second one does not disturb the first.
+
+    Raises:
+      UsageError: the second is the same object.
+    """
     try:
-        return SerialBackend(make, 1, env_id, WATCHED)
+        second = SerialBackend(make, 1, env_id, WATCHED)
     except UsageError as error:
-        told.append(f"only one can be made at a time: {str(error).splitlines()[0]}")
-        return None
+        return f"only one can be made at a time: {str(error).splitlines()[0]}"
+    try:
+        refuse_shared([*first.environments, *second.environments], env_id)
+        disturbed = treatment.repeats and _disturbs(second, first, trace, treatment)
+    except Unusable:  # as it was not, while it was alone
+        disturbed = True
+    finally:
+        close_unheard(second.close)
+    return "one environment changes what another gives, so they share something" if disturbed else ""
 
 
 def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf) -> Iterator[bytes]:

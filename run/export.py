@@ -56,8 +56,8 @@ class Named(NamedTuple):
         if self.env is not None and _bare(self.env) != _bare(env_id):
             raise UsageError(f"--env is {self.env}, but the agent was trained on {short(env_id)}, and has a card of it")
         if self.wrapper is not None and self.wrapper != wrappers:
-            trained = short(",".join(wrappers)) or "none"
-            raise UsageError(f"--wrapper is {','.join(self.wrapper)}, but the agent was trained with {trained}")
+            given, trained = (short(",".join(each)) or "none" for each in (self.wrapper, wrappers))
+            raise UsageError(f"--wrapper is {given}, but the agent was trained with {trained}")
         if self.env_kwargs is not None and canonical_keywords(self.env_kwargs) != env_kwargs:
             raise UsageError(
                 f"--env-kwargs is {self.env_kwargs}, but the agent was trained with {env_kwargs or 'none'}"
@@ -188,20 +188,17 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
     """
     from PIL import Image
 
+    from baselines_ppo.run.acting import seen_backend_for
+    from baselines_ppo.run.episodes import Episodes
     from baselines_ppo.run.pictures import pictures_of  # MuJoCo, which nothing else here needs
 
-    environment = make_environment(spec.env_id, spec.wrappers, render_mode="rgb_array", **spec.keywords)
+    backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
     try:
-        pictures = pictures_of(environment, spec.env_id, WIDTH, HEIGHT)
-        agent.reset()
-        observation, _ = environment.reset(seed=0)
-        for _ in range(SHOWN_STEPS):
-            observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
-            if terminated or truncated:
-                break
+        pictures = pictures_of(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
+        Episodes(agent, backend, 1, spec.env_id, 0, SHOWN_STEPS).play([0], deterministic=True)
         picture = pictures()
     finally:
-        close_unheard(environment.close)
+        close_unheard(backend.close)
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "JPEG", quality=QUALITY)
     return data.getvalue()

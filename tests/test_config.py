@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from baselines_ppo import __version__, configure, train
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.config import TEXTBOOK, TrainConfig, check_minibatches, from_json, resolve, to_json, with_fields
 from baselines_ppo.presets import PRESETS
@@ -113,7 +113,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "NormalizeReward forgets its statistics when a run resumes; use --normalize-returns true",
     ),
     (
-        lambda: make_environment("Pendulum-v1", ("gymnasium.wrappers:NormalizeObservation",)),
+        lambda: make_environment(EnvironmentSpec("Pendulum-v1", ("gymnasium.wrappers:NormalizeObservation",))),
         "NormalizeObservation forgets its statistics when a run resumes; use --normalize-observations true",
     ),
     (
@@ -142,7 +142,7 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(UsageError, match=r"LunarLander-v3 needs a package: pip install 'gymnasium\[box2d\]>=1\.1'"):
-        make_environment("LunarLander-v3")
+        make_environment(EnvironmentSpec("LunarLander-v3"))
 
 
 def parsed(*arguments: str, alg: str = "ppo2") -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 
 import baselines_ppo.zoo  # noqa: F401  # registers its own
 from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import check_stored_id, make_environment
+from baselines_ppo.common.envs import EnvironmentSpec, check_stored_id, make_environment
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.packages import KNOWN, package_of
 from tests.conftest import ROOT, Finished
@@ -43,7 +43,8 @@ def in_a_fresh_process(code: str, *folders: Path) -> str:
 def test_atari_needs_no_import_made_elsewhere(env_id: str) -> None:
     code = (
         "from baselines_ppo.common.backends import make_backend\n"
-        f"backend = make_backend({env_id!r}, (), 2)\n"
+        "from baselines_ppo.common.envs import EnvironmentSpec\n"
+        f"backend = make_backend(EnvironmentSpec({env_id!r}), 2)\n"
         "print(backend.reset([0, 1], [3, 4]).shape)\n"
     )
     assert in_a_fresh_process(code).splitlines()[-1] == "(2, 84, 84, 4)"
@@ -60,7 +61,10 @@ def test_the_documented_command_trains_atari_in_a_fresh_process(trainer: Callabl
 def test_a_known_package_is_imported_for_an_id_that_is_typed_and_not_for_one_in_a_file(tmp_path: Path) -> None:
     """A package of that name is put in the way, so that the test needs none to be installed."""
     (tmp_path / "panda_gym.py").write_text(OWN_PACKAGE)
-    typed = "from baselines_ppo.common.envs import make_environment\nprint(make_environment('PandaStack-v9').spec.id)"
+    typed = (
+        "from baselines_ppo.common.envs import EnvironmentSpec, make_environment\n"
+        "print(make_environment(EnvironmentSpec('PandaStack-v9')).spec.id)"
+    )
     assert in_a_fresh_process(typed, tmp_path).strip() == "PandaStack-v9"
     stored = (
         "import sys\nfrom baselines_ppo.common.envs import check_stored_id\n"
@@ -103,9 +107,9 @@ def test_an_id_of_a_package_that_is_absent_says_what_to_install_and_to_give(env_
     if importlib.util.find_spec(package.module.split(".")[0]) is not None:
         pytest.skip(f"{package.module} is installed")
     with pytest.raises(UsageError, match=f"^environment {env_id} is of a package that is not installed: .*{message}"):
-        make_environment(env_id)
+        make_environment(EnvironmentSpec(env_id))
     with pytest.raises(UsageError, match=f"module {package.module.split('.')[0]} is not installed; pip install"):
-        make_environment(f"{package.module}:{env_id}")
+        make_environment(EnvironmentSpec(f"{package.module}:{env_id}"))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_an_id_of_a_package_that_is_absent_says_what_to_install_and_to_give(env_
     ],
 )
 def test_an_id_that_is_not_there_is_answered_by_the_one_that_is(env_id: str, message: str) -> None:
-    for make in (lambda: make_environment(env_id), lambda: make_backend(env_id, (), 1)):
+    for make in (lambda: make_environment(EnvironmentSpec(env_id)), lambda: make_backend(EnvironmentSpec(env_id), 1)):
         with pytest.raises(UsageError, match=message) as caught:
             make()
         assert "\n" not in str(caught.value)

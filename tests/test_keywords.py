@@ -15,7 +15,7 @@ from baselines_ppo import configure, load, train
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.agent import load_agent
 from baselines_ppo.common.backends import make_backend
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.common.keywords import split_list
 from baselines_ppo.run.cli import main
@@ -111,7 +111,7 @@ def test_a_resume_compares_arguments_by_what_they_mean(tmp_path: Path) -> None:
 
 def test_a_mujoco_robot_steps_as_often_as_it_is_told() -> None:
     for skip in (2, 5):
-        backend = make_backend("HalfCheetah-v5", (), 1, frame_skip=skip)
+        backend = make_backend(EnvironmentSpec("HalfCheetah-v5", keywords={"frame_skip": skip}), 1)
         assert backend.environments[0].unwrapped.dt == pytest.approx(0.01 * skip)  # type: ignore[attr-defined]
         backend.close()
 
@@ -183,13 +183,11 @@ def test_a_file_names_no_other_file_and_no_code(
     checkpoint.save(tmp_path, "agent", {**found.manifest, **forged}, found.arrays)
     made = []
 
-    def making(env_id: str, wrappers: Any = (), *rest: Any, **keywords: Any) -> Any:
-        ours = ("render_mode", "taken_for")
-        made.append((list(wrappers), {name: value for name, value in keywords.items() if name not in ours}))
+    def trying(spec: EnvironmentSpec) -> Any:
+        made.append((list(spec.wrappers), spec.keywords))
         raise UsageError("far enough")
 
-    for module in ("evaluate.make_backend", "play.make_backend", "record.make_environment"):
-        monkeypatch.setattr(f"baselines_ppo.run.{module}", making)
+    monkeypatch.setattr("baselines_ppo.run.acting.try_out_spec", trying)
     more = {"play": ["--headless"], "record": ["--out", str(tmp_path / "x.gif")], "evaluate": []}[command]
     with pytest.raises(Failure) as raised:
         main([command, str(tmp_path / "agent"), *more])
@@ -201,4 +199,4 @@ def test_a_file_names_no_other_file_and_no_code(
 def test_agents_of_before_there_were_arguments_have_none() -> None:
     agent = load_agent("zoo:CartPole-v1")
     assert agent.env_kwargs == ""
-    assert make_environment(agent.env_id, agent.wrappers).spec is not None
+    assert make_environment(EnvironmentSpec(agent.env_id, agent.wrappers)).spec is not None

@@ -93,7 +93,7 @@ def test_the_ranks_have_path_folder_variables_and_what_the_script_defines(tmp_pa
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("bad", ("RAISED DataError 65 | env Mine-v0, rank 0", "the observation has NaN or Inf")),
+        ("bad", ("RAISED DataError 65 | env Mine-v0, rank 0", "the observation has NaN at [")),
         ("raises", ("RAISED DataError 65 | env Mine-v0", "OSError: the valve is stuck")),
         ("gone", ("RAISED Failure 1 | a rank was killed (exit code 9)",)),
         ("lock", ("RAISED UsageError 2 | the environment cannot be sent to the ranks: TypeError",)),

@@ -15,6 +15,7 @@ import tests.environments  # noqa: F401  # registers them
 from baselines_ppo.common.actions import DiscreteAction
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.backends import make_backend
+from baselines_ppo.common.envs import EnvironmentSpec
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.normalizer import Moments, Normalizer
@@ -37,7 +38,7 @@ REPLAYABLE = (
 
 
 def vec_env(env_id: str, indices: range = range(3), seed: int = 0, restarts: int = 0) -> VecEnv:
-    return VecEnv(make_backend(env_id, (), len(indices)), indices, seed, env_id, rank=0, restarts=restarts)
+    return VecEnv(make_backend(EnvironmentSpec(env_id), len(indices)), indices, seed, env_id, rank=0, restarts=restarts)
 
 
 def random_actions(envs: VecEnv, steps: int, first: int = 0) -> list[np.ndarray]:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.agent import load_agent
+from baselines_ppo.common.envs import EnvironmentSpec
 from baselines_ppo.run.live import Live
 from baselines_ppo.run.local_server import POLICY, local_server
 from baselines_ppo.run.page import CHASE, Page
@@ -91,7 +92,7 @@ def steered(opened: Opened) -> Opened:
 
 
 def session_of(name: str) -> Session:
-    return Session(load_agent(f"zoo:{name}"), make_steered(name), name)
+    return Session(load_agent(f"zoo:{name}"), EnvironmentSpec(name), make_steered)
 
 
 def until(page: Any, true: Callable[[], object]) -> None:

@@ -60,7 +60,7 @@ def test_a_shipped_agent_is_whole_and_acts(name: str) -> None:
     assert agent.env_id == card.environment
     assert {path.name for path in folder.iterdir()} == {"manifest.json", "arrays.npz", CARD, "curve.csv", PICTURE}
     assert sum(path.stat().st_size for path in folder.iterdir()) < LARGEST
-    environment = make_environment(agent.env_id, agent.wrappers)
+    environment = make_environment(EnvironmentSpec(agent.env_id, agent.wrappers))
     observation, _ = environment.reset(seed=0)
     action = agent.act(observation)
     assert environment.action_space.contains(action)
@@ -642,7 +642,7 @@ gymnasium.register(
 
 def untrained(env_id: str, **settings: Any) -> Agent:
     """Return an agent with random parameters, large enough to matter."""
-    backend = make_backend(env_id, (), 1)
+    backend = make_backend(EnvironmentSpec(env_id), 1)
     network = actor_critic_of(configure(env_id, preset="none", **settings), backend.observation, backend.action)
     backend.close()
     parameters = network.initial_parameters(np.random.default_rng(0), 0.0)
@@ -698,7 +698,7 @@ def test_a_return_that_is_not_finite_is_reported_with_its_episode() -> None:
         def reward(self, reward: Any) -> float:
             return float("nan")
 
-    backend = SerialBackend(lambda: Broken(make_environment("CartPole-v1")), 2, "CartPole-v1")
+    backend = SerialBackend(lambda: Broken(make_environment(EnvironmentSpec("CartPole-v1"))), 2, "CartPole-v1")
     player = Episodes(untrained("CartPole-v1"), backend, 2, "CartPole-v1", 0)
     with pytest.raises(DataError, match=r"env CartPole-v1, evaluation episode \d, step \d+: the return is nan"):
         player.play(range(3), True)

@@ -9,7 +9,7 @@ import numpy as np
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actions import action_of
 from baselines_ppo.common.actor_critic import ActorCritic
-from baselines_ppo.common.envs import make_environment
+from baselines_ppo.common.envs import EnvironmentSpec, make_environment
 from baselines_ppo.common.networks import NetworkSettings
 from baselines_ppo.common.observations import observation_of
 from baselines_ppo.common.policy import Policy
@@ -17,7 +17,7 @@ from baselines_ppo.common.policy import Policy
 
 def untrained(folder: Path, env_id: str, wrappers: tuple[str, ...] = ()) -> Path:
     """Write an agent for an environment into a folder; returns its path."""
-    environment = make_environment(env_id, wrappers)
+    environment = make_environment(EnvironmentSpec(env_id, wrappers))
     settings = NetworkSettings("mlp", (8,), "tanh", 0)
     observation = observation_of(environment.observation_space, env_id)
     network = ActorCritic(observation, action_of(environment.action_space, env_id), settings, settings)
