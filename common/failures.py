@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 FINISHED = 0
 STOPPED_BY_SIGNAL = 75  # SIGTERM or SIGUSR1, checkpoint written: "requeue me"
@@ -52,7 +52,7 @@ def short(text: object) -> str:
     return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}..."
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean A, B?)' with the known words nearest to `word`, or ''."""
+def nearest(word: str, known: Iterable[str], typed: Callable[[str], str] = str) -> str:
+    """Return ' (did you mean A, B?)' with the known words nearest to `word`, as one types them, or ''."""
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f" (did you mean {', '.join(matches)}?)" if matches else ""
+    return f" (did you mean {', '.join(map(typed, matches))}?)" if matches else ""

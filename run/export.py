@@ -22,7 +22,7 @@ from baselines_ppo.common.envs import (
     stored_environment,
 )
 from baselines_ppo.common.failures import LoadError, UsageError, short
-from baselines_ppo.common.keywords import canonical_keywords
+from baselines_ppo.common.keywords import canonical_keywords, same_meaning
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
 from baselines_ppo.zoo.card import Card, Score
@@ -54,10 +54,11 @@ class Named(NamedTuple):
         """
         if self.env is not None and _bare(self.env) != _bare(env_id):
             raise UsageError(f"--env is {self.env}, but the agent was trained on {short(env_id)}, and has a card of it")
-        if self.wrapper is not None and self.wrapper != wrappers:
+        if self.wrapper is not None and not same_meaning("wrapper", self.wrapper, wrappers):
             trained = short(",".join(wrappers)) or "none"
             raise UsageError(f"--wrapper is {','.join(self.wrapper)}, but the agent was trained with {trained}")
-        if self.env_kwargs is not None and canonical_keywords(self.env_kwargs) != env_kwargs:
+        given = None if self.env_kwargs is None else str(canonical_keywords(self.env_kwargs))
+        if given is not None and not same_meaning("env_kwargs", given, env_kwargs):
             raise UsageError(
                 f"--env-kwargs is {self.env_kwargs}, but the agent was trained with {env_kwargs or 'none'}"
             )

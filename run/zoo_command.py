@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.common.keywords import canonical_wrapper, split_list
+from baselines_ppo.common.keywords import canonical_wrapper
 from baselines_ppo.common.launcher import launched_rank
 from baselines_ppo.common.mpi import world
-from baselines_ppo.run.parser import Parser
+from baselines_ppo.run.parser import Parser, listed
 
 ACTIONS = {
     "list": "all pretrained agents in a table",
@@ -99,7 +99,7 @@ def parser(action: str) -> Parser:
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    return tuple(map(canonical_wrapper, split_list(text)))
+    return tuple(map(canonical_wrapper, [] if text.lower() == "none" else listed(text)))
 
 
 def _at_least(least: int) -> Callable[[str], int]:

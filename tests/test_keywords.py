@@ -128,7 +128,7 @@ def test_the_commas_of_a_list_are_those_outside_of_brackets_and_quotes() -> None
     assert read("a:B,c:D(x=(1, 2),y={'k': [3,4]},z='p,q)'),e:F") == (
         "a:B", "c:D(x=(1, 2),y={'k': [3,4]},z='p,q)')", "e:F",
     )  # fmt: skip
-    assert split_list("64, 64,") == ["64", "64"]
+    assert split_list(" 64, 32") == ["64", "32"]
 
 
 @pytest.mark.parametrize(
