@@ -36,7 +36,7 @@ class PolicyConfig:
     )
     network: str = option("auto", "mlp, cnn, lstm, cnn_lstm or module:function; auto: cnn for images, else mlp")
     hidden_sizes: tuple[int, ...] | None = option(
-        None, "units of each hidden layer, such as 256,128,64; none: the network's own", low=1
+        None, "units of each hidden layer, such as 256,128,64; empty: no layers; none: the network's own", low=1
     )
     activation: str | None = option(
         None, "after each hidden layer; none: the network's own", choices=("tanh", "relu", "elu", "silu")

@@ -25,6 +25,7 @@ from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.keywords import canonical_keywords, same_meaning
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
+from baselines_ppo.run.parser import EMPTY
 from baselines_ppo.zoo.card import Card, Score
 
 STATISTICS = ("observations/", "value_targets/", "rewards/")
@@ -219,5 +220,5 @@ def _preset_name(config: TrainConfig) -> str | None:
 
 def _flag(name: str, value: Any) -> tuple[str, str]:
     if isinstance(value, tuple):
-        value = ",".join(map(str, value))
+        value = ",".join(map(str, value)) or EMPTY
     return "--" + name.replace("_", "-"), str(value).lower() if value is None or isinstance(value, bool) else str(value)

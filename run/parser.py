@@ -12,6 +12,7 @@ from baselines_ppo.common.keywords import split_list
 from baselines_ppo.elsewhere import ours_for
 from baselines_ppo.fields import element_type, is_optional, plain_type
 
+EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -80,7 +81,7 @@ def converter(kind: Any) -> Callable[[str], Any]:
         if plain is int:
             return _whole(text)
         if plain is tuple:
-            parts = [] if text.lower() == "none" else listed(text)
+            parts = [] if text.lower() in ("none", EMPTY) else listed(text)
             return tuple(parts if element_type(kind) is str else map(_whole, parts))
         return plain(text)
 

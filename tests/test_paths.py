@@ -24,7 +24,14 @@ from tests.runs import arrays, assert_same_bits, flags
 
 LINE = [*map(str, flags("CartPole-v1", "ppo2", 1, num_envs=2)), "--save-interval", "0"]
 STEPS = 64  # of its iteration
-TINY: dict[str, Any] = {"preset": "none", "num_envs": 2, "num_steps": 32, "num_minibatches": 2, "num_epochs": 1, "num_timesteps": 64}
+TINY: dict[str, Any] = {
+    "preset": "none",
+    "num_envs": 2,
+    "num_steps": 32,
+    "num_minibatches": 2,
+    "num_epochs": 1,
+    "num_timesteps": 64,
+}
 
 
 def everything(folder: Path) -> set[str]:
