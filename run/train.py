@@ -203,4 +203,4 @@ def _program(name: str) -> str:
     own, found = Path(sys.executable).with_name(name), shutil.which(name)
     if not own.exists() or found == str(own):
         return name
-    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
+    return shlex.quote(str(shown(own)))

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,10 +220,15 @@ def test_the_commands_that_are_suggested_can_be_pasted(
 ) -> None:
     name = "my 'first'\nrun"
     monkeypatch.chdir(tmp_path)
+    python = tmp_path / "my tools" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(python))
     assert main([*LINE, "--logdir", name]) == 0
     ending = capsys.readouterr().out
     for text in re.findall(r"^evaluate: (.*)^play: {5}(.*)", ending, re.MULTILINE | re.DOTALL)[0]:
         words = shlex.split(text)
+        assert place(words[0]) == python
         assert place(words[-1]) == tmp_path / name
     evaluate = shlex.split(re.findall(r"^evaluate: (.*)^play", ending, re.MULTILINE | re.DOTALL)[0])
     assert main([*evaluate[evaluate.index("baselines_ppo.run") + 1 :], "--episodes", "1"]) == 0
