@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.banner import banner
-from baselines_ppo.changes import changes_of
+from baselines_ppo.changes import changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.common import checkpoint
 from baselines_ppo.common.actor_critic import ActorCritic
 from baselines_ppo.common.agent import agent_of
@@ -19,7 +19,7 @@ from baselines_ppo.common.alive import Watch
 from baselines_ppo.common.checkpoint import Checkpoint
 from baselines_ppo.common.ending import end_all
 from baselines_ppo.common.failures import UsageError, short
-from baselines_ppo.common.files import place, shown
+from baselines_ppo.common.files import check_given, place, shown
 from baselines_ppo.common.fit import check_network, check_spaces
 from baselines_ppo.common.foreign import close_unheard
 from baselines_ppo.common.logger import Logger
@@ -28,7 +28,7 @@ from baselines_ppo.common.normalizer import Normalizer
 from baselines_ppo.common.policy import Policy
 from baselines_ppo.common.process_state import ProcessState
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.common.run_folder import CONFIG, RunFolder, new_run
+from baselines_ppo.common.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.signals import StopSignals
 from baselines_ppo.common.tensorflow_start import start_tensorflow
@@ -63,7 +63,7 @@ def start(
     Raises:
       UsageError, LoadError, WriteError: the same on all ranks.
     """
-    _check_origin(resume, load_path, override)
+    _check_origin(logdir, resume, load_path, override)
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
@@ -73,10 +73,10 @@ def start(
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         stored, warm = _read(resume, comm), _read(load_path, comm)
+        config = config if stored is None else in_stored_words(config, stored)
         changes = {} if stored is None else changes_of(config, stored, override)
-        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
-        if logdir is None and not continued:
-            on_failure.callback(_remove_if_empty, path)
+        path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
+        on_failure.callback(remove_empty, made if comm.is_root else [])
         typed = shown(path)  # before an environment can change the working folder
         envs, trial = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
@@ -85,6 +85,7 @@ def start(
         for source in (stored, warm):
             _check_fit(network, source, config.env)
         folder = RunFolder(path)
+        on_failure.callback(folder.discard)
         on_failure.callback(folder.close)
         begun = stored if continued else None
         comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
@@ -104,7 +105,12 @@ def start(
     return run
 
 
-def _check_origin(resume: str | Path | None, load_path: str | Path | None, override: tuple[str, ...]) -> None:
+def _check_origin(
+    logdir: str | Path | None, resume: str | Path | None, load_path: str | Path | None, override: tuple[str, ...]
+) -> None:
+    for path in (logdir, resume, load_path):
+        if path is not None:
+            check_given(path)
     if resume is not None and load_path is not None:
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     if override and resume is None:
@@ -144,21 +150,21 @@ def _algorithm(config: TrainConfig, policy: Policy, comm: Comm, environments: ra
     return learner(config, policy, comm, environments)
 
 
-def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:
-    """Return the run's folder, and whether it is that of a resumed run which goes on in it."""
-    if resume is not None and (place(resume) / CONFIG).exists():
+def _folder_path(
+    config: TrainConfig, logdir: str | Path | None, resume: str | Path | None
+) -> tuple[Path, bool, list[Path]]:
+    """Return the run's folder, whether it is that of a resumed run which goes on in it, and what was made for it."""
+    if resume is not None and is_run(place(resume)):
         if logdir is not None and place(logdir).resolve() != place(resume).resolve():
             raise UsageError(
                 f"run folder {resume} goes on in its own place; leave --logdir out, or resume one of its checkpoints"
             )
-        return place(resume), True
-    return place(new_run(config.env, config.alg, config.seed) if logdir is None else logdir), False
-
-
-def _remove_if_empty(path: Path) -> None:
-    """Leave nothing behind of a run that did not begin."""
-    with suppress(OSError):
-        path.rmdir()
+        return place(resume), True, []
+    if logdir is not None:
+        return place(logdir), False, []
+    parents = missing(place(runs_of(config.env)))
+    path = place(new_run(config.env, config.alg, config.seed))
+    return path, False, [path, *parents]
 
 
 def _prepare(
@@ -181,6 +187,10 @@ def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], conti
     if run.comm.is_root:
         steps = run.counters.total_steps
         print(f"resumed {stored.path.name} at {steps:,} steps: {exactness}", flush=True)
+        if not continued:
+            print("it goes on in a new run folder; the old one stays as it is")
+        if moved := moved_schedules(run.config, configuration_in(stored), steps):
+            print(moved, flush=True)
         if run.finished:
             print(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from baselines_ppo.config import TrainConfig
+from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.config import TrainConfig, all_fields
+from baselines_ppo.elsewhere import meant_argument
 
 if TYPE_CHECKING:
     from baselines_ppo.training_run import Result, TrainingRun
@@ -21,6 +23,7 @@ def train(
     load_path: str | Path | None = None,
     environment: Callable[[], Any] | None = None,
     override: tuple[str, ...] = (),
+    **unknown: NoReturn,
 ) -> Result:
     """Train as `config` says, on this process's ranks or on `ranks` of its own.
 
@@ -36,6 +39,7 @@ def train(
     Raises:
       Failure: see its subclasses in `baselines_ppo.common.failures`.
     """
+    _check_arguments(config, unknown)
     if ranks is not None and ranks > 1:
         from baselines_ppo.launch import launch  # needs cloudpickle, which nothing else does
 
@@ -59,6 +63,19 @@ def train(
                 run.close()
 
     return protected(run_all)
+
+
+def _check_arguments(config: object, unknown: Mapping[str, object]) -> None:
+    """Refuse what other trainers take, and say where it is given here.
+
+    Raises:
+      UsageError: there is something else than a configuration, or beside the arguments of `train`.
+    """
+    if not isinstance(config, TrainConfig):
+        raise UsageError(f"train takes a configuration, not {short(repr(config))}: train(configure('CartPole-v1'))")
+    fields = [item.name for _, item, _ in all_fields(config)]
+    for name in unknown:
+        raise UsageError(f"train takes no {name}{meant_argument(name, fields)}")
 
 
 def iterate(run: TrainingRun) -> Result:

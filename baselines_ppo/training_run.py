@@ -45,8 +45,9 @@ class Result(NamedTuple):
 
     folder: Path  # holds its checkpoints; `load` takes it
     total_steps: int  # over all ranks
-    mean_return: float | None  # raw, of the last 100 episodes; None before any has finished
+    mean_return: float | None  # raw, of the last episodes; None before any has finished
     exit_code: int  # 0: all steps made; 75 or 130: stopped by a signal, resumable
+    episodes: int = 0  # that the mean is over, 100 at most
 
 
 @dataclass
@@ -194,7 +195,7 @@ class TrainingRun:
             "memory_mb": max(megabytes for *_, megabytes in gathered),
         }
         assert self.logger is not None
-        self.logger.write(row, new_steps, last=counters.total_steps >= self.config.num_timesteps)
+        self.logger.write(row, last=counters.total_steps >= self.config.num_timesteps)
 
     def check_replicas(self) -> None:
         """Prove from time to time, and at the end, that all ranks hold the same learner.
@@ -293,8 +294,9 @@ class TrainingRun:
 
     def result(self) -> Result:
         """Return how the run ended, on every rank."""
-        mean_return = self.comm.broadcast(self.counters.mean_return, "the result")
-        return Result(self.folder.path, self.counters.total_steps, mean_return, self.exit_code)
+        counters = self.counters
+        mean_return, episodes = self.comm.broadcast((counters.mean_return, len(counters.window)), "the result")
+        return Result(self.folder.path, counters.total_steps, mean_return, self.exit_code, episodes)
 
     def close(self) -> None:
         """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""

@@ -206,27 +206,35 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
 
 def _unknown(env_id: str) -> str:
     """Return that there is no environment of an id, and which may be meant."""
-    name = env_id.rpartition(":")[2]
+    module, _, name = env_id.rpartition(":")
     if package := package_of(name):
         if package.module not in sys.modules:
             cure = f"pip install {package.install}, then give --env {package.module}:{name}"
             return f"environment {env_id} is of a package that is not installed: {cure}"
-        hint = nearest(name, gymnasium.registry)
+        hint = nearest(name, gymnasium.registry, functools.partial(_typed, module=package.module))
         return f"unknown environment {env_id}, {package.module} has no such{hint}"
     if env_id.startswith("Roboschool"):
         return f"unknown environment {env_id}; our own: {env_id.replace('Roboschool', 'Robo')}"
-    hint = newest(name) or nearest(name, gymnasium.registry)
+    hint = newest(env_id) or nearest(name, gymnasium.registry, functools.partial(_typed, module=module))
     elsewhere = "; if a package registers it, give --env PACKAGE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
     return f"unknown environment {env_id}{hint or elsewhere}"
 
 
 def newest(env_id: str) -> str:
     """Return the words '; give --env A, B' with the versions that there are of an environment, the newest first."""
-    name = re.sub(r"-v\d+$", "", env_id.rpartition(":")[2])
+    module, _, name = env_id.rpartition(":")
+    name = re.sub(r"-v\d+$", "", name)
     specs = [spec for spec in gymnasium.registry.values() if re.fullmatch(rf"{re.escape(name)}(-v\d+)?", spec.id)]
     usable = [spec for spec in specs if "mujoco_py" not in str(spec.entry_point)]
-    found = [spec.id for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
+    found = [_typed(spec.id, module) for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
     return f"; give --env {' or '.join(found)}" if found else ""
+
+
+def _typed(env_id: str, module: str) -> str:
+    """Return what to type for an id that is registered: with the module that was typed, unless Gymnasium knows it."""
+    entry_point = str(gymnasium.registry[env_id].entry_point)
+    known = entry_point.startswith("gymnasium.") or OWN_ID.fullmatch(env_id) or package_of(env_id)
+    return env_id if known or not module else f"{module}:{env_id}"
 
 
 def is_safe_id(env_id: str) -> bool:
@@ -265,9 +273,8 @@ def check_stored_id(env_id: str) -> str:
       ModuleNotNamed: it names a module, or a package's environment, and importing a module runs code.
     """
     if not is_safe_id(env_id):
-        raise ModuleNotNamed(
-            f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
-        )
+        trust = f"if you trust it, add --env {shlex.quote(short(env_id))}"
+        raise ModuleNotNamed(f"its environment {short(env_id)} is not one of Gymnasium's; {trust}")
     return env_id
 
 

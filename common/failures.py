@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 FINISHED = 0
 STOPPED_BY_SIGNAL = 75  # SIGTERM or SIGUSR1, checkpoint written: "requeue me"
@@ -73,7 +73,7 @@ def _number(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean A, B?)' with the known words nearest to `word`, or ''."""
+def nearest(word: str, known: Iterable[str], typed: Callable[[str], str] = str) -> str:
+    """Return ' (did you mean A, B?)' with the known words nearest to `word`, as one types them, or ''."""
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f" (did you mean {', '.join(matches)}?)" if matches else ""
+    return f" (did you mean {', '.join(map(typed, matches))}?)" if matches else ""

@@ -7,6 +7,7 @@ it is.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -191,7 +192,8 @@ def network_of(settings: NetworkSettings, observation: Observation) -> Network:
         raise UsageError(f"unknown activation {settings.activation}; known: {', '.join(ACTIVATIONS)}")
     if settings.name not in NETWORKS:
         raise UsageError(
-            f"network {settings.name} is not known here; import what registers it, or add --network {settings.name}"
+            f"network {settings.name} is not known here; import what registers it, or add "
+            f"--network {shlex.quote(settings.name)}"
         )
     if settings.name in WITH_EYES and isinstance(observation, GroupObservation) and images_of(observation):
         return WITH_EYES[settings.name](observation.shape, settings, list(parts_of(observation)))

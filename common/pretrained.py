@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from baselines_ppo.common.failures import LoadError, nearest, short
+from baselines_ppo.common.files import check_given
 
 PREFIX = "zoo:"
 CHOICES = BEST, LAST = ("best", "last")  # of a run's checkpoints, behind a colon
@@ -34,7 +35,9 @@ def located(typed: str | Path) -> tuple[Path, str | None]:
 
     Raises:
       LoadError: see `locate`.
+      UsageError: see `check_given`.
     """
+    check_given(typed)
     found = _existing(typed)
     base, _, choice = str(typed).rpartition(":")
     if found is None and base and choice in CHOICES:

@@ -13,7 +13,7 @@ from baselines_ppo.common.opengl import check_chosen
 from baselines_ppo.config import TEXTBOOK, TrainConfig, all_fields, field_type
 from baselines_ppo.fields import plain_type
 from baselines_ppo.presets import configure
-from baselines_ppo.run.parser import Parser, converter, dashed, metavar, value_of, written
+from baselines_ppo.run.parser import Parser, check_none_empty, converter, dashed, metavar, value_of, written
 
 COMMANDS = {
     "train": "train an agent (the default command)",
@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
     """
     check_chosen()
     arguments = [dashed(argument) for argument in arguments]
+    check_none_empty(arguments)
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "train"
     rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
     if "--version" in arguments[:1]:
@@ -278,7 +279,7 @@ def _algorithm(arguments: list[str]) -> str:
     An unknown one is reported after parsing.
     """
     named, resume = value_of(arguments, "--alg"), value_of(arguments, "--resume")
-    if named is None and resume is not None:
+    if named is None and resume:
         from baselines_ppo.run.train import stored_algorithm  # which asks rank 0, as what it reads may be there alone
 
         named = stored_algorithm(resume, value_of(arguments, "--logdir"))

@@ -23,9 +23,10 @@ from baselines_ppo.common.envs import (
 )
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.foreign import close_unheard
-from baselines_ppo.common.keywords import canonical_keywords
+from baselines_ppo.common.keywords import canonical_keywords, same_meaning
 from baselines_ppo.config import TrainConfig, all_fields, from_json
 from baselines_ppo.presets import ATARI, PRESETS, configure, preset_of
+from baselines_ppo.run.parser import EMPTY
 from baselines_ppo.zoo.card import Card, Score
 
 STATISTICS = ("observations/", "value_targets/", "rewards/")
@@ -55,10 +56,11 @@ class Named(NamedTuple):
         """
         if self.env is not None and _bare(self.env) != _bare(env_id):
             raise UsageError(f"--env is {self.env}, but the agent was trained on {short(env_id)}, and has a card of it")
-        if self.wrapper is not None and self.wrapper != wrappers:
+        if self.wrapper is not None and not same_meaning("wrapper", self.wrapper, wrappers):
             given, trained = (short(",".join(each)) or "none" for each in (self.wrapper, wrappers))
             raise UsageError(f"--wrapper is {given}, but the agent was trained with {trained}")
-        if self.env_kwargs is not None and canonical_keywords(self.env_kwargs) != env_kwargs:
+        keywords = None if self.env_kwargs is None else str(canonical_keywords(self.env_kwargs))
+        if keywords is not None and not same_meaning("env_kwargs", keywords, env_kwargs):
             raise UsageError(
                 f"--env-kwargs is {self.env_kwargs}, but the agent was trained with {env_kwargs or 'none'}"
             )
@@ -216,5 +218,5 @@ def _preset_name(config: TrainConfig) -> str | None:
 
 def _flag(name: str, value: Any) -> tuple[str, str]:
     if isinstance(value, tuple):
-        value = ",".join(map(str, value))
+        value = ",".join(map(str, value)) or EMPTY
     return "--" + name.replace("_", "-"), str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -19,7 +19,7 @@ from baselines_ppo.common import checkpoint
 from baselines_ppo.common.failures import FINISHED, DataError, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import place
 from baselines_ppo.common.launcher import find_mpirun, launched_by_mpi, why
-from baselines_ppo.common.run_folder import CONFIG, new_run
+from baselines_ppo.common.run_folder import CONFIG, is_run, missing, new_run, remove_empty, runs_of
 from baselines_ppo.common.shared_memory import remove_litter
 from baselines_ppo.common.signals import EXIT_CODES
 from baselines_ppo.run.train import resolve_auto
@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     command: list[str]  # the first time
     again: list[str]  # without what only begins a run
     folder: Path  # the run's
+    made: list[Path]  # for it, the innermost first
 
     def next(self) -> list[str]:
         """Return what to start now: what goes on as soon as there is a checkpoint."""
@@ -83,8 +84,7 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
             return EXIT_CODES[supervisor.asked]
         pause = min(2 * pause, LONGEST_PAUSE) if fruitless else FIRST_PAUSE
         code = supervisor.run(plan.next())
-    with suppress(OSError):  # nothing was begun in it, as after a wrong flag
-        plan.folder.rmdir()
+    remove_empty(plan.made)  # where nothing was begun, as after a wrong flag
     if code == FINISHED and not _is_made(plan.folder):
         return UNFINISHED
     return code if code >= 0 else 128 - code
@@ -95,16 +95,17 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
     where = [] if hosts is None else ["-f", hosts]
     job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
     options = resolve_auto(options)
-    resume, logdir = options["resume"], options["logdir"]
+    resume, logdir, made = options["resume"], options["logdir"], list[Path]()
     fallen = [flag for flag, name in FALLING.items() if not options[name]]
     given = functools.reduce(_without, ["--resume", *fallen], arguments)
     begin = given if resume is None else [*given, "--resume", resume]
-    if resume is not None and (place(resume) / CONFIG).exists():  # a run folder, not one checkpoint of it
+    if resume is not None and is_run(place(resume)):  # not one checkpoint of it
         logdir = resume
     elif logdir is None:
-        logdir = str(place(_new_folder(resume, options)))
+        folder, parents = _new_folder(resume, options)
+        logdir, made = str(folder), [folder, *parents]
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
-    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir))
+    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir), made)
 
 
 def _check_hosts(path: str) -> None:
@@ -122,15 +123,16 @@ def _check_hosts(path: str) -> None:
         raise UsageError(f"--hosts {short(path)} names no host, expected lines such as node01:16")
 
 
-def _new_folder(resume: str | None, options: dict[str, Any]) -> Path:
-    """Return a folder for a run that begins, from nothing or from a checkpoint."""
+def _new_folder(resume: str | None, options: dict[str, Any]) -> tuple[Path, list[Path]]:
+    """Return a folder for a run that begins, from nothing or from a checkpoint, and those that were made around it."""
     stored: dict[str, Any] = {}
     if resume is not None:
         stored = checkpoint.find(resume)[0].manifest.get("config", {})
     named = {"alg": "ppo2", "seed": 0, **stored, **options}
     if "env" not in named:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
-    return new_run(str(named["env"]), str(named["alg"]), named["seed"])
+    parents = missing(place(runs_of(str(named["env"]))))
+    return place(new_run(str(named["env"]), str(named["alg"]), named["seed"])), parents
 
 
 def _without(arguments: list[str], flag: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -137,3 +138,19 @@ def test_no_id_of_gymnasium_or_the_zoo_is_taken_for_a_packages() -> None:
         if str(spec.entry_point).startswith(("gymnasium.envs.", "baselines_ppo.zoo")):
             assert package_of(env_id) is None, env_id
     assert len({package.module for package in KNOWN}) == len(KNOWN)
+
+
+def test_a_module_that_is_typed_is_part_of_what_is_suggested(tmp_path: Path) -> None:
+    """What is suggested can be made in a fresh process; ids of Gymnasium's own need no module."""
+    own = OWN_PACKAGE.replace("panda_gym:Blocks", "my_blocks:Blocks").replace("PandaStack-v9", "MyStack-v2")
+    (tmp_path / "my_blocks.py").write_text(own)
+    made = "from baselines_ppo.common.envs import make_environment; make_environment({!r}); print('made')"
+    for typed, advised in (
+        ("my_blocks:Stack", "my_blocks:MyStack-v2"),
+        ("my_blocks:MyStack-v3", "my_blocks:MyStack-v2"),
+        ("my_blocks:MyStack", "my_blocks:MyStack-v2"),
+        ("my_blocks:CartPole", "CartPole-v1"),
+    ):
+        said = in_a_fresh_process(made.format(typed), tmp_path).strip().splitlines()[-1]
+        assert re.search(rf"(give --env|did you mean) {advised}\b", said), said
+        assert in_a_fresh_process(made.format(advised), tmp_path) == "made\n"

@@ -109,6 +109,19 @@ def test_a_resume_compares_arguments_by_what_they_mean(tmp_path: Path) -> None:
         main([*again, "--env-kwargs", '{"steps": 8, "wage": 2}'])
 
 
+def test_equal_numbers_are_equal_at_a_resume_and_the_run_keeps_its_own(tmp_path: Path) -> None:
+    """A truth is no number, though Python takes it for one."""
+    run = trained(tmp_path / "run", "--env-kwargs", '{"wage": 1, "steps": 8.0}', "--wrapper", f"{BONUS}(each=2)")
+    again = ["--resume", str(run), *MODULES, "--num-timesteps", "128"]
+    with pytest.raises(UsageError, match="another configuration: env_kwargs"):
+        main([*again, "--env-kwargs", '{"wage": true, "steps": 8}', "--wrapper", f"{BONUS}(each=2)"])
+    with pytest.raises(UsageError, match="another configuration: wrapper"):
+        main([*again, "--env-kwargs", '{"wage": 1, "steps": 8}', "--wrapper", f"{BONUS}(each='2')"])
+    assert main([*again, "--env-kwargs", '{"wage": 1.0, "steps": 8}', "--wrapper", f"{BONUS}(each=2.0)"]) == 0
+    assert load(str(run)).env_kwargs == '{"steps": 8.0, "wage": 1}'
+    assert load(str(run)).wrappers == (f"{BONUS}(each=2)",)
+
+
 def test_a_mujoco_robot_steps_as_often_as_it_is_told() -> None:
     for skip in (2, 5):
         backend = make_backend(EnvironmentSpec("HalfCheetah-v5", keywords={"frame_skip": skip}), 1)
@@ -128,7 +141,7 @@ def test_the_commas_of_a_list_are_those_outside_of_brackets_and_quotes() -> None
     assert read("a:B,c:D(x=(1, 2),y={'k': [3,4]},z='p,q)'),e:F") == (
         "a:B", "c:D(x=(1, 2),y={'k': [3,4]},z='p,q)')", "e:F",
     )  # fmt: skip
-    assert split_list("64, 64,") == ["64", "64"]
+    assert split_list(" 64, 32") == ["64", "32"]
 
 
 @pytest.mark.parametrize(
