@@ -82,13 +82,20 @@ def _tried(make: MakeEnvironment, env_id: str, opened: ExitStack, told: list[str
         told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
         return WATCHED, ""
     treatment, trace = _treated(first, trace, told)
-    alone = _alone(make, env_id, first, trace, treatment)
+    alone = _alone(make, env_id, first, trace, treatment, opened)
     if streams := first.streams_drawn():
         told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
     return treatment._replace(streams=streams), alone
 
 
-def _alone(make: MakeEnvironment, env_id: str, first: SerialBackend, trace: list[bytes], treatment: Treatment) -> str:
+def _alone(
+    make: MakeEnvironment,
+    env_id: str,
+    first: SerialBackend,
+    trace: list[bytes],
+    treatment: Treatment,
+    opened: ExitStack,
+) -> str:
     """Return why a process can step only one environment; nothing where a second one does not disturb the first.
 
     Raises:
@@ -98,13 +105,12 @@ def _alone(make: MakeEnvironment, env_id: str, first: SerialBackend, trace: list
         second = SerialBackend(make, 1, env_id, WATCHED)
     except UsageError as error:
         return f"only one can be made at a time: {str(error).splitlines()[0]}"
+    opened.callback(close_unheard, second.close)
     try:
         refuse_shared([*first.environments, *second.environments], env_id)
         disturbed = treatment.repeats and _disturbs(second, first, trace, treatment)
     except Unusable:  # as it was not, while it was alone
         disturbed = True
-    finally:
-        close_unheard(second.close)
     return "one environment changes what another gives, so they share something" if disturbed else ""
 
 
