@@ -36,7 +36,7 @@ class Mine(gymnasium.Env):
     def step(self, action):
         self.left -= 1
         if MODE == "raises" and self.left == 0: raise OSError("the valve is stuck")
-        if MODE == "gone" and self.left == 0: os._exit(9)
+        if MODE == "gone" and self.left == 0: os.kill(os.getpid(), 9)
         bad = np.nan if MODE == "bad" and self.left == 0 else 0.5
         return np.full(3, bad), 1.0, False, self.left == 0, {}
 
