@@ -80,7 +80,7 @@ def ran(folder: Path, mode: str) -> list[str]:
         timeout=120,
     )
     assert finished.returncode == 0, finished.stderr
-    return [line for line in finished.stdout.splitlines() if line.split()[0] in ("RAISED", "FOLDER", "SEEN")]
+    return [line for line in finished.stdout.splitlines() if line.startswith(("RAISED", "FOLDER", "SEEN"))]
 
 
 def test_the_ranks_have_path_folder_variables_and_what_the_script_defines(tmp_path: Path) -> None:
