@@ -130,8 +130,10 @@ def split_list(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
+    if not text.strip():
+        return []
     whole = [part.strip() for part in parts]
-    if len(whole) > 1 and not whole[-1]:
+    if not whole[-1]:
         whole.pop()
     if not all(whole):
         raise ValueError(f"{text!r} has an empty part")
