@@ -143,6 +143,8 @@ def split_list(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
+    if not text.strip():
+        return []
     if not all(part.strip() for part in parts):
         raise ValueError(f"{short(text)} has an empty entry; write A,B without a comma too many")
     return [part.strip() for part in parts]

@@ -72,7 +72,7 @@ def test_what_cannot_be_an_id_is_refused_in_one_line(env_id: str) -> None:
     assert str(raised.value).isprintable()
 
 
-NO_WRAPPERS = (".:x", "..a:x", "a:", ":b", "a", "os:no such", ",", ",,", "", " ", "gymnasium.wrappers:ClipReward,,os:x")
+NO_WRAPPERS = (".:x", "..a:x", "a:", ":b", "a", "os:no such", ",", ",,", "gymnasium.wrappers:ClipReward,,os:x")
 
 
 @pytest.mark.parametrize("wrapper", NO_WRAPPERS)

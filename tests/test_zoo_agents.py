@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -118,7 +119,7 @@ def test_a_path_comes_first_and_names_are_found_with_and_without_their_prefix(
         ("zoo:", "no pretrained agent"),
         ("~nosuchuser/x", "nosuchuser"),
         ("x" * 300, "too long"),
-        ("zoo:\x1b[2J" + "x" * 900, "no pretrained agent  .2Jx+[.]{3}; there are"),
+        ("zoo:\x1b[2J" + "x" * 900, r"no pretrained agent \\x1b.2Jx+[.]{3}; there are"),
     ],
 )
 def test_what_is_neither_a_path_nor_a_name_is_refused(typed: str, message: str, agents: Path) -> None:
@@ -259,10 +260,30 @@ def test_an_agent_is_removed_by_its_name_alone(
 def test_a_zoo_that_cannot_be_written_is_said_before_anything_is_played(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "file").touch()
     monkeypatch.setattr(pretrained, "AGENTS", tmp_path / "gone")
-    with pytest.raises(WriteError, match="gone cannot be written"):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    with pytest.raises(WriteError, match=r"agents are put into .*gone or .*file.*, which cannot be written; let XDG"):
         cli.main(["zoo", "add", str(trained), "--name", "mine", "--episodes", "1"])
     assert "deterministic" not in capsys.readouterr().out
+
+
+def test_where_the_packages_folder_cannot_be_written_agents_are_kept_in_one_of_the_users_own(
+    trained: Path, agents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = load(PENDULUM).policy.parameters.tobytes()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != agents)  # a superuser may write everywhere
+    line = ["zoo", "add", str(trained), "--episodes", "1", "--name"]
+    assert cli.main([*line, "mine"]) == 0
+    assert cli.main([*line, PENDULUM, "--replace"]) == 0
+    assert [path.name for path in agents.iterdir()] == [PENDULUM]
+    assert pretrained.names() == [PENDULUM, "mine"]
+    assert load("mine").env_id == load("zoo:mine").env_id == load(PENDULUM).env_id == "CartPole-v1"
+    for name in ("mine", PENDULUM):
+        assert cli.main(["zoo", "remove", name]) == 0
+    assert pretrained.names() == [PENDULUM]
+    assert load(PENDULUM).policy.parameters.tobytes() == shipped
 
 
 OWN_ENVIRONMENT = """
