@@ -10,10 +10,10 @@ from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.backends import SerialBackend, make_backend
 from baselines_ppo.common.envs.interface import own_environment
 from baselines_ppo.common.envs.keywords import keywords_of
-from baselines_ppo.common.envs.make import MakeEnvironment, wrapped
+from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, wrapped
 from baselines_ppo.common.envs.process_state import Apart, ProcessState
 from baselines_ppo.common.envs.treatment import Treatment, seed_global_streams, treatment_from_json
-from baselines_ppo.common.envs.trial import Trial, try_out, try_out_id
+from baselines_ppo.common.envs.trial import Trial, try_out, try_out_spec
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.agent import observation_in
@@ -71,12 +71,23 @@ def _tried_out(
         if kept is not None:
             return Trial(kept)
     comm.alive.note("trying the environment out")
-    several = config.num_envs > comm.size
+    closing = functools.partial(comm.alive.note, f"closing {config.env} after its trial", brief=True)
+    find_out: Callable[[], Trial]
     if make is None:
-        trial = functools.partial(try_out_id, config.env, config.wrapper, several, **keywords_of(config.env_kwargs))
+        find_out = functools.partial(try_out_spec, _spec(config), closing)
     else:
-        trial = functools.partial(try_out, make, config.env, several)
-    return comm.on_root(lambda: process.call(trial), "the trial of an environment")
+        find_out = functools.partial(try_out, make, config.env, closing)
+    trial = comm.on_root(lambda: process.call(find_out), "the trial of an environment")
+    if trial.alone and config.num_envs > comm.size:
+        raise UsageError(
+            f"environment {config.env}: {trial.alone}; let each make its own, or give one to each rank with "
+            "mpirun -np R and --num-envs R"
+        )
+    return trial
+
+
+def _spec(config: TrainConfig) -> EnvironmentSpec:
+    return EnvironmentSpec(config.env, config.wrapper, keywords_of(config.env_kwargs))
 
 
 def _made(
@@ -94,8 +105,7 @@ def _made(
     seeds = [episode_seed(config.seed, index, 0, Purpose.MAKING) for index in indices]
     make_all: Callable[[], Backend]
     if make is None:
-        how = (share, treatment, seeds, taken_for)
-        make_all = functools.partial(make_backend, config.env, config.wrapper, *how, **keywords_of(config.env_kwargs))
+        make_all = functools.partial(make_backend, _spec(config), share, treatment, seeds, taken_for)
     else:
         make_all = functools.partial(SerialBackend, make, share, config.env, treatment, seeds, taken_for)
     backend: Backend = process.call(make_all)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,5 +21,5 @@ def progress(run: TrainingRun, doing: str, seconds: float) -> str:
         return f"{iteration}: {doing}{compiling}, {seconds:.0f} s"
     made = run.collector.made_steps * run.comm.size
     of_all = "" if run.config.num_episodes is not None else f" of {run.config.steps_per_iteration:,}"
-    rate = made / max(time.monotonic() - run.began, 1e-9)
+    rate = made / max(monotonic() - run.began, 1e-9)
     return f"{iteration}: {made:,}{of_all} steps, {rate:,.{0 if rate >= 10 else 1}f} steps/s"

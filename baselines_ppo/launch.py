@@ -70,7 +70,7 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
         finally:
             process.terminate()  # does nothing to one that has ended
         data = _answer(Path(folder), exit_code)
-    return Result(Path(data["folder"]), data["total_steps"], data["mean_return"], data["exit_code"])
+    return Result(**{**data, "folder": Path(data["folder"])})
 
 
 def _packed(config: TrainConfig, arguments: dict[str, Any]) -> bytes:

@@ -11,5 +11,6 @@ class Result(NamedTuple):
 
     folder: Path  # holds its checkpoints; `load` takes it
     total_steps: int  # over all ranks
-    mean_return: float | None  # raw, of the last 100 episodes; None before any has finished
+    mean_return: float | None  # raw, of the last episodes; None before any has finished
     exit_code: int  # 0: all steps made; 75 or 130: stopped by a signal, resumable
+    episodes: int = 0  # that the mean is over, 100 at most

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.algorithm import Algorithm, find_learner
 from baselines_ppo.banner import banner
 from baselines_ppo.common.ending import end_all
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.envs.treatment import Treatment
 from baselines_ppo.common.envs.vec_env import VecEnv
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.files.logger import Logger
-from baselines_ppo.common.files.run_folder import CONFIG, RunFolder, new_run
-from baselines_ppo.common.files.whole import place, shown
+from baselines_ppo.common.files.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
+from baselines_ppo.common.files.whole import check_given, place, shown
 from baselines_ppo.common.job.alive import Watch
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
@@ -34,7 +35,7 @@ from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks
-from baselines_ppo.settings.changes import changes_of
+from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, check_minibatches, resolve, to_json
 from baselines_ppo.snapshot import platform_facts, restore, segment
 from baselines_ppo.training_run import TrainingRun
@@ -58,7 +59,7 @@ def start(
     Raises:
       UsageError, LoadError, WriteError: the same on all ranks.
     """
-    _check_origin(resume, load_path, override)
+    _check_origin(logdir, resume, load_path, override)
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
@@ -68,18 +69,19 @@ def start(
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         stored, warm = _read(resume, comm), _read(load_path, comm)
+        config = config if stored is None else in_stored_words(config, stored)
         changes = {} if stored is None else changes_of(config, stored, override)
-        path, continued = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
-        if logdir is None and not continued:
-            on_failure.callback(_remove_if_empty, path)
+        path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
+        on_failure.callback(remove_empty, made if comm.is_root else [])
         typed = shown(path)  # before an environment can change the working folder
         envs, trial = make_environments(config, comm, environment, stored, warm, process)
-        on_failure.callback(envs.close)
+        on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
         for source in (stored, warm):
             _check_fit(network, source, config.env)
         folder = RunFolder(path)
+        on_failure.callback(folder.discard)
         on_failure.callback(folder.close)
         begun = stored if continued else None
         comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
@@ -99,7 +101,12 @@ def start(
     return run
 
 
-def _check_origin(resume: str | Path | None, load_path: str | Path | None, override: tuple[str, ...]) -> None:
+def _check_origin(
+    logdir: str | Path | None, resume: str | Path | None, load_path: str | Path | None, override: tuple[str, ...]
+) -> None:
+    for path in (logdir, resume, load_path):
+        if path is not None:
+            check_given(path)
     if resume is not None and load_path is not None:
         raise UsageError("give --resume to go on with a run or --load-path to begin a new one, not both")
     if override and resume is None:
@@ -133,21 +140,21 @@ def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic
     return algorithm, collector
 
 
-def _folder_path(config: TrainConfig, logdir: str | Path | None, resume: str | Path | None) -> tuple[Path, bool]:
-    """Return the run's folder, and whether it is that of a resumed run which goes on in it."""
-    if resume is not None and (place(resume) / CONFIG).exists():
+def _folder_path(
+    config: TrainConfig, logdir: str | Path | None, resume: str | Path | None
+) -> tuple[Path, bool, list[Path]]:
+    """Return the run's folder, whether it is that of a resumed run which goes on in it, and what was made for it."""
+    if resume is not None and is_run(place(resume)):
         if logdir is not None and place(logdir).resolve() != place(resume).resolve():
             raise UsageError(
                 f"run folder {resume} goes on in its own place; leave --logdir out, or resume one of its checkpoints"
             )
-        return place(resume), True
-    return place(new_run(config.env, config.alg, config.seed) if logdir is None else logdir), False
-
-
-def _remove_if_empty(path: Path) -> None:
-    """Leave nothing behind of a run that did not begin."""
-    with suppress(OSError):
-        path.rmdir()
+        return place(resume), True, []
+    if logdir is not None:
+        return place(logdir), False, []
+    parents = missing(place(runs_of(config.env)))
+    path = place(new_run(config.env, config.alg, config.seed))
+    return path, False, [path, *parents]
 
 
 def _prepare(
@@ -170,6 +177,10 @@ def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], conti
     if run.comm.is_root:
         steps = run.counters.total_steps
         print(f"resumed {stored.path.name} at {steps:,} steps: {exactness}", flush=True)
+        if not continued:
+            print("it goes on in a new run folder; the old one stays as it is")
+        if moved := moved_schedules(run.config, configuration_in(stored), steps):
+            print(moved, flush=True)
         if run.finished:
             print(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
 
@@ -201,7 +212,7 @@ def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
     """Begin with the policy, value function and statistics of an agent; optimiser and counters begin anew."""
     agent, config, policy = agent_of(source), run.config, run.collector.policy
     if agent.env_id != config.env and run.comm.is_root:
-        sys.stderr.write(f"warning: {source.path} was trained on {agent.env_id}, this is {config.env}\n")
+        sys.stderr.write(f"warning: {source.path} was trained on {short(agent.env_id)}, this is {config.env}\n")
     policy.observations.moments = agent.policy.observations.moments
     if config.algorithm.normalize_value_targets:
         policy.value_targets.moments = agent.policy.value_targets.moments

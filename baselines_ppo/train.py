@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.result import Result
-from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.settings.config import TrainConfig, all_fields
+from baselines_ppo.settings.elsewhere import meant_argument
 
 if TYPE_CHECKING:
     from baselines_ppo.training_run import TrainingRun
@@ -22,6 +24,7 @@ def train(
     load_path: str | Path | None = None,
     environment: Callable[[], Any] | None = None,
     override: tuple[str, ...] = (),
+    **unknown: NoReturn,
 ) -> Result:
     """Train as `config` says, on this process's ranks or on `ranks` of its own.
 
@@ -37,26 +40,43 @@ def train(
     Raises:
       Failure: see its subclasses in `baselines_ppo.common.failures`.
     """
+    _check_arguments(config, unknown)
     if ranks is not None and ranks > 1:
         from baselines_ppo.launch import launch  # needs cloudpickle, which nothing else does
 
         paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
         return launch(ranks, config, **paths, environment=environment, override=override)
 
-    from baselines_ppo.common.ending import protected  # these load numpy and more, which `--help` does not need
+    import numpy as np  # like the next, more than `--help` needs
+
+    from baselines_ppo.common.ending import inside_job, protected
     from baselines_ppo.common.job.signals import StopSignals
     from baselines_ppo.start import start
 
     def run_all() -> Result:
-        with StopSignals() as signals:
+        with StopSignals(inside_job()) as signals:
             paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
             run = start(config, signals, **paths, environment=environment, override=override)
             try:
-                return iterate(run)
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused, or does no harm
+                    return iterate(run)
             finally:
                 run.close()
 
     return protected(run_all)
+
+
+def _check_arguments(config: object, unknown: Mapping[str, object]) -> None:
+    """Refuse what other trainers take, and say where it is given here.
+
+    Raises:
+      UsageError: there is something else than a configuration, or beside the arguments of `train`.
+    """
+    if not isinstance(config, TrainConfig):
+        raise UsageError(f"train takes a configuration, not {short(repr(config))}: train(configure('CartPole-v1'))")
+    fields = [item.name for _, item, _ in all_fields(config)]
+    for name in unknown:
+        raise UsageError(f"train takes no {name}{meant_argument(name, fields)}")
 
 
 def iterate(run: TrainingRun) -> Result:

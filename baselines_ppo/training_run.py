@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.ending import say
+from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.envs.treatment import Treatment
-from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError, short
+from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.logger import TIME_SHARES, Logger
 from baselines_ppo.common.files.run_folder import RunFolder
@@ -90,7 +91,7 @@ class TrainingRun:
         self._writing = threading.Lock()  # of checkpoints, by the training or by the watch
         self._checked_updates = 0
         self._saved_at = -math.inf  # so that the first iteration is saved: a kill then costs no more than that
-        self._clock = self._agreed_at = self.began = time.monotonic()
+        self._clock = self._agreed_at = self.began = monotonic()
         self._learning_seconds = 0.0
 
     @property
@@ -111,7 +112,7 @@ class TrainingRun:
         """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
         self.comm.alive.note("collecting")
         self.comm.alive.heartbeat.shown()
-        self.began = time.monotonic()
+        self.began = monotonic()
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
         rollout = self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
@@ -125,20 +126,20 @@ class TrainingRun:
 
     def share(self, rollout: Rollout) -> Rollout:
         """Return what this rank learns from: its own part, or where minibatches are small the steps of all ranks."""
-        begun = time.perf_counter()
+        begun = perf_counter()
         shared = rollout if self.learns_from_its_own else of_all_ranks(rollout, self.comm)
-        self._learning_seconds = time.perf_counter() - begun
+        self._learning_seconds = perf_counter() - begun
         return shared
 
     def learn(self, rollout: Rollout) -> dict[str, float]:
         """Give the rollout to the algorithm; returns its metrics."""
         self.comm.alive.note("learning")
-        begun = time.perf_counter()
+        begun = perf_counter()
         with as_started():
             metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         if not self.comm.alive.warm:
             return_freed_memory()  # that compiling took
-        self._learning_seconds += time.perf_counter() - begun
+        self._learning_seconds += perf_counter() - begun
         return metrics
 
     def update_statistics(self, rollout: Rollout) -> None:
@@ -160,7 +161,7 @@ class TrainingRun:
         counters.total_steps += new_steps
         spent = {**rollout.seconds, "learning": self._learning_seconds}
         gathered = self.comm.gather((rollout.episodes, spent, resident_megabytes()), "episodes")
-        now = time.monotonic()
+        now = monotonic()
         seconds, self._clock = now - self._clock, now
         counters.seconds += seconds
         if gathered is None:
@@ -184,7 +185,7 @@ class TrainingRun:
             "memory_mb": max(megabytes for *_, megabytes in gathered),
         }
         assert self.logger is not None
-        self.logger.write(row, new_steps, last=counters.total_steps >= self.config.num_timesteps)
+        self.logger.write(row, last=counters.total_steps >= self.config.num_timesteps)
 
     def check_replicas(self) -> None:
         """Prove from time to time, and at the end, that all ranks hold the same learner.
@@ -213,9 +214,9 @@ class TrainingRun:
         """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
         asked = self.process.signals.asked()  # also if an environment has handled the signal
         own = FINISHED if asked is None else asked.exit_code
-        due = self.comm.is_root and time.monotonic() - self._saved_at >= self.config.save_interval
-        long = self.comm.is_root and time.monotonic() - self._agreed_at > self.config.grace * LONG
-        self._agreed_at = time.monotonic()
+        due = self.comm.is_root and monotonic() - self._saved_at >= self.config.save_interval
+        long = self.comm.is_root and monotonic() - self._agreed_at > self.config.grace * LONG
+        self._agreed_at = monotonic()
         flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due, long], dtype=np.int64)
         interrupted, signalled, save_due, keep = self.comm.sum(flags, "wishes")
         steps_remain = self.counters.total_steps < self.config.num_timesteps
@@ -231,7 +232,7 @@ class TrainingRun:
         except WriteError as error:
             if self.comm.is_root:
                 sys.stderr.write(f"warning: {error}; training goes on and will try again\n")
-            self._saved_at = time.monotonic()
+            self._saved_at = monotonic()
 
     def save_last(self) -> None:
         """Write the checkpoint with which a run ends or stops.
@@ -246,10 +247,11 @@ class TrainingRun:
             name = "another rank's signal" if received is None else received.name
             say(f"stop requested by {name}; checkpoint {self._saved_iteration:08d} written")
         self.comm.alive.stuck_code = self.exit_code  # nothing is left to do
+        self.process.signals.finish()
 
     def mark_saved(self) -> None:
         """Note that the present state is on disk."""
-        self._saved_iteration, self._saved_at = self.counters.iteration, time.monotonic()
+        self._saved_iteration, self._saved_at = self.counters.iteration, monotonic()
         self.comm.alive.saved = True
 
     def _save_kept(self) -> str | None:
@@ -282,13 +284,14 @@ class TrainingRun:
 
     def result(self) -> Result:
         """Return how the run ended, on every rank."""
-        mean_return = self.comm.broadcast(self.counters.mean_return, "the result")
-        return Result(self.folder.path, self.counters.total_steps, mean_return, self.exit_code)
+        counters = self.counters
+        mean_return, episodes = self.comm.broadcast((counters.mean_return, len(counters.window)), "the result")
+        return Result(self.folder.path, counters.total_steps, mean_return, self.exit_code, episodes)
 
     def close(self) -> None:
         """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
-        parts: dict[str, Callable[[], None]] = {"the environments": self.collector.envs.close}
+        parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
         if self.logger is not None:
             parts["the logs"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
@@ -296,6 +299,7 @@ class TrainingRun:
         for name, close in parts.items():
             try:
                 close()
-            except (Exception, SystemExit) as error:
-                reason = short(f"{type(error).__name__}: {error}")
+            except BaseException as error:
+                pass_on(error)
+                reason = named(error)
                 sys.stderr.write(f"warning: closing {name} of rank {self.comm.rank}: {reason}; nothing is lost\n")

@@ -10,16 +10,21 @@ import codecs
 import faulthandler
 import io
 import os
+import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn, TypeVar
+from os import _exit  # which an environment may replace, and so do we
+from time import sleep
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, Failure
+from baselines_ppo.common.failures import NOTHING_SAVED, STOPPED_BY_CTRL_C, Failure, readable
 from baselines_ppo.common.job.launcher import launched_by_mpi, launched_rank
+
+if TYPE_CHECKING:
+    from baselines_ppo.common.job.alive import Alive
 
 T = TypeVar("T")
 
@@ -40,6 +45,23 @@ def nobody(exit_code: int, why: str) -> None:
 
 _inside_job = False
 _tell: Tell = nobody
+_AFTERWARDS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)  # what cannot stop a job that is over
+
+
+def inside_job() -> bool:
+    """Return whether this process is ours alone, from `run_job` to its end."""
+    return _inside_job
+
+
+def _leave_job_in_child() -> None:
+    """Let a forked process end as any other does: the job is its parent's."""
+    global _inside_job, _tell
+    if _inside_job:
+        threading.excepthook = threading.__excepthook__
+    _inside_job, _tell = False, nobody
+
+
+os.register_at_fork(after_in_child=_leave_job_in_child)
 
 
 def run_job(body: Callable[[], int], tell: Tell = nobody) -> NoReturn:
@@ -73,17 +95,19 @@ def protected(body: Callable[[], T]) -> T:
 
 
 def _end_all_on_failure(body: Callable[[], T]) -> T:
+    job = os.getpid()
     try:
         return body()
-    except Failure as failure:
-        _fail(failure)
-    except KeyboardInterrupt:
-        text = "stopped at once; a training that has written a checkpoint goes on from it with --resume\n"
-        _end(STOPPED_BY_CTRL_C, text if launched_rank() == 0 else "")
-    except BrokenPipeError:  # as behind `| head`
-        _end(CLOSED_OUTPUT, "stopped: nobody reads the output any more\n")
-    except BaseException as error:  # SystemExit too: no rank may leave alone
-        _abort(error)
+    except BaseException as error:
+        if os.getpid() != job:  # a process that something in the body has forked
+            raise
+        if isinstance(error, Failure):
+            _fail(error)
+        if isinstance(error, KeyboardInterrupt):
+            _end(STOPPED_BY_CTRL_C, f"stopped at once; {_way_on()}\n" if launched_rank() == 0 else "")
+        if isinstance(error, BrokenPipeError):  # as behind `| head`
+            _end(CLOSED_OUTPUT, "stopped: nobody reads the output any more\n")
+        _abort(error)  # for SystemExit too: no rank may leave alone
 
 
 def say(text: str) -> None:
@@ -93,7 +117,10 @@ def say(text: str) -> None:
 
 
 def _leave(exit_code: int) -> NoReturn:
-    """End this rank; nothing that is left to do or to write changes the exit code any more."""
+    """End this rank; nothing that is left to do or to write, and no signal, changes the exit code any more."""
+    if _inside_job and threading.current_thread() is threading.main_thread():
+        for number in _AFTERWARDS:  # which Python itself, at its end, would let kill it
+            signal.signal(number, signal.SIG_IGN)
     try:
         sys.stdout.flush()
     except (AttributeError, OSError, ValueError):  # Python would try again at its end, and have an exit code of its own
@@ -106,7 +133,7 @@ def _leave(exit_code: int) -> NoReturn:
 
 def _end_in_time(exit_code: int) -> None:
     """End this rank though threads that an environment has left behind, or programs, do not."""
-    time.sleep(LAST_WAIT)
+    sleep(LAST_WAIT)
     names = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
     left = f"threads {', '.join(names)}" if names else "something"
     _report(f"warning: {left} of an environment did not end within {LAST_WAIT:.0f} s; the job ends without\n")
@@ -114,7 +141,7 @@ def _end_in_time(exit_code: int) -> None:
         from baselines_ppo.common.mpi import world
 
         world().finish()
-    os._exit(exit_code)
+    _exit(exit_code)
 
 
 _watched = threading.Event()
@@ -129,20 +156,32 @@ def _end_with_launcher() -> None:
 
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(LOOK)
-    text = f"[rank {launched_rank()}] the launcher of this rank is gone; go on from the last checkpoint with --resume"
+        sleep(LOOK)
+    text = f"[rank {launched_rank()}] the launcher of this rank is gone; {_way_on()}"
     _write_down(f"error: {text}\n")  # what the launcher would have shown
     _report(f"error: {text}\n")
-    os._exit(LAUNCHER_GONE)
+    _exit(LAUNCHER_GONE)
 
 
-def _write_down(text: str) -> None:
-    """Write into this rank's log, if a training has begun one."""
+def _alive() -> Alive | None:
+    """Return this rank's signs of life, if MPI has been looked for."""
     if "baselines_ppo.common.mpi" in sys.modules:
         from baselines_ppo.common.mpi import world
 
         if world.cache_info().currsize:
-            world().alive.write_down(text)
+            return world().alive
+    return None
+
+
+def _write_down(text: str) -> None:
+    """Write into this rank's log, if a training has begun one."""
+    if (alive := _alive()) is not None:
+        alive.write_down(text)
+
+
+def _way_on() -> str:
+    """Return in words what is left to go on from."""
+    return NOTHING_SAVED if (alive := _alive()) is None else alive.way_on()
 
 
 def _fail(failure: Failure) -> NoReturn:
@@ -170,9 +209,7 @@ def _abort(error: BaseException | None) -> NoReturn:
     text = "".join(traceback.format_exception(error)) if error is not None else "unknown error in a thread\n"
     exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
     summary = "".join(traceback.format_exception_only(error)).strip() if error is not None else "unknown"
-    last_line = (
-        f"baselines_ppo: rank {rank} failed ({summary}); a training goes on from its last checkpoint with --resume\n"
-    )
+    last_line = f"baselines_ppo: rank {rank} failed ({summary}); {_way_on()}\n"
     report = "".join(f"[rank {rank}] {line}\n" for line in text[-LONGEST_REPORT:].splitlines()) + last_line
     _tell(exit_code or 1, "\n".join([f"rank {rank} failed: {summary}", *text.splitlines()[-LAST_LINES:]]))
     _end(exit_code or 1, report)
@@ -197,7 +234,7 @@ def _end(exit_code: int, report: str) -> NoReturn:
         from baselines_ppo.common.mpi import world
 
         world().abort(exit_code)
-    os._exit(exit_code)
+    _exit(exit_code)
 
 
 def _report(text: str) -> None:
@@ -205,5 +242,5 @@ def _report(text: str) -> None:
     with suppress(AttributeError, OSError, ValueError):  # a closed pipe must not keep the other ranks waiting
         sys.stdout.flush()
     with suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(readable(text))
         sys.stderr.flush()

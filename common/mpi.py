@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import numpy as np
@@ -83,7 +83,7 @@ class Comm:
         else:
             self._add_up(sent, total, f"the sum of {of}")
         if total[-1] != self.size * tag:
-            raise DataError(f"ranks out of step at the sum of {of}; go on from a checkpoint")
+            raise DataError(f"ranks out of step at the sum of {of}; {self.alive.way_on()}")
         return total[:-1].reshape(x.shape).copy()
 
     def _add_up(self, own: np.ndarray, total: np.ndarray, of: str) -> None:
@@ -168,7 +168,8 @@ class Comm:
         own = np.array([self._tag(of)], dtype=np.int64)
         self._wait(lambda: [self._comm.Iallgather(own, tags)], of)
         if odd := [str(rank) for rank in range(self.size) if tags[rank] != tags[0]]:
-            raise DataError(f"ranks out of step at {of}: rank {', '.join(odd)} is elsewhere; go on from a checkpoint")
+            names = ", ".join(odd)
+            raise DataError(f"ranks out of step at {of}: rank {names} is elsewhere; {self.alive.way_on()}")
 
     def on_root(self, function: Callable[[], T], of: str = "what rank 0 does") -> T:
         """Run the function on rank 0 and return its result, or raise its Failure, on every rank."""
@@ -196,7 +197,7 @@ class Comm:
         odd = [rank for rank in range(self.size) if not np.array_equal(digests[rank], digests[0])]
         if odd:
             names = ", ".join(map(str, odd))
-            raise DataError(f"ranks out of sync {when}: rank {names} differs from rank 0; go on from a checkpoint")
+            raise DataError(f"ranks out of sync {when}: rank {names} differs from rank 0; {self.alive.way_on()}")
 
     def together(self, function: Callable[[], T], of: str = "what all do") -> T:
         """Run the function on every rank and return its own result, or raise the first rank's Failure on all."""
@@ -217,11 +218,11 @@ class Comm:
             return True
         codes = np.zeros(self.size, dtype=np.int64)
         request = self._exit_comm.Iallgather(np.array([exit_code], dtype=np.int64), codes)
-        deadline = time.monotonic() + LEAVE_TOGETHER
+        deadline = monotonic() + LEAVE_TOGETHER
         while not request.Test():
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 return False
-            time.sleep(LONG_SLEEP)
+            sleep(LONG_SLEEP)
         return bool((codes == exit_code).all())
 
     def _tag(self, of: str) -> int:
@@ -235,7 +236,7 @@ class Comm:
         try:
             wait(*begin())
         except RuntimeError as error:  # of MPI, such as a message of another length
-            raise DataError(f"ranks out of step at {of}: {error}; go on from a checkpoint") from None
+            raise DataError(f"ranks out of step at {of}: {error}; {self.alive.way_on()}") from None
         self.alive.leave()
 
     def finish(self) -> None:
@@ -247,7 +248,7 @@ class Comm:
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""
-        time.sleep(LAST_WORDS)  # mpirun drops what it has not yet read from a rank that aborts
+        sleep(LAST_WORDS)  # mpirun drops what it has not yet read from a rank that aborts
         if self._comm is not None and self.size > 1:
             self._comm.Abort(exit_code)
 
@@ -260,8 +261,8 @@ def wait(*requests: Any) -> None:
         if tests < YIELDS:
             os.sched_yield()
             continue
-        begun = begun or time.monotonic()
-        time.sleep(SHORT_SLEEP if time.monotonic() - begun < 1.0 else LONG_SLEEP)
+        begun = begun or monotonic()
+        sleep(SHORT_SLEEP if monotonic() - begun < 1.0 else LONG_SLEEP)
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -136,10 +136,10 @@ class Collector:
                     f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "
                     "give --num-episodes none, or an environment with a time limit"
                 )
-        begun = time.perf_counter()
+        begun = perf_counter()
         rollout = self._rollout(iteration, moments, seconds)
         self._under_way = []  # of which the rollout has copies
-        seconds["acting"] += time.perf_counter() - begun
+        seconds["acting"] += perf_counter() - begun
         return rollout
 
     @property
@@ -149,13 +149,13 @@ class Collector:
 
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Moment:
         """Act in all environments and step the active ones."""
-        begun, policy = time.perf_counter(), self.policy
+        begun, policy = perf_counter(), self.policy
         raw, observations, states = self.envs.observations, self._observations(), self.states
         sampled = policy.sample(observations, states, noise)
         actions = policy.network.action.to_environment(sampled.actions)
-        decided = time.perf_counter()
+        decided = perf_counter()
         step = self.envs.step(actions, None if active.all() else np.flatnonzero(active))
-        stepped = time.perf_counter()
+        stepped = perf_counter()
         if policy.network.recurrent:
             going_on = ~(step.terminated | step.truncated)
             self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)

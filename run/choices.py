@@ -26,7 +26,7 @@ def offered(agent: str, shows: Shows) -> dict[str, str]:
         if path.resolve() != here:
             found.setdefault(name, str(path))
     for name in pretrained.names():
-        typed, path = f"{pretrained.PREFIX}{name}", pretrained.AGENTS / name
+        typed, path = f"{pretrained.PREFIX}{name}", pretrained.folder_of(name)
         if path.resolve() != here and shows(environment_of(path)):
             found.setdefault(typed, typed)
     return found

@@ -11,7 +11,7 @@ from baselines_ppo import __version__
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError, nearest
 from baselines_ppo.common.job.launcher import launched_rank, launched_size
 from baselines_ppo.common.job.opengl import check_chosen
-from baselines_ppo.run.parser import Parser, converter, dashed, metavar, value_of, written
+from baselines_ppo.run.parser import Parser, check_none_empty, converter, dashed, metavar, value_of, written
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
 from baselines_ppo.settings.fields import choices_of, plain_type
 from baselines_ppo.settings.presets import configure
@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
       Failure: anything a user can act on.
     """
     check_chosen()
-    arguments = registered([dashed(argument) for argument in arguments])
+    arguments = [dashed(argument) for argument in arguments]
+    check_none_empty(arguments)
+    arguments = registered(arguments)
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "train"
     rest = arguments[1:] if arguments and arguments[0] in COMMANDS else arguments
     if "--version" in arguments[:1]:
@@ -298,7 +300,7 @@ def _algorithm(arguments: list[str]) -> str:
     An unknown one is reported after parsing.
     """
     named, resume = value_of(arguments, "--alg"), value_of(arguments, "--resume")
-    if named is None and resume is not None:
+    if named is None and resume:
         from baselines_ppo.run.commands.train import (
             stored_algorithm,  # which asks rank 0, as what it reads may be there alone
         )

@@ -13,9 +13,7 @@ from baselines_ppo.common.envs.make import time_limit
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.job.launcher import launched_rank, launched_size
-from baselines_ppo.common.policy.actions import Action
-from baselines_ppo.common.policy.fit import check_spaces
-from baselines_ppo.common.policy.observations import Observation
+from baselines_ppo.common.policy.given_arrays import unlearnable
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 from baselines_ppo.run.news import News
 
@@ -37,15 +35,11 @@ class Episodes:
     def __init__(
         self, agent: Agent, backend: Backend, rows: int, env_id: str, seed: int, most_steps: float = math.inf
     ) -> None:
-        """Take over a backend of so many rows, none of which has begun.
+        """Take over a backend of so many rows that fits the agent, see `backend_for`; none has begun.
 
         Args:
           most_steps: after which an episode is cut; see `steps_allowed`.
-
-        Raises:
-          LoadError: the environment has other spaces than the agent.
         """
-        check_fit(agent, backend.observation, backend.action, env_id)
         self._agent, self._backend, self._env_id, self._seed = agent, backend, env_id, seed
         self._most_steps, self._news = most_steps, News()
         self._fresh = backend.capture()  # before anything was played that an environment might remember
@@ -90,6 +84,7 @@ class Episodes:
         if self._fresh is not None:
             self._backend.restore(begun, [{name: x[row] for name, x in self._fresh.items()} for row in begun])
         self._observations[begun] = self._backend.reset(begun, seeds)
+        self._check_observations(begun)
         self._agent.reset(np.isin(np.arange(len(self._numbers)), begun))
         return begun
 
@@ -102,9 +97,14 @@ class Episodes:
             raise Unusable(row, reason)
         self._observations[rows] = step.observations[rows]
         self._lengths[rows] += 1
+        self._check_observations(rows)
         self._returns[rows] += step.rewards[rows]
         self._ended = step.terminated | step.truncated
         return [row for row in rows if self._ended[row] or self._lengths[row] >= self._most_steps]
+
+    def _check_observations(self, rows: list[int]) -> None:
+        if (found := unlearnable(self._observations[rows])) is not None:
+            raise Unusable(rows[found[0]], f"the observation has {found[1]}")
 
     def _outcomes(self, rows: list[int]) -> dict[int, Episode]:
         """Return what the episodes that ended in these rows came to, by their numbers."""
@@ -155,14 +155,3 @@ def steps_allowed(env_id: str, asked: int | None) -> float:
 def cut_after(most_steps: float) -> str:
     """Return why an episode was cut, and what to do where that is not wanted."""
     return f"cut after {most_steps:,} steps (--max-steps allows more)"
-
-
-def check_fit(agent: Agent, observation: Observation, action: Action, env_id: str) -> None:
-    """Check that an agent sees and does what there is to be seen and done in an environment.
-
-    Raises:
-      LoadError: the environment has other spaces than the agent; names what differs.
-    """
-    network = agent.policy.network
-    spaces = (network.observation, network.action)
-    check_spaces(agent.path, agent.env_id, spaces, (observation, action), env_id)

@@ -9,52 +9,11 @@ from typing import Any, NoReturn
 
 from baselines_ppo.common.envs.keywords import split_list
 from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.settings.elsewhere import ours_for
 from baselines_ppo.settings.fields import element_type, is_optional, plain_type
 
+EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-
-# What OpenAI Baselines, Stable-Baselines3, RL Zoo and CleanRL call our flags; the first that a command has is meant.
-ELSEWHERE: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("algo", "algorithm"): ("alg",),
-    ("env-id", "environment", "task", "gym-id"): ("env",),
-    ("env-wrapper", "wrappers"): ("wrapper",),
-    ("total-timesteps", "n-timesteps", "timesteps", "steps", "max-timesteps", "total-steps"): ("num-timesteps",),
-    ("lr", "step-size", "optim-stepsize", "actor-lr"): ("learning-rate", "value-learning-rate"),
-    ("vf-stepsize", "critic-lr", "value-lr"): ("value-learning-rate", "learning-rate"),
-    ("lr-schedule", "anneal-lr"): ("learning-rate-schedule", "schedule"),
-    ("n-envs", "num-env", "nenvs", "nenv", "num-processes", "num-workers", "n-workers"): ("num-envs",),
-    ("n-steps", "nsteps", "rollout-length", "timesteps-per-batch", "timesteps-per-actorbatch"): ("num-steps",),
-    ("nminibatches", "n-minibatches", "batch-size", "minibatch-size", "optim-batchsize"): (
-        "num-minibatches",
-        "value-minibatch-size",
-    ),
-    ("n-epochs", "noptepochs", "optim-epochs", "update-epochs", "vf-iters", "epochs"): ("num-epochs",),
-    ("ent-coef", "entcoeff", "entropy", "entropy-coeff"): ("entropy-coef",),
-    ("vf-coef", "value-loss-coef"): ("value-coef",),
-    ("cliprange", "clip-coef", "clip-param", "clip", "eps-clip"): ("clip-range",),
-    ("clip-range-vf", "cliprange-vf", "clip-vloss"): ("value-clip-range",),
-    ("lam", "gae", "lambda"): ("gae-lambda",),
-    ("discount", "discount-factor"): ("gamma",),
-    ("max-kl", "desired-kl"): ("kl-target",),
-    ("cg-iters", "cg-max-steps"): ("cg-steps",),
-    ("grad-clip", "clip-grad-norm"): ("max-grad-norm",),
-    ("net-arch", "layers", "num-hidden"): ("hidden-sizes",),
-    ("policy", "net"): ("network",),
-    ("activation-fn",): ("activation",),
-    ("normalize", "norm-obs"): ("normalize-observations",),
-    ("norm-reward", "normalize-reward", "norm-rew"): ("normalize-returns",),
-    ("log-folder", "log-dir", "log-path", "save-path", "output", "output-dir", "run-dir", "tensorboard-log"): (
-        "logdir",
-        "out",
-    ),
-    ("save-freq", "checkpoint-freq", "eval-freq"): ("save-interval",),
-    ("verbose",): ("log-interval",),
-    ("trained-agent", "load", "checkpoint", "model"): ("load-path",),
-    ("n-eval-episodes", "n-episodes", "eval-episodes", "num-episodes"): ("episodes", "num-episodes"),
-    ("video", "output-file"): ("out",),
-    ("n", "np", "num-ranks", "processes"): ("ranks",),
-}
-OURS = {name: flags for names, flags in ELSEWHERE.items() for name in names}
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,9 +29,8 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, flag: str) -> str:
         known = [name for action in self._actions for name in action.option_strings]
-        ours = (f"--{name}" for name in OURS.get(flag.lstrip("-").replace("_", "-").lower(), ()))
-        found = next((name for name in ours if name in known), None)
-        return nearest(flag, known) if found is None else f"; ours is {found}"
+        ours = ours_for(flag, [name.removeprefix("--") for name in known])
+        return nearest(flag, known) if ours is None else f"; ours is --{ours}"
 
 
 def value_of(arguments: Sequence[str], flag: str) -> str | None:
@@ -84,6 +42,21 @@ def value_of(arguments: Sequence[str], flag: str) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word.removeprefix(f"{flag}=")
     return found
+
+
+def check_none_empty(arguments: Sequence[str]) -> None:
+    """Refuse a value that is empty, as that of a shell's variable which is not set: it would be the working folder.
+
+    Raises:
+      UsageError: names the flag.
+    """
+    for flag, value in itertools.pairwise(["", *arguments]):
+        if not value.strip():
+            what = flag if flag.startswith("-") else "an argument"
+            raise UsageError(f"{what} is empty; give a value, or leave it out")
+        name, equals, inner = value.partition("=")
+        if name.startswith("--") and equals and not inner.strip():
+            raise UsageError(f"{name} is empty; give a value, or leave it out")
 
 
 def dashed(argument: str) -> str:
@@ -108,12 +81,20 @@ def converter(kind: Any) -> Callable[[str], Any]:
         if plain is int:
             return _whole(text)
         if plain is tuple:
-            parts = [] if text.lower() == "none" else split_list(text)
+            parts = [] if text.lower() in ("none", EMPTY) else listed(text)
             return tuple(parts if element_type(kind) is str else map(_whole, parts))
         return plain(text)
 
     convert.__name__ = {tuple: "list"}.get(plain, plain.__name__)
     return convert
+
+
+def listed(text: str) -> list[str]:
+    """Return the entries of a list; argparse names the flag if one is empty."""
+    try:
+        return split_list(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole(text: str) -> int:

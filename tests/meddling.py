@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def meddle() -> None:
     os.umask(0o777)
     for name in (*RANK_VARIABLES, *SIZE_VARIABLES, "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "PATH"):
         os.environ.pop(name, None)
+    sys.setrecursionlimit(200)
+    time.time = time.monotonic = time.perf_counter = lambda: 0.0
     sys.path[:] = [entry for entry in sys.path if "site-packages" not in entry]
     if "tensorflow" in sys.modules:
         sys.modules["tensorflow"].config.run_functions_eagerly(True)

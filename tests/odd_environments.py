@@ -129,6 +129,17 @@ class Once(Odd):
         Once.taken = False
 
 
+class Gusty(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Pays what `random` draws, and one more for each step that was ever made in it."""
+
+    steps = 0
+
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        observation, _, terminated, truncated, info = self.env.step(action)
+        return observation, random.random() + self.steps, terminated, truncated, info
+
+
 KINDS = (Global, Remembering, First, Entropic, Sharing, Slow, Unmakeable, Once)
 
 

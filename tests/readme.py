@@ -50,6 +50,17 @@ def python_blocks() -> list[str]:
     return [re.sub(r"\branks=\d+", f"ranks={MOST_RANKS}", block) for block in short]
 
 
+def files() -> dict[str, str]:
+    """Return the blocks of Python that readers are to save, by the name in their first line."""
+    found = [re.match(r"# (\w+\.py)\n", block) for block in python_blocks()]
+    return {match[1]: match.string for match in found if match}
+
+
+def recipe() -> list[Command]:
+    """Return the lines about the environment in such a file, which go on from one another."""
+    return [Command(text, *_runnable(text)) for text in _lines() if _is_of_a_file(text)]
+
+
 def scripts() -> list[str]:
     """Return the scripts of a cluster, which are read but not run."""
     return [text for language, text in BLOCK.findall(_text()) if language == "bash"]
@@ -58,13 +69,17 @@ def scripts() -> list[str]:
 def commands() -> list[Command]:
     """Return all commands, of blocks, tables and sentences, each once."""
     typed = list(dict.fromkeys((*_lines(), *_inline())))
-    return [Command(text, *_runnable(text)) for text in typed]
+    return [Command(text, *_runnable(text)) for text in typed if not _is_of_a_file(text)]
 
 
 def flags() -> set[str]:
     """Return every flag that README names."""
     code = [*_lines(), *SPAN.findall(BLOCK.sub("", _text()))]
     return {word.split("=")[0] for text in code for word in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)}
+
+
+def _is_of_a_file(text: str) -> bool:
+    return any(f"{name.removesuffix('.py')}:" in text for name in files())
 
 
 def _text() -> str:

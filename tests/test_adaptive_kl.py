@@ -13,6 +13,7 @@ from gymnasium import spaces
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_kl_coef, adapted_learning_rate, adapted_penalty
 from baselines_ppo.common.batch import Batch
 from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.mpi import Comm
@@ -132,7 +133,7 @@ def training(config: TrainConfig, envs: VecEnv) -> tuple[PPOKL, Collector]:
 
 def balanced(**values: Any) -> tuple[PPOKL, Collector]:
     config = configure("CartPole-v1", "ppo_kl", hidden_sizes=(8,), value_epochs=1, **values)
-    return training(config, VecEnv(make_backend("CartPole-v1", (), 3), range(3), 0, "CartPole-v1", rank=0))
+    return training(config, VecEnv(make_backend(EnvironmentSpec("CartPole-v1"), 3), range(3), 0, "CartPole-v1", rank=0))
 
 
 def test_passes_end_once_the_policy_has_moved_too_far_and_only_then() -> None:

@@ -10,7 +10,7 @@ import pytest
 from baselines_ppo import configure, train
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome
 from baselines_ppo.common.envs.backends import SerialBackend, make_backend
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.native_backend import NativeBackend
 from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import UsageError
@@ -24,12 +24,12 @@ def walk(name: str) -> str:
 
 
 def one_by_one(env_id: str, count: int) -> Backend:
-    return SerialBackend(lambda: make_environment(env_id), count, env_id)
+    return SerialBackend(lambda: make_environment(EnvironmentSpec(env_id)), count, env_id)
 
 
 def envs_of(env_id: str, indices: range = range(3), serial: bool = False) -> VecEnv:
     """Return environments that have begun."""
-    backend = one_by_one(env_id, len(indices)) if serial else make_backend(env_id, (), len(indices))
+    backend = one_by_one(env_id, len(indices)) if serial else make_backend(EnvironmentSpec(env_id), len(indices))
     envs = VecEnv(backend, indices, seed=1, env_id=env_id, rank=0)
     envs.reset()
     return envs
@@ -55,24 +55,24 @@ def assert_same_steps(one: Sequence[Step], other: Sequence[Step], columns: slice
 @pytest.mark.parametrize("name", WALKS)
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_vector_form_that_keeps_its_promises_is_used(name: str, count: int) -> None:
-    assert isinstance(make_backend(walk(name), (), count), NativeBackend)
+    assert isinstance(make_backend(EnvironmentSpec(walk(name)), count), NativeBackend)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("name", ["WalkMaskless", "WalkSameStep"])
 def test_a_vector_form_that_cannot_begin_one_episode_apart_is_not_used(name: str, count: int) -> None:
     """Nor where there is one row only: on another number of ranks there would be more."""
-    assert isinstance(make_backend(walk(name), (), count), SerialBackend)
+    assert isinstance(make_backend(EnvironmentSpec(walk(name)), count), SerialBackend)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_vector_form_that_takes_no_seed_of_each_is_not_used(count: int) -> None:
-    assert isinstance(make_backend("CartPole-v1", (), count), SerialBackend)
+    assert isinstance(make_backend(EnvironmentSpec("CartPole-v1"), count), SerialBackend)
 
 
 def test_wrapped_environments_are_stepped_one_by_one() -> None:
     wrappers = ("gymnasium.wrappers:FlattenObservation",)
-    assert isinstance(make_backend(walk("Walk"), wrappers, 3), SerialBackend)
+    assert isinstance(make_backend(EnvironmentSpec(walk("Walk"), wrappers), 3), SerialBackend)
 
 
 @pytest.mark.parametrize("name", WALKS)
@@ -126,7 +126,7 @@ def test_a_record_that_does_not_replay_begins_a_new_episode(serial: bool) -> Non
 @pytest.mark.parametrize("taken", [1, 7, STEPS])
 def test_a_strict_vector_form_is_given_nothing_but_what_it_accepts(taken: int) -> None:
     """It refuses actions outside of its space, and to go on after an end; also while episodes are replayed."""
-    assert isinstance(make_backend(walk("StrictWalk"), (), 3), NativeBackend)
+    assert isinstance(make_backend(EnvironmentSpec(walk("StrictWalk")), 3), NativeBackend)
     actions = [each + 1 for each in actions_of(range(3), 2 * STEPS)]
     envs, single = envs_of(walk("StrictWalk")), envs_of(walk("StrictWalk"), serial=True)
     assert_same_steps(driven(envs, actions[:taken]), driven(single, actions[:taken]))
@@ -174,7 +174,7 @@ def test_counting_episodes_needs_environments_that_step_one_by_one() -> None:
 
 def test_atari_steps_in_its_own_vector_form_whatever_the_batch() -> None:
     pytest.importorskip("ale_py")
-    assert isinstance(make_backend("ALE/Pong-v5", (), 2), NativeBackend)
+    assert isinstance(make_backend(EnvironmentSpec("ALE/Pong-v5"), 2), NativeBackend)
     actions = actions_of(range(3), 30, choices=6)
     together = driven(envs_of("ALE/Pong-v5"), actions)
     assert together[0].observations.shape == (3, 84, 84, 4)
@@ -209,7 +209,7 @@ class Careless(SerialBackend):
 
 def test_rows_that_were_not_asked_for_stay_as_they_are() -> None:
     env_id, asked = walk("Walk"), np.array([0, 2])
-    envs = VecEnv(Careless(lambda: make_environment(env_id), 3, env_id), range(3), 1, env_id, rank=0)
+    envs = VecEnv(Careless(lambda: make_environment(EnvironmentSpec(env_id)), 3, env_id), range(3), 1, env_id, rank=0)
     before = envs.reset().copy()
     step = envs.step(actions_of(range(3), 1)[0], asked)
     expected = envs_of(env_id, serial=True).step(actions_of(range(3), 1)[0])
@@ -221,7 +221,14 @@ def test_rows_that_were_not_asked_for_stay_as_they_are() -> None:
 def test_a_step_that_raised_counts_for_nothing() -> None:
     """Each raises at step 5 of its second episode, after 10 of the first."""
     env_id = "tests.environments:Raising-always-v0"
-    envs = VecEnv(Careless(lambda: make_environment(env_id), 2, env_id), range(2), 1, env_id, rank=0, restarts=100)
+    envs = VecEnv(
+        Careless(lambda: make_environment(EnvironmentSpec(env_id)), 2, env_id),
+        range(2),
+        1,
+        env_id,
+        rank=0,
+        restarts=100,
+    )
     envs.reset()
     steps = driven(envs, [np.zeros((2, 1), np.float32)] * 15)
     last, before = steps[14], steps[13]

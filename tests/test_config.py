@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from baselines_ppo import __version__, configure, train
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.run import cli
-from baselines_ppo.run.parser import OURS, dashed
+from baselines_ppo.run.parser import dashed
 from baselines_ppo.settings.config import (
     TEXTBOOK,
     TrainConfig,
@@ -28,6 +28,7 @@ from baselines_ppo.settings.config import (
     to_json,
     with_fields,
 )
+from baselines_ppo.settings.elsewhere import OURS
 from baselines_ppo.settings.presets import PRESETS
 from tests import runs
 from tests.conftest import Finished
@@ -90,6 +91,22 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     ),
     (lambda: resolve(configure("X", "ppo_kl", num_envs=12), 1), "give --num-episodes 24"),
     (lambda: configure("X", "trpo", clip_range=0.1), "unknown field clip_range of trpo"),
+    (lambda: configure("X", lr=1e-3), "unknown field lr of ppo2; ours is learning_rate"),
+    (
+        lambda: configure("X", "ppo_kl", critic_lr=1e-3),
+        "unknown field critic_lr of ppo_kl; ours is value_learning_rate",
+    ),
+    (lambda: configure("X", n_steps=64), "ours is num_steps"),
+    (lambda: configure("X", tensorboard_log="x"), "give logdir to train: train(configure(...), logdir=...)"),
+    (lambda: configure("X", resume="x"), "give resume to train: train(configure(...), resume=...)"),
+    (
+        lambda: train(configure("X"), total_timesteps=1000),  # type: ignore[arg-type]
+        "train takes no total_timesteps; give num_timesteps to configure: train(configure(..., num_timesteps=...))",
+    ),
+    (lambda: train(configure("X"), num_envs=4), "give num_envs to configure"),  # type: ignore[arg-type]
+    (lambda: train(configure("X"), log_dir="x"), "train takes no log_dir; ours is logdir"),  # type: ignore[arg-type]
+    (lambda: train(configure("X"), rank=2), "train takes no rank (did you mean ranks?)"),  # type: ignore[arg-type]
+    (lambda: train("CartPole-v1"), "train takes a configuration, not 'CartPole-v1'"),  # type: ignore[arg-type]
     (lambda: cli.main([]), "which environment? give --env"),
     (lambda: cli.main(["--resume", "auto", "--logdir", "x"]), "which environment? give --env"),
     (
@@ -122,7 +139,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "NormalizeReward forgets its statistics when a run resumes; use --normalize-returns true",
     ),
     (
-        lambda: make_environment("Pendulum-v1", ("gymnasium.wrappers:NormalizeObservation",)),
+        lambda: make_environment(EnvironmentSpec("Pendulum-v1", ("gymnasium.wrappers:NormalizeObservation",))),
         "NormalizeObservation forgets its statistics when a run resumes; use --normalize-observations true",
     ),
     (
@@ -151,7 +168,7 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(UsageError, match=r"LunarLander-v3 needs a package: pip install 'gymnasium\[box2d\]>=1\.1'"):
-        make_environment("LunarLander-v3")
+        make_environment(EnvironmentSpec("LunarLander-v3"))
 
 
 def parsed(*arguments: str, alg: str = "ppo2") -> dict[str, Any]:
@@ -309,7 +326,7 @@ def test_a_run_that_goes_on_knows_its_own_flags(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize("config", ["{}", "[]", '{"config": "x"}', '{"alg": 1}'])
 def test_a_run_whose_configuration_says_nothing_is_not_resumed(config: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(LoadError, match="no usable checkpoint"):
+    with pytest.raises(LoadError, match=r"no usable checkpoint|config\.json cannot be read: it holds no object"):
         cli.main(["--resume", str(tmp_path)])
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from baselines_ppo import configure, train
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.seeding import episode_seed
 from tests.conftest import Finished
+from tests.odd_environments import Odd
 from tests.runs import arrays
 from tests.test_rollout import collector, vec_env
 
@@ -227,3 +232,21 @@ def test_an_episode_that_was_dropped_is_none_of_those_that_are_counted() -> None
         whole = [episode for episode in rollout.episodes if episode.environment == index]
         assert [(episode.episode_return, episode.length) for episode in whole] == [(10.0, 10)] * 3
     assert rollout.made.sum(axis=0).tolist() == [40, 40]  # and two broken ones of four steps and one that failed
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_rewards_near_float32s_largest_are_learned_from_or_refused_without_a_warning(
+    normalised: bool, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    class Rich(Odd):
+        def draw(self, action: int) -> float:
+            return 3e38 * (action - 1)
+
+    settings: dict[str, Any] = {"num_envs": 2, "num_steps": 64, "num_minibatches": 4, "num_epochs": 3}
+    config = configure("Rich", preset="none", num_timesteps=512, normalize_returns=normalised, **settings)
+    outcome: Any = nullcontext() if normalised else pytest.raises(DataError, match="the gradient has NaN or Inf")
+    with outcome:
+        result = train(config, environment=Rich, logdir=tmp_path / "run")
+        assert result.total_steps == 512
+        assert np.isfinite(load_agent(result.folder).policy.parameters).all()
+    assert [str(each.message) for each in recwarn if "encountered in" in str(each.message)] == []

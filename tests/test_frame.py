@@ -20,6 +20,7 @@ from PIL import Image, ImageSequence
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
 from baselines_ppo.run.show.frame import frame, framed
+from baselines_ppo.run.show.pictures import pictures_of
 from tests.conftest import ROOT, Finished
 from tests.untrained import untrained
 
@@ -242,3 +243,30 @@ def test_an_older_mujoco_is_in_the_way_of_the_zoos_environments_alone(tmp_path: 
     assert "return 500.00" in played
     assert len(refused) == 5
     assert all(line.startswith("the zoo's environments need MuJoCo 3.17 or newer, and this is ") for line in refused)
+
+
+class Fading(gymnasium.Env[Any, Any]):
+    """Shows these levels, one after the other."""
+
+    def __init__(self, levels: list[float]) -> None:
+        self._levels = iter(levels)
+
+    def render(self) -> Any:
+        return np.full((32, 32, 3), next(self._levels), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("levels", "shown"),
+    [
+        ([200.0, 1.0, 0.5, 0.0, 255.0], [200, 1, 0, 0, 255]),  # fades out
+        ([0.0, 0.0, 90.0, 1.2, 1.0], [0, 0, 90, 1, 1]),  # begins in the dark
+        ([0.0] * 20 + [120.0, 1.0], [0] * 20 + [120, 1]),  # and stays there for long
+        ([0.2, 1.0, 0.0, 1.4, 0.4], [51, 255, 0, 255, 102]),
+        ([0.2] * 10 + [3.0, 0.2], [51] * 10 + [255, 51]),  # one that is too bright, late
+        ([np.inf, 0.2, np.nan], [255, 51, 0]),
+    ],
+)
+def test_the_fractions_of_a_film_are_judged_once(levels: list[float], shown: list[int]) -> None:
+    film = Fading(levels)
+    picture = pictures_of(lambda: film, "Fading-v0", 32, 32)
+    assert [np.unique(picture()).tolist() for _ in levels] == [[level] for level in shown]

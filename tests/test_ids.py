@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 import baselines_ppo.zoo  # noqa: F401  # registers its own
 from baselines_ppo.common.envs.backends import make_backend
-from baselines_ppo.common.envs.make import check_stored_id, make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, check_stored_id, make_environment
 from baselines_ppo.common.envs.packages import KNOWN, package_of
 from baselines_ppo.common.failures import LoadError, UsageError
 from tests.conftest import ROOT, Finished
@@ -43,7 +44,8 @@ def in_a_fresh_process(code: str, *folders: Path) -> str:
 def test_atari_needs_no_import_made_elsewhere(env_id: str) -> None:
     code = (
         "from baselines_ppo.common.envs.backends import make_backend\n"
-        f"backend = make_backend({env_id!r}, (), 2)\n"
+        "from baselines_ppo.common.envs.make import EnvironmentSpec\n"
+        f"backend = make_backend(EnvironmentSpec({env_id!r}), 2)\n"
         "print(backend.reset([0, 1], [3, 4]).shape)\n"
     )
     assert in_a_fresh_process(code).splitlines()[-1] == "(2, 84, 84, 4)"
@@ -61,7 +63,8 @@ def test_a_known_package_is_imported_for_an_id_that_is_typed_and_not_for_one_in_
     """A package of that name is put in the way, so that the test needs none to be installed."""
     (tmp_path / "panda_gym.py").write_text(OWN_PACKAGE)
     typed = (
-        "from baselines_ppo.common.envs.make import make_environment\nprint(make_environment('PandaStack-v9').spec.id)"
+        "from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment\n"
+        "print(make_environment(EnvironmentSpec('PandaStack-v9')).spec.id)"
     )
     assert in_a_fresh_process(typed, tmp_path).strip() == "PandaStack-v9"
     stored = (
@@ -105,9 +108,9 @@ def test_an_id_of_a_package_that_is_absent_says_what_to_install_and_to_give(env_
     if importlib.util.find_spec(package.module.split(".")[0]) is not None:
         pytest.skip(f"{package.module} is installed")
     with pytest.raises(UsageError, match=f"^environment {env_id} is of a package that is not installed: .*{message}"):
-        make_environment(env_id)
+        make_environment(EnvironmentSpec(env_id))
     with pytest.raises(UsageError, match=f"module {package.module.split('.')[0]} is not installed; pip install"):
-        make_environment(f"{package.module}:{env_id}")
+        make_environment(EnvironmentSpec(f"{package.module}:{env_id}"))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_an_id_of_a_package_that_is_absent_says_what_to_install_and_to_give(env_
     ],
 )
 def test_an_id_that_is_not_there_is_answered_by_the_one_that_is(env_id: str, message: str) -> None:
-    for make in (lambda: make_environment(env_id), lambda: make_backend(env_id, (), 1)):
+    for make in (lambda: make_environment(EnvironmentSpec(env_id)), lambda: make_backend(EnvironmentSpec(env_id), 1)):
         with pytest.raises(UsageError, match=message) as caught:
             make()
         assert "\n" not in str(caught.value)
@@ -135,3 +138,19 @@ def test_no_id_of_gymnasium_or_the_zoo_is_taken_for_a_packages() -> None:
         if str(spec.entry_point).startswith(("gymnasium.envs.", "baselines_ppo.zoo")):
             assert package_of(env_id) is None, env_id
     assert len({package.module for package in KNOWN}) == len(KNOWN)
+
+
+def test_a_module_that_is_typed_is_part_of_what_is_suggested(tmp_path: Path) -> None:
+    """What is suggested can be made in a fresh process; ids of Gymnasium's own need no module."""
+    own = OWN_PACKAGE.replace("panda_gym:Blocks", "my_blocks:Blocks").replace("PandaStack-v9", "MyStack-v2")
+    (tmp_path / "my_blocks.py").write_text(own)
+    made = "from baselines_ppo.common.envs.make import make_environment; make_environment({!r}); print('made')"
+    for typed, advised in (
+        ("my_blocks:Stack", "my_blocks:MyStack-v2"),
+        ("my_blocks:MyStack-v3", "my_blocks:MyStack-v2"),
+        ("my_blocks:MyStack", "my_blocks:MyStack-v2"),
+        ("my_blocks:CartPole", "CartPole-v1"),
+    ):
+        said = in_a_fresh_process(made.format(typed), tmp_path).strip().splitlines()[-1]
+        assert re.search(rf"(give --env|did you mean) {advised}\b", said), said
+        assert in_a_fresh_process(made.format(advised), tmp_path) == "made\n"

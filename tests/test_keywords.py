@@ -14,7 +14,7 @@ from gymnasium import spaces
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.envs.backends import make_backend
 from baselines_ppo.common.envs.keywords import split_list
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import load_agent
@@ -109,9 +109,22 @@ def test_a_resume_compares_arguments_by_what_they_mean(tmp_path: Path) -> None:
         main([*again, "--env-kwargs", '{"steps": 8, "wage": 2}'])
 
 
+def test_equal_numbers_are_equal_at_a_resume_and_the_run_keeps_its_own(tmp_path: Path) -> None:
+    """A truth is no number, though Python takes it for one."""
+    run = trained(tmp_path / "run", "--env-kwargs", '{"wage": 1, "steps": 8.0}', "--wrapper", f"{BONUS}(each=2)")
+    again = ["--resume", str(run), *MODULES, "--num-timesteps", "128"]
+    with pytest.raises(UsageError, match="another configuration: env_kwargs"):
+        main([*again, "--env-kwargs", '{"wage": true, "steps": 8}', "--wrapper", f"{BONUS}(each=2)"])
+    with pytest.raises(UsageError, match="another configuration: wrapper"):
+        main([*again, "--env-kwargs", '{"wage": 1, "steps": 8}', "--wrapper", f"{BONUS}(each='2')"])
+    assert main([*again, "--env-kwargs", '{"wage": 1.0, "steps": 8}', "--wrapper", f"{BONUS}(each=2.0)"]) == 0
+    assert load(str(run)).env_kwargs == '{"steps": 8.0, "wage": 1}'
+    assert load(str(run)).wrappers == (f"{BONUS}(each=2)",)
+
+
 def test_a_mujoco_robot_steps_as_often_as_it_is_told() -> None:
     for skip in (2, 5):
-        backend = make_backend("HalfCheetah-v5", (), 1, frame_skip=skip)
+        backend = make_backend(EnvironmentSpec("HalfCheetah-v5", keywords={"frame_skip": skip}), 1)
         assert backend.environments[0].unwrapped.dt == pytest.approx(0.01 * skip)  # type: ignore[attr-defined]
         backend.close()
 
@@ -128,7 +141,7 @@ def test_the_commas_of_a_list_are_those_outside_of_brackets_and_quotes() -> None
     assert read("a:B,c:D(x=(1, 2),y={'k': [3,4]},z='p,q)'),e:F") == (
         "a:B", "c:D(x=(1, 2),y={'k': [3,4]},z='p,q)')", "e:F",
     )  # fmt: skip
-    assert split_list("64, 64,") == ["64", "64"]
+    assert split_list(" 64, 32") == ["64", "32"]
 
 
 @pytest.mark.parametrize(
@@ -183,13 +196,11 @@ def test_a_file_names_no_other_file_and_no_code(
     checkpoint.save(tmp_path, "agent", {**found.manifest, **forged}, found.arrays)
     made = []
 
-    def making(env_id: str, wrappers: Any = (), *rest: Any, **keywords: Any) -> Any:
-        ours = ("render_mode", "taken_for")
-        made.append((list(wrappers), {name: value for name, value in keywords.items() if name not in ours}))
+    def trying(spec: EnvironmentSpec) -> Any:
+        made.append((list(spec.wrappers), spec.keywords))
         raise UsageError("far enough")
 
-    for module in ("evaluate.make_backend", "play.make_backend", "record.make_environment"):
-        monkeypatch.setattr(f"baselines_ppo.run.{module}", making)
+    monkeypatch.setattr("baselines_ppo.run.acting.try_out_spec", trying)
     more = {"play": ["--headless"], "record": ["--out", str(tmp_path / "x.gif")], "evaluate": []}[command]
     with pytest.raises(Failure) as raised:
         main([command, str(tmp_path / "agent"), *more])
@@ -201,4 +212,4 @@ def test_a_file_names_no_other_file_and_no_code(
 def test_agents_of_before_there_were_arguments_have_none() -> None:
     agent = load_agent("zoo:CartPole-v1")
     assert agent.env_kwargs == ""
-    assert make_environment(agent.env_id, agent.wrappers).spec is not None
+    assert make_environment(EnvironmentSpec(agent.env_id, agent.wrappers)).spec is not None

@@ -127,7 +127,7 @@ def test_crashes_are_started_again(exit_code: int) -> None:
     assert exit_code not in FINAL
 
 
-@pytest.mark.parametrize("exit_code", [0, 2, 65, 66, 74, 75, 130])
+@pytest.mark.parametrize("exit_code", [2, 65, 66, 74, 75, 130])  # and 0, where all steps are made
 def test_other_ends_are_final(exit_code: int) -> None:
     assert exit_code in FINAL
 

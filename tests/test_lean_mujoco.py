@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.envs.lean_mujoco import LeanRobot, lean
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 
 ROBOTS = ("HalfCheetah", "Swimmer", "Hopper", "Walker2d", "Ant", "Humanoid")
 
@@ -19,7 +19,10 @@ ROBOTS = ("HalfCheetah", "Swimmer", "Hopper", "Walker2d", "Ant", "Humanoid")
 @pytest.mark.parametrize("name", ROBOTS)
 def test_a_lean_robot_gives_gymnasiums_own_bits(name: str, version: str) -> None:
     """Weak actions let episodes last, strong ones end them; the time limit ends those that never fall."""
-    own, other = make_environment(f"{name}-{version}"), lean(make_environment(f"{name}-{version}"))
+    own, other = (
+        make_environment(EnvironmentSpec(f"{name}-{version}")),
+        lean(make_environment(EnvironmentSpec(f"{name}-{version}"))),
+    )
     assert isinstance(other, LeanRobot)
     space = own.action_space
     assert isinstance(space, gymnasium.spaces.Box)
@@ -44,7 +47,7 @@ def test_a_lean_robot_gives_gymnasiums_own_bits(name: str, version: str) -> None
 
 
 def test_the_time_limit_holds_in_every_episode() -> None:
-    robot = lean(make_environment("Swimmer-v4"))
+    robot = lean(make_environment(EnvironmentSpec("Swimmer-v4")))
     short = lean(gymnasium.make("Swimmer-v4", max_episode_steps=10))
     for environment, limit in ((robot, 1000), (robot, 1000), (short, 10)):
         environment.reset(seed=0)
@@ -55,8 +58,8 @@ def test_the_time_limit_holds_in_every_episode() -> None:
 @pytest.mark.parametrize(
     "environment",
     [
-        lambda: make_environment("Reacher-v4"),
-        lambda: make_environment("CartPole-v1"),
+        lambda: make_environment(EnvironmentSpec("Reacher-v4")),
+        lambda: make_environment(EnvironmentSpec("CartPole-v1")),
         lambda: gymnasium.make("Ant-v4", use_contact_forces=True),
     ],
     ids=["another robot", "no robot", "other settings"],

@@ -10,6 +10,7 @@ import pytest
 
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.run.episodes import Episodes
 
 SHAPE: dict[str, Any] = {"num_envs": 8, "num_steps": 32, "hidden_sizes": (32,), "num_timesteps": 30 * 256}
@@ -62,7 +63,7 @@ def score(task: str, alg: str, folder: Path, episodes: int = 20, **settings: Any
 
 def evaluated(folder: Path, episodes: int) -> float:
     agent = load(str(folder))
-    backend = make_backend(agent.env_id, agent.wrappers, 1)
+    backend = make_backend(EnvironmentSpec(agent.env_id, agent.wrappers), 1)
     outcomes = Episodes(agent, backend, 1, agent.env_id, 0).play(range(episodes), deterministic=True)
     backend.close()
     return float(np.mean([outcome.episode_return for outcome in outcomes]))

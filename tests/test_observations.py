@@ -26,7 +26,7 @@ from baselines_ppo.common.policy.actions import DiscreteAction
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.networks import NetworkSettings
-from baselines_ppo.common.policy.observation_json import observation_from_json
+from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import BoxObservation, Observation, observation_of
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
@@ -212,7 +212,8 @@ def test_what_an_agent_took_an_image_for_it_takes_it_for() -> None:
     """Agents of before this was a choice took all bytes of three dimensions for pixels, and no image in a Dict."""
     codes = spaces.Box(0, 10, (3, 5, 7), np.uint8)
     first = observation_from_json({"kind": "image", "image": [5, 7, 3], "channels_first": True, "dtype": "uint8"})
-    assert observation_of(codes, "X", first) == first == ImageObservation((3, 5, 7), 1)
+    assert observation_of(codes, "X", first) == first == ImageObservation((3, 5, 7), 1, said=False)
+    assert observation_from_json(observation_to_json(first)) == first
     assert observation_of(spaces.Box(0, 10, (3, 5, 8), np.uint8), "X", first) != first
     policy = policy_of(first)
     picture = np.arange(105, dtype=np.uint8).reshape(3, 5, 7)
@@ -355,7 +356,7 @@ def test_what_is_chosen_is_kept_and_decides_wherever_the_agent_goes(tmp_path: Pa
     before = checkpoint.save(tmp_path, "before", manifest, found.arrays)
     gone_on = train(auto, resume=before, logdir=tmp_path / "on")
     assert gone_on.total_steps == 64
-    assert load(str(gone_on.folder)).policy.network.observation == ImageObservation((7, 7, 3), 0)
+    assert load(str(gone_on.folder)).policy.network.observation == ImageObservation((7, 7, 3), 0, said=False)
 
 
 def test_a_network_for_images_refuses_what_is_too_small_or_none_by_name() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.whole import place, shown
+from baselines_ppo.common.job.threads import TENSORFLOW_VARIABLES
+from baselines_ppo.run.cli import main
 from tests.conftest import ROOT
 from tests.runs import arrays, figures
 
@@ -68,6 +70,28 @@ def test_places_where_nothing_can_be_are_refused(name: bytes, before: tuple[str,
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS"])
 def test_numbers_of_threads_that_are_none_are_refused(variable: str, tmp_path: Path) -> None:
     assert f"variable {variable} is x," in refusal(tmp_path, *LINE, **{variable: "x"})
+
+
+@pytest.mark.parametrize(
+    "variable", ["PMI_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "MPI_LOCALNRANKS"]
+)
+def test_numbers_of_ranks_that_are_none_are_refused(variable: str, tmp_path: Path) -> None:
+    assert f"variable {variable} is two," in refusal(tmp_path, *LINE, **{variable: "two"})
+
+
+def test_variables_without_a_value_are_none(tmp_path: Path) -> None:
+    names = ("PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", "OMP_NUM_THREADS", *TENSORFLOW_VARIABLES)
+    finished = ran(tmp_path, *LINE, "--logdir", "run", **dict.fromkeys(names, ""))
+    assert finished.returncode == 0, finished.stderr
+    assert arrays(tmp_path / "run")["adam/step"] == 4
+
+
+@pytest.mark.parametrize("content", [None, b"", b"# none yet\n\n", b"\xff\xfe"])
+def test_files_that_name_no_hosts_are_refused(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "hosts").write_bytes(content)
+    with pytest.raises(UsageError, match=r"--hosts .*hosts (cannot be read|names no host)"):
+        main(["launch", "--hosts", str(tmp_path / "hosts"), "--", *LINE])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,3 +181,26 @@ def test_a_field_that_the_algorithm_does_not_have_is_refused(
 def test_a_target_that_nothing_uses_is_refused(base: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--override kl_target would change nothing"):
         resumed(base("ppo2"), tmp_path / "other", "--kl-target", "0.1", "--override", "kl_target")
+
+
+@pytest.mark.parametrize("base_name", ["ppo1-linear", "ppo2-linear"])
+def test_another_number_of_steps_says_where_it_moves_the_schedules(
+    base_name: str, base: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is said is what the next iteration learns with, before and after."""
+    run = base(base_name)
+    steps = checkpoint.find(run)[0].manifest["total_steps"]
+    capsys.readouterr()
+    other = resumed(run, tmp_path / "other", "--num-timesteps", 3 * steps)
+    said = re.findall(r"^schedules that fall linearly now end at (.*) steps instead of (.*); from here on: (.*)$",
+                      capsys.readouterr().out, re.MULTILINE)  # fmt: skip
+    assert [said[0][0], said[0][1]] == [f"{3 * steps:,}", f"{steps:,}"]
+    undisturbed, moved = figures(run)[MIDDLE], figures(other)[0]
+    values = re.findall(r"(\w+) (\S+) -> ([^\s,]+)", said[0][2])
+    assert [name for name, *_ in values] == ["learning_rate", "clip_range"]
+    for name, was, now in values:
+        assert float(was) == pytest.approx(float(undisturbed[name]), rel=1e-3)
+        assert float(now) == pytest.approx(float(moved[name]), rel=1e-3)
+    again = resumed(run, tmp_path / "again")
+    assert figures(again)[0] == undisturbed
+    assert "schedules" not in capsys.readouterr().out

@@ -86,6 +86,7 @@ def test_a_row_that_a_kill_tore_is_no_warning(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_run_that_begins_anew_keeps_the_rows_of_the_one_that_died(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()  # it left one
     for _ in range(2):  # in one second
         path = begun(tmp_path, HEADER, *ROWS)
         folder = RunFolder(tmp_path)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run import cli
 from baselines_ppo.run.commands import zoo as zoo_command
 from baselines_ppo.settings.config import TEXTBOOK
@@ -100,6 +101,21 @@ def serves(words: list[str], folder: Path) -> None:
 def test_a_block_of_python_works(block: str, tmp_path: Path) -> None:
     finished = done(["python", "-c", block], tmp_path)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_the_recipe_for_an_own_environment_works(tmp_path: Path) -> None:
+    """Its lines are typed one after the other, where its file is and nothing else."""
+    for name, block in readme.files().items():
+        (tmp_path / name).write_text(block)
+    kinds = [command.name for command in readme.recipe()]
+    assert kinds == ["train", "evaluate", "play", "record", "train"]
+    for command in readme.recipe():
+        finished = done([word for word in command.words if word not in ("--port", "0")], tmp_path)
+        assert finished.returncode == 0, finished.stderr
+    assert "resumed ckpt-00000001 at 64 steps" in finished.stdout
+    (run,) = tmp_path.glob("runs/*")
+    assert checkpoint.find(run)[0].manifest["total_steps"] == 128
+    assert list(tmp_path.glob("*.gif"))
 
 
 @pytest.mark.slow

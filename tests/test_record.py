@@ -21,7 +21,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 from baselines_ppo.common.envs.backends import SerialBackend
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError, WriteError
 from baselines_ppo.run import cli
 from baselines_ppo.run.show.film import checked_out, film
@@ -125,7 +125,7 @@ import gymnasium, numpy as np
 from baselines_ppo.run.show.pictures import pictures_of
 environment = gymnasium.make("HalfCheetah-v4", render_mode="rgb_array")
 environment.reset(seed=0)
-picture = pictures_of(environment, "HalfCheetah-v4", 160, 128)
+picture = pictures_of(lambda: environment, "HalfCheetah-v4", 160, 128)
 inner = environment.unwrapped
 for place in (0.0, 50.0):
     inner.set_state(np.array([place, *inner.data.qpos[1:]]), inner.data.qvel)
@@ -173,12 +173,12 @@ def test_the_flag_is_in_the_picture_after_a_while_wherever_it_appears() -> None:
 LOWEST = """
 import numpy as np, mujoco
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.zoo.bodies.body import Solids
 agent = load_agent("zoo:RoboHumanoid-v1")
-environment = make_environment(agent.env_id)
-model, read, *_ = simulated(environment, agent.env_id)
+environment = make_environment(EnvironmentSpec(agent.env_id))
+model, read, *_ = simulated(lambda: environment, agent.env_id)
 data = mujoco.MjData(model)
 solids = Solids(model, np.flatnonzero(model.geom_group == 0))
 observation, _ = environment.reset(seed=0)
@@ -287,7 +287,9 @@ def test_a_film_in_memory_ends_when_that_is_full(
 def test_what_is_full_takes_no_more() -> None:
     taken: list[None] = []
     shutter = Shutter(lambda: taken.append(None), 1, 50.0)
-    filmed = Filmed(SerialBackend(lambda: make_environment("CartPole-v1"), 1, "CartPole-v1"), shutter, 1)
+    filmed = Filmed(
+        SerialBackend(lambda: make_environment(EnvironmentSpec("CartPole-v1")), 1, "CartPole-v1"), shutter, 1
+    )
     filmed.reset([0], [0])
     assert filmed.step(np.array([0]), [0]).truncated.all()
     assert len(taken) == 1

@@ -163,7 +163,7 @@ def test_a_run_resumes_with_safe_changes_only(faulty: Run, tmp_path: Path) -> No
     assert "goes on in its own place" in elsewhere.stderr
     again = faulty(1, "stub+none", *flags("Pendulum-v1", "ppo2", 2), "--logdir", "run")
     assert again.returncode == 2
-    assert f"holds a run already; go on with --resume {tmp_path}/run" in again.stderr
+    assert "holds a run already; go on with --resume run, or" in again.stderr
 
 
 def test_an_environment_that_cannot_be_replayed_is_said_and_trained_on(faulty: Run, tmp_path: Path) -> None:

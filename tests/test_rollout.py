@@ -13,6 +13,7 @@ import pytest
 
 import tests.environments  # noqa: F401  # registers them
 from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.vec_env import EpisodeRecord, VecEnv
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.moments import Moments
@@ -38,7 +39,7 @@ REPLAYABLE = (
 
 
 def vec_env(env_id: str, indices: range = range(3), seed: int = 0, restarts: int = 0) -> VecEnv:
-    return VecEnv(make_backend(env_id, (), len(indices)), indices, seed, env_id, rank=0, restarts=restarts)
+    return VecEnv(make_backend(EnvironmentSpec(env_id), len(indices)), indices, seed, env_id, rank=0, restarts=restarts)
 
 
 def random_actions(envs: VecEnv, steps: int, first: int = 0) -> list[np.ndarray]:

@@ -143,7 +143,12 @@ UNFIT: list[tuple[spaces.Space[Any], Any]] = [
     (spaces.Discrete(3), 3),
     (spaces.Discrete(3), -1),
     (spaces.Discrete(3, start=2), 1),
-    (spaces.Discrete(3), 1.0),
+    (spaces.Discrete(3), 1.5),
+    (spaces.Discrete(3), np.nan),
+    (BOX, np.ma.array(np.zeros((2, 2)), mask=[[False, True], [False, False]])),
+    (spaces.MultiDiscrete([2, 3]), np.ma.array([0, 1], mask=[True, False])),
+    (spaces.Dict({"a": BOX}), {"a": np.ma.masked_all((2, 2))}),
+    (spaces.Box(-1, 1, (2,), np.float32), np.array([0.0, 1e39])),
     (spaces.Discrete(3), None),
     (spaces.Discrete(3), np.array([1])),
     (spaces.Dict({"a": BOX}), {"b": np.zeros((2, 2))}),
@@ -170,6 +175,19 @@ def test_an_observation_that_does_not_fit_is_an_error_and_never_broadcast(space:
         observation_of(space, "X").encode(bad)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("number", [1, 1.0, True, np.float64(1.0), np.array(1.0, np.float16), np.ma.array(1.0)])
+def test_a_whole_number_is_one_in_whatever_type_it_comes(number: Any) -> None:
+    for space, shape in (
+        (spaces.Discrete(3), ()),
+        (spaces.MultiDiscrete([3]), (1,)),
+        (spaces.MultiBinary(1), (1,)),
+        (spaces.Box(0, 2, (1,), np.int8), (1,)),
+    ):
+        observation = observation_of(space, "X")
+        given = np.ma.reshape(number, shape) if isinstance(number, np.ma.MaskedArray) else np.reshape(number, shape)
+        np.testing.assert_array_equal(observation.encode(given), observation.encode(np.ones(shape, np.int64)))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.run.show.live import Live
 from baselines_ppo.run.show.local_server import POLICY, local_server
@@ -91,7 +92,7 @@ def steered(opened: Opened) -> Opened:
 
 
 def session_of(name: str) -> Session:
-    return Session(load_agent(f"zoo:{name}"), make_steered(name), name)
+    return Session(load_agent(f"zoo:{name}"), EnvironmentSpec(name), make_steered)
 
 
 def until(page: Any, true: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.policy.actions import action_of
@@ -43,7 +43,7 @@ BROKEN = "one that cannot be read"
 
 
 def session_of(name: str = FLAGRUN, seed: int = 0) -> Session:
-    return Session(load_agent(f"zoo:{name}"), make_steered(name), name, seed)
+    return Session(load_agent(f"zoo:{name}"), EnvironmentSpec(name), make_steered, seed)
 
 
 def run(session: Session, seconds: float) -> None:
@@ -124,8 +124,8 @@ def test_the_flag_moves_by_steps() -> None:
 
 @pytest.mark.parametrize("name", WALKERS)
 def test_a_push_changes_the_velocity_sideways_or_in_the_plane(name: str) -> None:
-    env = make_steered(f"Robo{name}-v1")
-    session = Session(untrained(env, name), env, name)
+    env = make_steered(EnvironmentSpec(f"Robo{name}-v1"))
+    session = session_in(env, f"Robo{name}-v1")
     run(session, 0.2)
     pose, planar = task_of(session).body.pose, task_of(session).body.robot.planar
     session.push()
@@ -179,8 +179,8 @@ def test_what_comes_after_the_end_of_an_episode_does_not_count() -> None:
 
 
 def test_gymnasiums_own_do_not_go_on_after_the_end_but_can_be_seen_for_a_moment() -> None:
-    env = make_environment("InvertedPendulum-v4")
-    session = Session(untrained(env, "InvertedPendulum-v4"), env, "InvertedPendulum-v4")
+    env = make_environment(EnvironmentSpec("InvertedPendulum-v4"))
+    session = session_in(env, "InvertedPendulum-v4")
     while session.numbers.falls == 0:
         session.step()
     before, poses = session.numbers, session.motion.at(1.0).qpos.copy()
@@ -206,7 +206,7 @@ def test_without_a_flag_or_a_robot_commands_do_nothing() -> None:
 
 
 def test_a_cube_that_is_not_thrown_changes_nothing_and_one_that_is_comes_flying() -> None:
-    with_cube, without = make_steered(FLAGRUN), make_environment(FLAGRUN)
+    with_cube, without = make_steered(EnvironmentSpec(FLAGRUN)), make_environment(EnvironmentSpec(FLAGRUN))
     seen, expected = with_cube.reset(seed=3)[0], without.reset(seed=3)[0]
     agent = load_agent(f"zoo:{FLAGRUN}")
     for _ in range(60):
@@ -229,11 +229,11 @@ def test_a_cube_that_is_not_thrown_changes_nothing_and_one_that_is_comes_flying(
 
 def test_only_our_robots_are_steered_and_only_by_agents_that_fit() -> None:
     with pytest.raises(UsageError, match="nothing to steer"):
-        make_steered("HalfCheetah-v4")
+        make_steered(EnvironmentSpec("HalfCheetah-v4"))
     with pytest.raises(LoadError, match="with other spaces than"):
-        Session(load_agent(f"zoo:{CHEETAH}"), make_steered(FLAGRUN), FLAGRUN)
+        Session(load_agent(f"zoo:{CHEETAH}"), EnvironmentSpec(FLAGRUN), make_steered)
     with pytest.raises(UsageError, match="not simulated by MuJoCo"):
-        Session(load_agent(f"zoo:{CHEETAH}"), make_environment("CartPole-v1"), "CartPole-v1")
+        session_in(make_environment(EnvironmentSpec("CartPole-v1")), "CartPole-v1")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_what_else_uses_mujoco_is_seen_at_the_pace_that_it_says(says: dict[str, 
     env = Strange()
     for name, value in says.items():
         setattr(env, name, value)
-    found = simulated(env, "Strange-v0")
+    found = simulated(lambda: env, "Strange-v0")
     assert found.step_seconds == pytest.approx(seconds)
     env.data.qpos[:] = np.linspace(0.1, 0.2, env.model.nq)
     seen = mujoco.MjData(found.model)
@@ -266,22 +266,27 @@ def test_what_else_uses_mujoco_is_seen_at_the_pace_that_it_says(says: dict[str, 
 
 
 def test_a_view_that_follows_nothing_says_so() -> None:
-    env = make_environment("Pusher-v5")  # whose trackbodyid is -1
-    session = Session(untrained(env, "Pusher-v5"), env, "Pusher-v5")
+    env = make_environment(EnvironmentSpec("Pusher-v5"))  # whose trackbodyid is -1
+    session = session_in(env, "Pusher-v5")
     session.step()
     assert session.numbers.speed is None
     assert session.position == (0.0, 0.0)
 
 
 def test_gymnasiums_robots_can_be_watched() -> None:
-    env = make_environment("HalfCheetah-v4")
-    session = Session(untrained(env, "HalfCheetah-v4"), env, "HalfCheetah-v4")
+    env = make_environment(EnvironmentSpec("HalfCheetah-v4"))
+    session = session_in(env, "HalfCheetah-v4")
     assert session.simulated.step_seconds == pytest.approx(0.05)
     run(session, 49.0)
     assert session.numbers.episode_seconds == pytest.approx(49.0)
     run(session, 2.0)  # beyond the 1000 steps of its episodes
     assert session.numbers.episode_seconds == pytest.approx(1.0)
     assert session.numbers.distance is None
+
+
+def session_in(env: Any, env_id: str) -> Session:
+    """Return one of an agent that has learned nothing, in an environment that there is already."""
+    return Session(untrained(env, env_id), EnvironmentSpec(env_id), lambda _: env)
 
 
 def untrained(env: Any, env_id: str) -> Agent:
@@ -295,8 +300,8 @@ def untrained(env: Any, env_id: str) -> Agent:
 
 @pytest.mark.parametrize("name", REGISTERED)
 def test_all_our_tasks_can_be_seen_and_take_every_command(name: str) -> None:
-    env = make_steered(f"Robo{name}-v1")
-    session = Session(untrained(env, name), env, name)
+    env = make_steered(EnvironmentSpec(f"Robo{name}-v1"))
+    session = session_in(env, f"Robo{name}-v1")
     for command in (session.throw_cube, session.push, session.reset, lambda: session.set_target(1.0, 2.0)):
         command()
         run(session, 0.2)
@@ -330,9 +335,9 @@ def test_motion_does_not_disturb_what_is_simulated() -> None:
 
 @pytest.mark.parametrize("name", ["Humanoid-v4", "Ant-v5", "InvertedPendulum-v4", "RoboReacher-v1"])
 def test_motion_has_the_places_of_bodies(name: str) -> None:
-    env = make_environment(name)
+    env = make_environment(EnvironmentSpec(name))
     env.reset(seed=0)
-    scene = simulated(env, name)
+    scene = simulated(lambda: env, name)
     motion, data = Motion(scene), mujoco.MjData(scene.model)
     env.step(np.full(env.action_space.shape or (), 0.3))
     motion.step()
@@ -636,8 +641,7 @@ def test_gymnasiums_robots_look_like_ours_on_a_page(own: str, theirs: str) -> No
     pytest.importorskip("viser")
     around, directions = [], []
     for name in (own, theirs):
-        env = make_environment(name)
-        scene = simulated(env, name)
+        scene = simulated(partial(make_environment, EnvironmentSpec(name)), name)
         with local_server("127.0.0.1", 0, "look") as server:
             Stage(server, scene.model, scene.view)
             messages = server._websock_server._broadcast_buffer.message_from_id.values()
@@ -647,7 +651,6 @@ def test_gymnasiums_robots_look_like_ours_on_a_page(own: str, theirs: str) -> No
             seen = server.initial_camera
             way = seen.look_at - seen.position
             directions.append(way / np.linalg.norm(way))
-        env.close()
     assert around[0] == around[1]
     assert any("/floor" in text for text in around[0])
     assert np.degrees(np.arccos(directions[0] @ directions[1])) < 15.0

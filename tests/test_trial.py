@@ -19,7 +19,7 @@ from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.interface import own_environment
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.treatment import AS_USUAL, Treatment, treatment_from_json
-from baselines_ppo.common.envs.trial import Trial, try_out, try_out_id
+from baselines_ppo.common.envs.trial import Trial, try_out, try_out_spec
 from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import load_agent
@@ -175,7 +175,10 @@ def test_what_cannot_be_repeated_is_said_at_the_start_and_written_down(tmp_path:
 def test_one_that_can_be_made_once_at_a_time_is_trained_on(tmp_path: Path) -> None:
     trial = try_out(Once, "X")
     assert trial.treatment == AS_USUAL
-    assert "only one can be made at a time" in trial.told[0]
+    assert "only one can be made at a time" in trial.alone
+    assert trial.told == (f"X: {trial.alone}",)
+    with pytest.raises(UsageError, match=r"only one can be made at a time: .*; let each make its own, or"):
+        train(configure("X", **SMALL), environment=Once, logdir=tmp_path / "several")
     config = configure("X", **{**SMALL, "num_envs": 1})
     assert train(config, environment=Once, logdir=tmp_path / "run").total_steps == 64
     Once.taken = False
@@ -199,7 +202,7 @@ def test_what_raises_in_a_trial_is_left_to_the_training_to_report() -> None:
 def test_environments_that_are_known_to_repeat_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines_ppo.common.envs.trial.try_out", None)
     for env_id in ("CartPole-v1", "Humanoid-v4", "RoboAnt-v1"):
-        assert try_out_id(env_id, ()) == Trial(AS_USUAL)
+        assert try_out_spec(EnvironmentSpec(env_id)) == Trial(AS_USUAL)
 
 
 @pytest.mark.parametrize("name", ["Global", "Remembering", "First"])
@@ -227,7 +230,10 @@ def test_a_function_that_gives_the_same_object_again_is_refused(tmp_path: Path) 
 
 
 def test_environments_that_share_something_are_refused_where_there_are_several(tmp_path: Path) -> None:
-    assert try_out(Sharing, "X", several=False).treatment == AS_USUAL
+    assert try_out(Sharing, "X")[::2] == (
+        AS_USUAL,
+        "one environment changes what another gives, so they share something",
+    )
     with pytest.raises(UsageError, match="they share something"):
         train(configure("Mine", **SMALL), environment=Sharing, logdir=tmp_path / "run")
     track = np.zeros(1)  # in a closure
@@ -240,8 +246,8 @@ def test_environments_that_share_something_are_refused_where_there_are_several(t
             track[0] += action
             return float(track[0])
 
-    with pytest.raises(UsageError, match="they share something"):
-        try_out(OnOneTrack, "X")
+    assert try_out(OnOneTrack, "X").alone
+    assert not try_out(Remembering, "X").alone
 
 
 def test_a_constructor_that_raises_is_one_line_with_its_traceback_below(faulty: Run, tmp_path: Path) -> None:
@@ -336,6 +342,12 @@ def given(**how: Any) -> Step:
         ({"reward": np.ones(2)}, r"the reward is an array of shape \(2,\), expected a number"),
         ({"reward": "1.0"}, "the reward is '1.0', expected a number"),
         ({"reward": 1j}, "the reward is 1j, expected a number"),
+        ({"reward": np.ma.masked}, "the reward is masked, expected a number"),
+        ({"reward": 1e300}, r"the reward is 1e\+300, beyond what float32 holds \(3.4e\+38\)"),
+        ({"reward": -np.inf}, "the reward is -inf; last action"),
+        ({"begun": lambda o: (o + 1e39, {})}, r"the observation has 1e\+39 at \[0, 1\], beyond what float32 holds"),
+        ({"begun": lambda o: (o / [1, np.inf] + [np.nan, np.inf], {})}, r"has NaN at \[0\] and Inf at \[1\]; last"),
+        ({"begun": lambda o: (np.ma.array(o, mask=[False, True]), {})}, "a masked array that hides 1 of its numbers"),
     ],
 )
 def test_what_is_not_of_the_interface_is_said_with_its_origin(how: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -62,7 +63,7 @@ def test_a_shipped_agent_is_whole_and_acts(name: str) -> None:
     assert agent.env_id == card.environment
     assert {path.name for path in folder.iterdir()} == {"manifest.json", "arrays.npz", CARD, "curve.csv", PICTURE}
     assert sum(path.stat().st_size for path in folder.iterdir()) < LARGEST
-    environment = make_environment(agent.env_id, agent.wrappers)
+    environment = make_environment(EnvironmentSpec(agent.env_id, agent.wrappers))
     observation, _ = environment.reset(seed=0)
     action = agent.act(observation)
     assert environment.action_space.contains(action)
@@ -120,7 +121,7 @@ def test_a_path_comes_first_and_names_are_found_with_and_without_their_prefix(
         ("zoo:", "no pretrained agent"),
         ("~nosuchuser/x", "nosuchuser"),
         ("x" * 300, "too long"),
-        ("zoo:\x1b[2J" + "x" * 900, "no pretrained agent  .2Jx+[.]{3}; there are"),
+        ("zoo:\x1b[2J" + "x" * 900, r"no pretrained agent \\x1b.2Jx+[.]{3}; there are"),
     ],
 )
 def test_what_is_neither_a_path_nor_a_name_is_refused(typed: str, message: str, agents: Path) -> None:
@@ -249,7 +250,7 @@ def test_an_agent_is_removed_by_its_name_alone(
     agents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(agents / PENDULUM, tmp_path / "elsewhere")
-    for typed in ("RoboInvertedPendulm-v1", "InvertedPendulum-v1", str(tmp_path / "elsewhere"), "../elsewhere", ""):
+    for typed in ("RoboInvertedPendulm-v1", "InvertedPendulum-v1", str(tmp_path / "elsewhere"), "../elsewhere", "."):
         with pytest.raises(LoadError, match=f"no pretrained agent .*there are: {PENDULUM}"):
             cli.main(["zoo", "remove", typed])
     assert load(str(tmp_path / "elsewhere")).env_id == PENDULUM
@@ -261,10 +262,30 @@ def test_an_agent_is_removed_by_its_name_alone(
 def test_a_zoo_that_cannot_be_written_is_said_before_anything_is_played(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "file").touch()
     monkeypatch.setattr(pretrained, "AGENTS", tmp_path / "gone")
-    with pytest.raises(WriteError, match="gone cannot be written"):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    with pytest.raises(WriteError, match=r"agents are put into .*gone or .*file.*, which cannot be written; let XDG"):
         cli.main(["zoo", "add", str(trained), "--name", "mine", "--episodes", "1"])
     assert "deterministic" not in capsys.readouterr().out
+
+
+def test_where_the_packages_folder_cannot_be_written_agents_are_kept_in_one_of_the_users_own(
+    trained: Path, agents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = load(PENDULUM).policy.parameters.tobytes()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != agents)  # a superuser may write everywhere
+    line = ["zoo", "add", str(trained), "--episodes", "1", "--name"]
+    assert cli.main([*line, "mine"]) == 0
+    assert cli.main([*line, PENDULUM, "--replace"]) == 0
+    assert [path.name for path in agents.iterdir()] == [PENDULUM]
+    assert pretrained.names() == [PENDULUM, "mine"]
+    assert load("mine").env_id == load("zoo:mine").env_id == load(PENDULUM).env_id == "CartPole-v1"
+    for name in ("mine", PENDULUM):
+        assert cli.main(["zoo", "remove", name]) == 0
+    assert pretrained.names() == [PENDULUM]
+    assert load(PENDULUM).policy.parameters.tobytes() == shipped
 
 
 OWN_ENVIRONMENT = """
@@ -339,7 +360,7 @@ def test_an_agent_with_other_spaces_than_its_environment_is_not_as_its_card_says
     assert "other spaces than CartPole-v1 has here: action start 5, here 0" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "", "x" * 101, "zoo:mine", "a\nb"])
+@pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "-", "x" * 101, "zoo:mine", "a\nb"])
 def test_a_name_that_is_none_is_refused(name: str, trained: Path, agents: Path) -> None:
     with pytest.raises(UsageError, match=r"--name is .*, expected letters"):
         cli.main(["zoo", "add", str(trained), "--name", name])
@@ -499,7 +520,7 @@ def test_a_card_with_another_kind_of_value_is_refused_or_harmless(
         ("", "cannot be read"),
         ("[1]", "has not just the fields"),
         ("{}", "has not just the fields"),
-        ('{"mean": NaN}', "NaN is not JSON"),
+        ('{"mean": NaN}', "NaN is not a finite number"),
         ("[" * 10**5, "cannot be read"),
         (" " * 10**6, "no regular file of at most"),
     ],
@@ -644,7 +665,7 @@ gymnasium.register(
 
 def untrained(env_id: str, **settings: Any) -> Agent:
     """Return an agent with random parameters, large enough to matter."""
-    backend = make_backend(env_id, (), 1)
+    backend = make_backend(EnvironmentSpec(env_id), 1)
     network = actor_critic_of(configure(env_id, preset="none", **settings), backend.observation, backend.action)
     backend.close()
     parameters = network.initial_parameters(np.random.default_rng(0), 0.0)
@@ -700,7 +721,7 @@ def test_a_return_that_is_not_finite_is_reported_with_its_episode() -> None:
         def reward(self, reward: Any) -> float:
             return float("nan")
 
-    backend = SerialBackend(lambda: Broken(make_environment("CartPole-v1")), 2, "CartPole-v1")
+    backend = SerialBackend(lambda: Broken(make_environment(EnvironmentSpec("CartPole-v1"))), 2, "CartPole-v1")
     player = Episodes(untrained("CartPole-v1"), backend, 2, "CartPole-v1", 0)
     with pytest.raises(DataError, match=r"env CartPole-v1, evaluation episode \d, step \d+: the return is nan"):
         player.play(range(3), True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.envs.backends import make_backend
-from baselines_ppo.common.envs.make import check_stored_id, make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, check_stored_id, make_environment
 from baselines_ppo.common.envs.native_backend import NativeBackend
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import LoadError, UsageError
@@ -17,7 +17,7 @@ HARDER = "RoboHumanoidFlagrunHarder-v1"
 
 def envs_of(env_id: str, indices: range) -> VecEnv:
     """Return environments that have begun."""
-    envs = VecEnv(make_backend(env_id, (), len(indices)), indices, seed=1, env_id=env_id, rank=0)
+    envs = VecEnv(make_backend(EnvironmentSpec(env_id), len(indices)), indices, seed=1, env_id=env_id, rank=0)
     envs.reset()
     return envs
 
@@ -29,20 +29,20 @@ def actions_of(indices: range, steps: int) -> np.ndarray:
 
 def test_short_names_are_found() -> None:
     for env_id in ("RoboAnt-v1", "baselines_ppo.zoo:RoboAnt-v1"):
-        assert make_environment(env_id).observation_space.shape == (28,)
-        assert isinstance(make_backend(env_id, (), 2), NativeBackend)
+        assert make_environment(EnvironmentSpec(env_id)).observation_space.shape == (28,)
+        assert isinstance(make_backend(EnvironmentSpec(env_id), 2), NativeBackend)
         assert check_stored_id(env_id) == env_id
     with pytest.raises(LoadError):
         check_stored_id("elsewhere.zoo:RoboAnt-v1")
     with pytest.raises(UsageError, match="did you mean RoboAnt-v1"):
-        make_environment("RoboAntt-v1")
+        make_environment(EnvironmentSpec("RoboAntt-v1"))
     with pytest.raises(UsageError, match="our own: RoboAnt-v1"):
-        make_environment("RoboschoolAnt-v1")
+        make_environment(EnvironmentSpec("RoboschoolAnt-v1"))
 
 
 def test_somebody_elses_robo_is_theirs() -> None:
     gymnasium.register("RoboOther-v0", "gymnasium.envs.classic_control:CartPoleEnv")
-    assert make_environment("RoboOther-v0").observation_space.shape == (4,)
+    assert make_environment(EnvironmentSpec("RoboOther-v0")).observation_space.shape == (4,)
 
 
 def test_a_run_goes_on_from_states_whoever_shares_the_rank() -> None:

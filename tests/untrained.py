@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
@@ -17,7 +17,7 @@ from baselines_ppo.common.policy.policy import Policy
 
 def untrained(folder: Path, env_id: str, wrappers: tuple[str, ...] = ()) -> Path:
     """Write an agent for an environment into a folder; returns its path."""
-    environment = make_environment(env_id, wrappers)
+    environment = make_environment(EnvironmentSpec(env_id, wrappers))
     settings = NetworkSettings("mlp", (8,), "tanh", 0)
     observation = observation_of(environment.observation_space, env_id)
     network = ActorCritic(observation, action_of(environment.action_space, env_id), settings, settings)

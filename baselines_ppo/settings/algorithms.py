@@ -51,6 +51,10 @@ class AlgorithmConfig:
         """Return the layers of policy and value function, where these follow from the sizes of what goes in and out."""
         return None
 
+    def falling(self) -> tuple[str, ...]:
+        """Return the fields whose values fall linearly to 0 during a run."""
+        return ()
+
     def without_effect(self) -> dict[str, str]:
         """Return the fields that change nothing as the others are set, each with what would make it count."""
         return {}
@@ -78,6 +82,10 @@ class PPO1Config(AlgorithmConfig):
     def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         return in_minibatches(self.num_epochs, self.num_minibatches, minibatch_size)
+
+    def falling(self) -> tuple[str, ...]:
+        """Return learning rate and clip range, which share one schedule."""
+        return ("learning_rate", "clip_range") if self.schedule == "linear" else ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,11 @@ class PPO2Config(AlgorithmConfig):
     def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         return in_minibatches(self.num_epochs, self.num_minibatches, minibatch_size)
+
+    def falling(self) -> tuple[str, ...]:
+        """Return learning rate and clip range, each by its own schedule."""
+        schedules = {"learning_rate": self.learning_rate_schedule, "clip_range": self.clip_range_schedule}
+        return tuple(name for name, schedule in schedules.items() if schedule == "linear")
 
     def without_effect(self) -> dict[str, str]:
         """Return kl_target, where nothing holds the KL to it."""

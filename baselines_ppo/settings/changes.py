@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from baselines_ppo.common.envs.keywords import same_meaning
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
@@ -27,7 +30,7 @@ def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...
     allowed = [name for name in OVERRIDABLE if name in now]
     if unsafe := [name for name in override if name not in allowed]:
         raise UsageError(f"--override {', '.join(unsafe)}: what may be changed is {', '.join(allowed)} of {config.alg}")
-    before = {item.name: value for _, item, value in all_fields(from_json(stored.manifest.get("config", {})))}
+    before = {item.name: value for _, item, value in all_fields(configuration_in(stored))}
     changes = {name: f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]}
     differing = [name for name in changes if name not in CHANGING + HARMLESS + override]
     if differing:
@@ -41,3 +44,49 @@ def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...
         if name in changes:
             raise UsageError(f"--override {name} would change nothing: {reason}")
     return {name: words for name, words in changes.items() if name not in HARMLESS}
+
+
+def configuration_in(stored: Checkpoint) -> TrainConfig:
+    """Return the configuration that a checkpoint's run had.
+
+    Raises:
+      UsageError: see `from_json`.
+    """
+    return from_json(stored.manifest.get("config", {}))
+
+
+def in_stored_words(config: TrainConfig, stored: Checkpoint) -> TrainConfig:
+    """Return a configuration whose arguments of environment and wrappers are written as a checkpoint's, if equal.
+
+    2 and 2.0 are equal, but not the same to whoever is given them: the run goes on with what it began with.
+    """
+    before = configuration_in(stored)
+    kept = {
+        name: getattr(before, name)
+        for name in ("env_kwargs", "wrapper")
+        if same_meaning(name, getattr(before, name), getattr(config, name))
+    }
+    return replace(config, **kept)
+
+
+def moved_schedules(config: TrainConfig, before: TrainConfig, steps: int) -> str:
+    """Return in words how another number of steps moves the linear schedules of a run that goes on; '' if it does not.
+
+    Args:
+      steps: that are made.
+    """
+    was, now = (linear_values(one, steps) for one in (before, config))
+    names = [name for name in now if name in was]
+    if config.num_timesteps == before.num_timesteps or not names or steps >= config.num_timesteps:
+        return ""
+    values = ", ".join(f"{name} {was[name]:.4g} -> {now[name]:.4g}" for name in names)
+    return (
+        f"schedules that fall linearly now end at {config.num_timesteps:,} steps instead of {before.num_timesteps:,}; "
+        f"from here on: {values}"
+    )
+
+
+def linear_values(config: TrainConfig, steps: int) -> dict[str, float]:
+    """Return what falls linearly to 0 during a run, by field, as it is after so many steps."""
+    remaining = max(1.0 - steps / config.num_timesteps, 0.0)
+    return {name: getattr(config.algorithm, name) * remaining for name in config.algorithm.falling()}

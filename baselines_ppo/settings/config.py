@@ -7,8 +7,9 @@ from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, get_type_hints
 
 from baselines_ppo.common.envs.keywords import one_spelling
-from baselines_ppo.common.failures import UsageError, nearest, short
+from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
+from baselines_ppo.settings.elsewhere import meant_field
 from baselines_ppo.settings.fields import check, option
 
 
@@ -36,7 +37,7 @@ class PolicyConfig:
     )
     network: str = option("auto", "mlp, cnn, lstm, cnn_lstm or module:function; auto: cnn for images, else mlp")
     hidden_sizes: tuple[int, ...] | None = option(
-        None, "units of each hidden layer, such as 256,128,64; none: the network's own", low=1
+        None, "units of each hidden layer, such as 256,128,64; empty: no layers; none: the network's own", low=1
     )
     activation: str | None = option(
         None, "after each hidden layer; none: the network's own", choices=("tanh", "relu", "elu", "silu")
@@ -56,7 +57,9 @@ class TrainConfig:
     env_restarts: int = option(0, "how often each environment that raises is made again", low=0)
     alg: str = option("ppo2", "algorithm", choices=lambda: tuple(TEXTBOOK))
     seed: int = option(0, "of everything random", low=0)
-    num_timesteps: int = option(1_000_000, "environment steps over all ranks, such as 2.5e6", low=1)
+    num_timesteps: int = option(
+        1_000_000, "environment steps over all ranks, such as 2.5e6; whole iterations are made", low=1
+    )
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
     log_interval: float = option(5.0, "seconds between tables on the screen", low=0)
     timeout: float = option(600.0, "seconds without a sign of life of a rank until the job ends", above=0)
@@ -141,7 +144,7 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     changes: dict[str | None, dict[str, Any]] = {}
     for name, value in values.items():
         if name not in sections:
-            raise UsageError(f"unknown field {name} of {config.alg}{nearest(name, sections)}")
+            raise UsageError(f"unknown field {name} of {config.alg}{meant_field(name, sections)}")
         changes.setdefault(sections[name], {})[name] = one_spelling(name, value)
     parts = {
         section: replace(config.sections()[section], **change)

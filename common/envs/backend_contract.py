@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from baselines_ppo.common.envs.foreign import named
+from baselines_ppo.common.failures import readable
 from baselines_ppo.common.policy.actions import Action
 from baselines_ppo.common.policy.observations import Observation
 
@@ -63,7 +65,7 @@ class Backend(Protocol):
         """Close all environments."""
 
 
-def told(what: str, error: Exception) -> str:
+def told(what: str, error: BaseException) -> str:
     """Return what an environment raised in one of its functions, with its traceback."""
-    trace = "".join(traceback.format_exception(error)).rstrip()
-    return f"{what} raised {type(error).__name__}: {error}\n{trace}"
+    trace = readable("".join(traceback.format_exception(error)).rstrip())
+    return f"{what} raised {named(error)}\n{trace}"

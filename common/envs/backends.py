@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable, told
+from baselines_ppo.common.envs.foreign import close_unheard, pass_on
 from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, refuse_shared
 from baselines_ppo.common.envs.lean_mujoco import lean
-from baselines_ppo.common.envs.make import MakeEnvironment, explained, make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, explained, make_environment
 from baselines_ppo.common.envs.native_backend import native_backend
 from baselines_ppo.common.envs.treatment import AS_USUAL, OwnStreams, Treatment
-from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.actions import action_at, action_of
 from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
 
 
@@ -65,7 +66,8 @@ class SerialBackend:
             try:
                 with self._own_streams[row] or nullcontext():
                     result = self.environments[row].reset(seed=seed)
-            except Exception as error:
+            except BaseException as error:
+                pass_on(error)
                 raise Unusable(row, told("reset", error), raised=True) from error
             try:
                 observation = checked_reset(result)
@@ -83,11 +85,12 @@ class SerialBackend:
             streams = own[row]
             try:
                 if streams is None:
-                    result = environments[row].step(actions[row])
+                    result = environments[row].step(action_at(self.action, actions, row))
                 else:
                     with streams:
-                        result = environments[row].step(actions[row])
-            except Exception as error:
+                        result = environments[row].step(action_at(self.action, actions, row))
+            except BaseException as error:
+                pass_on(error)
                 raised[row] = told("step", error)
                 continue
             try:
@@ -130,8 +133,7 @@ class SerialBackend:
             return environment
 
     def _replace(self, row: int) -> None:
-        with suppress(Exception):  # it may be broken
-            self.environments[row].close()
+        close_unheard(self.environments[row].close)  # it may be broken
         self.environments[row] = self._made(row)
 
     def _seed_streams(self, row: int, seed: int) -> None:
@@ -150,15 +152,13 @@ class SerialBackend:
 
 
 def make_backend(
-    env_id: str,
-    wrappers: Sequence[str],
+    spec: EnvironmentSpec,
     count: int,
     treatment: Treatment = AS_USUAL,
     seeds: Sequence[int] | None = None,
     taken_for: str | Observation = AUTO,
-    **keywords: Any,
 ) -> Backend:
-    """Return environments of an id: in its own vector form if it has one that keeps our promises, else one by one.
+    """Return so many environments: in their own vector form if they have one that keeps our promises, else one by one.
 
     In wrappers or with keywords of their own they are always one by one.
 
@@ -169,12 +169,12 @@ def make_backend(
     Raises:
       UsageError: the environment, a wrapper or a space is not supported.
     """
-    native = None if wrappers or keywords else native_backend(env_id, count, taken_for)
-    return native or SerialBackend(maker(env_id, wrappers, **keywords), count, env_id, treatment, seeds, taken_for)
+    native = native_backend(spec.env_id, count, taken_for) if spec.as_registered else None
+    return native or SerialBackend(maker(spec), count, spec.env_id, treatment, seeds, taken_for)
 
 
-def maker(env_id: str, wrappers: Sequence[str], **keywords: Any) -> MakeEnvironment:
-    """Return the function that makes one environment of an id, in its lean form where it is as registered."""
-    if wrappers or keywords:
-        return functools.partial(make_environment, env_id, wrappers, **keywords)
-    return lambda: lean(make_environment(env_id))
+def maker(spec: EnvironmentSpec) -> MakeEnvironment:
+    """Return the function that makes one environment, in its lean form where it is as registered."""
+    if spec.as_registered:
+        return lambda: lean(make_environment(spec))
+    return functools.partial(make_environment, spec)

@@ -8,8 +8,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.make import MakeEnvironment
 from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.policy.given_arrays import is_masked
 
 OF_ONE = "let the function make one Gymnasium environment; --num-envs says how many are made"
 
@@ -81,8 +83,9 @@ def _mistake(made: Any) -> tuple[str, str]:
     for space in ("observation_space", "action_space"):
         try:
             given = getattr(made, space, None)
-        except Exception as error:  # where it is a property
-            return f"({name}) raises {type(error).__name__} for its {space}: {error}", f"set self.{space} in __init__"
+        except BaseException as error:  # where it is a property
+            pass_on(error)
+            return f"({name}) raises {named(error)} for its {space}", f"set self.{space} in __init__"
         if not isinstance(given, gymnasium.Space):
             wrong = f"has no {space}" if given is None else f"has the {space} {short(repr(given))}, which is no space"
             return f"({name}) {wrong}", f"set self.{space} in __init__, such as gymnasium.spaces.Box(-1, 1, (3,))"
@@ -149,12 +152,13 @@ def checked_step(result: Any) -> tuple[Any, float, bool, bool]:
 
 
 def _reward(reward: Any) -> float:
-    if isinstance(reward, float | int | np.floating):
-        return float(reward)
-    number = _single(reward)
+    number = reward if isinstance(reward, float | int | np.floating) else _single(reward)
     if number is None:
         raise ValueError(f"the reward is {_kind(reward)}, expected a number")
-    return float(number)
+    try:
+        return float(number)
+    except Exception as error:  # one beyond the largest, or whatever a number of somebody's own raises
+        raise ValueError(f"the reward is no number that float64 holds: {named(error)}") from None
 
 
 def _flag(flag: Any, name: str) -> bool:
@@ -167,7 +171,9 @@ def _flag(flag: Any, name: str) -> bool:
 
 
 def _single(value: Any) -> Any:
-    """Return the number that a value is, in whatever array of one; None if it is none."""
+    """Return the number that a value is, in whatever array of one; None if it is none, or hidden."""
+    if is_masked(value):
+        return None
     try:
         array = np.asarray(value)
     except Exception:  # whatever another library's arrays raise
@@ -179,7 +185,10 @@ def _kind(value: Any) -> str:
     """Return what a value is, in few words."""
     if isinstance(value, tuple | list):
         return f"{len(value)} values"
-    shape = getattr(value, "shape", None)
-    if shape is not None and shape != ():
-        return f"an array of shape {tuple(shape)}"
-    return short(repr(value))
+    try:
+        shape = getattr(value, "shape", None)
+        if shape is not None and shape != ():
+            return f"an array of shape {tuple(shape)}"
+        return short(repr(value))
+    except Exception:  # whatever a stranger's own raise
+        return f"a {type(value).__name__}"

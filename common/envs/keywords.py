@@ -14,6 +14,7 @@ from baselines_ppo.common.failures import UsageError, short
 RESERVED = ("id", "render_mode", "disable_env_checker", "vectorization_mode", "num_envs")  # what we give ourselves
 CALL = re.compile(r"(?P<name>[^()\s]+)\s*\((?P<inside>.*)\)", re.DOTALL)
 CONSTANTS = {"true": True, "false": False, "null": None}  # of JSON, beside Python's
+DEEPEST = 32  # levels of lists and objects within each other
 OPENING, CLOSING, QUOTES = "([{", ")]}", "'\""
 # From a file, words are taken that cannot be the name of another one, under names that do not ask for one.
 WORD, OF_A_FILE = re.compile(r"[\w +-]*"), re.compile(r"file|path|dir|folder|xml|url|model|asset|save", re.IGNORECASE)
@@ -62,10 +63,10 @@ def keywords_of(text: str) -> dict[str, Any]:
     if text.strip().lower() in ("", "none"):
         return {}
     try:
-        values = json.loads(text)
+        values = json.loads(text, object_pairs_hook=no_duplicates)
     except (ValueError, RecursionError):
         values = None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or _is_deep(values):
         raise UsageError(f"--env-kwargs is {short(text)}, expected JSON such as '{{\"frame_skip\": 2}}'")
     return values
 
@@ -113,8 +114,24 @@ def names_a_file(keywords: Mapping[str, Any]) -> bool:
     return any(OF_A_FILE.search(word) for word in words) or any(WORD.fullmatch(text) is None for text in texts)
 
 
+def same_meaning(field: str, one: Any, other: Any) -> bool:
+    """Return whether two values of a configuration's field, each in its one spelling, mean the same.
+
+    Of arguments equal numbers are equal, such as 2 and 2.0; a truth is no number.
+    """
+    if field == "env_kwargs":
+        return _meaning(keywords_of(one)) == _meaning(keywords_of(other))
+    if field == "wrapper":
+        return [_meaning(wrapper_of(text)) for text in one] == [_meaning(wrapper_of(text)) for text in other]
+    return one == other
+
+
 def split_list(text: str) -> list[str]:
-    """Return the parts of a list with commas between them; those within brackets and quotes do not divide."""
+    """Return the parts of a list with commas between them; those within brackets and quotes do not divide.
+
+    Raises:
+      ValueError: one of them is empty.
+    """
     parts, depth, quote = [""], 0, ""
     for letter in text:
         if quote:
@@ -126,7 +143,32 @@ def split_list(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+    if not text.strip():
+        return []
+    if not all(part.strip() for part in parts):
+        raise ValueError(f"{short(text)} has an empty entry; write A,B without a comma too many")
+    return [part.strip() for part in parts]
+
+
+def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object whose names are each there once: of two, no reader can know which one is meant.
+
+    Raises:
+      ValueError: one is there twice.
+    """
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a name is there twice")
+    return values
+
+
+def _is_deep(value: Any) -> bool:
+    """Return whether lists and objects are more levels deep than anybody writes, or code can follow."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = [part for part in level if isinstance(part, dict | list)]
+        level = [x for part in inner for x in (part.values() if isinstance(part, dict) else part)]
+    return bool(level)
 
 
 def _literal(node: ast.expr) -> Any:
@@ -142,6 +184,15 @@ def _plain(value: object) -> bool:
     if isinstance(value, dict):
         return all(isinstance(key, str) and _plain(part) for key, part in value.items())
     return value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _meaning(value: Any) -> Any:
+    """Return what is equal for values that mean the same."""
+    if isinstance(value, dict):
+        return {key: _meaning(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value).__name__, [_meaning(part) for part in value]
+    return (value,) if isinstance(value, bool) else value
 
 
 def _parts(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,10 +16,21 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
+from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.keywords import canonical_keywords, keywords_of, names_a_file, wrapper_of
 from baselines_ppo.common.envs.packages import SAFE_MODULES, install_of, package_of
-from baselines_ppo.common.failures import Failure, LoadError, ModuleNotNamed, UsageError, nearest, short
+from baselines_ppo.common.failures import (
+    Failure,
+    LoadError,
+    ModuleNotNamed,
+    UsageError,
+    nearest,
+    printable,
+    readable,
+    short,
+)
 from baselines_ppo.common.job.launcher import launched_rank
+from baselines_ppo.common.policy.named import is_module, named_object
 
 MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 
@@ -31,6 +42,11 @@ class EnvironmentSpec(NamedTuple):
     wrappers: tuple[str, ...] = ()  # module:Class or module:Class(key=value), the innermost first
     keywords: Mapping[str, Any] = MappingProxyType({})
 
+    @property
+    def as_registered(self) -> bool:
+        """Whether it has no wrappers, and no keywords but those of its registration."""
+        return not self.wrappers and not self.keywords
+
 
 PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 OWN_ID = re.compile(r"Robo[A-Z]\w*-v\d+")  # of the environments in baselines_ppo.zoo
@@ -40,9 +56,7 @@ FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservatio
 FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
 
 
-def make_environment(
-    env_id: str, wrappers: Sequence[str] = (), render_mode: str | None = None, **keywords: Any
-) -> gymnasium.Env[Any, Any]:
+def make_environment(spec: EnvironmentSpec, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     """Return a new Gymnasium environment with its own time limit, in its wrappers; it takes the keywords.
 
     Atari comes with the standard preprocessing (Machado et al. 2018, arXiv:1709.06009); its sticky actions are
@@ -51,9 +65,10 @@ def make_environment(
     Raises:
       UsageError: the id is unknown, a package it needs is not installed, or see `wrapped`.
     """
-    given: dict[str, Any] = keywords if render_mode is None else {**keywords, "render_mode": render_mode}
-    with explained(env_id, keywords):
-        name = registered(env_id)
+    shown = {} if render_mode is None else {"render_mode": render_mode}
+    given: dict[str, Any] = {**spec.keywords, **shown}
+    with explained(spec.env_id, spec.keywords):
+        name = registered(spec.env_id)
         gymnasium.spec(name)  # without a version Gymnasium would take its newest
         # Gymnasium's checker tests every single step; what a learner needs is checked in vec_env.
         if is_atari(name):
@@ -62,7 +77,7 @@ def make_environment(
             environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
         else:
             environment = gymnasium.make(name, disable_env_checker=True, **given)
-    return wrapped(lambda: environment, wrappers)
+    return wrapped(lambda: environment, spec.wrappers)
 
 
 def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any, Any]:
@@ -77,8 +92,9 @@ def wrapped(make: MakeEnvironment, wrappers: Sequence[str]) -> gymnasium.Env[Any
         wrapper = find_wrapper(path)
         try:
             environment = wrapper(environment, **keywords)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".rstrip(".")
+        except BaseException as error:
+            pass_on(error)
+            reason = named(error).rstrip(".")
             cure = "--wrapper none leaves it out"
             raise UsageError(f"wrapper {name} does not take this environment: {reason}; {cure}") from None
     return environment
@@ -88,8 +104,14 @@ def registered(env_id: str) -> str:
     """Import the module that registers an environment: named in its id, known, or ours; returns the id without it.
 
     MuJoCo's warnings are then shown once per rank, instead of written to a file in whatever folder this is.
+
+    Raises:
+      UsageError: it is no id.
     """
-    module, _, name = env_id.rpartition(":")
+    module, colon, name = env_id.rpartition(":")
+    if not name or (colon and not is_module(module)) or env_id.split() != [env_id] or not env_id.isprintable():
+        expected = "a name such as CartPole-v1, or with the module that registers it, such as module:Name-v0"
+        raise UsageError(f"--env is {short(repr(env_id))}, expected {expected}")
     module = module or ("baselines_ppo.zoo" if OWN_ID.fullmatch(name) else "")
     if module:
         importlib.import_module(module)
@@ -134,15 +156,10 @@ def find_wrapper(name: str) -> Callable[..., gymnasium.Env[Any, Any]]:
     Raises:
       UsageError: there is none.
     """
-    module, colon, attribute = name.partition(":")
-    if attribute in FORGETFUL:
-        raise UsageError(f"wrapper {name} forgets its statistics when a run resumes; use {FORGETFUL[attribute]}")
-    if not (module and colon and attribute):
-        raise UsageError(f"--wrapper is {name}, expected module:Class")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"wrapper {name} not found: {error}") from None
+    forgetful = name.partition(":")[2]
+    if forgetful in FORGETFUL:
+        raise UsageError(f"wrapper {name} forgets its statistics when a run resumes; use {FORGETFUL[forgetful]}")
+    return named_object("wrapper", name, "module:Class")
 
 
 @contextmanager
@@ -160,7 +177,7 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
     except gymnasium.error.DeprecatedEnv:
         raise UsageError(f"environment {env_id} is out of date{newest(env_id)}") from None
     except gymnasium.error.Error as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
+        reason = printable(error)
         if isinstance(error, gymnasium.error.UnregisteredEnv) or "No registered env" in reason:
             raise UsageError(_unknown(env_id)) from None
         install = install_of(f"{reason} {env_id}")
@@ -172,8 +189,9 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
         install = package.install if package else install_of(module)
         cure = f"; pip install {install}" if install else ""
         raise UsageError(f"environment {env_id}: module {module} is not installed{cure}") from None
-    except Exception as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
+    except BaseException as error:
+        pass_on(error)
+        reason = printable(error)
         if isinstance(error, TypeError) and "'render_mode'" in reason:
             raise UsageError(f"environment {env_id} gives no pictures: it takes no render_mode") from None
         if isinstance(error, ImportError) and "mujoco v2 and v3" in reason:
@@ -181,34 +199,42 @@ def explained(env_id: str, keywords: Mapping[str, Any] = MappingProxyType({})) -
         refused = re.search(r"(?:unexpected|multiple values for) (?:keyword )?argument '(\w+)'", reason)
         if isinstance(error, TypeError) and refused is not None and refused[1] in keywords:
             raise UsageError(f"environment {env_id} takes no {refused[1]} by --env-kwargs") from None
-        trace = "".join(traceback.format_exception(error)).rstrip()
+        trace = readable("".join(traceback.format_exception(error)).rstrip())
         raised = f"{type(error).__name__}: {reason}".rstrip(": ")
         raise UsageError(f"environment {env_id}, rank {launched_rank()}, raised {raised}\n{trace}") from None
 
 
 def _unknown(env_id: str) -> str:
     """Return that there is no environment of an id, and which may be meant."""
-    name = env_id.rpartition(":")[2]
+    module, _, name = env_id.rpartition(":")
     if package := package_of(name):
         if package.module not in sys.modules:
             cure = f"pip install {package.install}, then give --env {package.module}:{name}"
             return f"environment {env_id} is of a package that is not installed: {cure}"
-        hint = nearest(name, gymnasium.registry)
+        hint = nearest(name, gymnasium.registry, functools.partial(_typed, module=package.module))
         return f"unknown environment {env_id}, {package.module} has no such{hint}"
     if env_id.startswith("Roboschool"):
         return f"unknown environment {env_id}; our own: {env_id.replace('Roboschool', 'Robo')}"
-    hint = newest(name) or nearest(name, gymnasium.registry)
+    hint = newest(env_id) or nearest(name, gymnasium.registry, functools.partial(_typed, module=module))
     elsewhere = "; if a package registers it, give --env PACKAGE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
     return f"unknown environment {env_id}{hint or elsewhere}"
 
 
 def newest(env_id: str) -> str:
     """Return the words '; give --env A, B' with the versions that there are of an environment, the newest first."""
-    name = re.sub(r"-v\d+$", "", env_id.rpartition(":")[2])
+    module, _, name = env_id.rpartition(":")
+    name = re.sub(r"-v\d+$", "", name)
     specs = [spec for spec in gymnasium.registry.values() if re.fullmatch(rf"{re.escape(name)}(-v\d+)?", spec.id)]
     usable = [spec for spec in specs if "mujoco_py" not in str(spec.entry_point)]
-    found = [spec.id for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
+    found = [_typed(spec.id, module) for spec in sorted(usable, key=lambda spec: spec.version or 0, reverse=True)]
     return f"; give --env {' or '.join(found)}" if found else ""
+
+
+def _typed(env_id: str, module: str) -> str:
+    """Return what to type for an id that is registered: with the module that was typed, unless Gymnasium knows it."""
+    entry_point = str(gymnasium.registry[env_id].entry_point)
+    known = entry_point.startswith("gymnasium.") or OWN_ID.fullmatch(env_id) or package_of(env_id)
+    return env_id if known or not module else f"{module}:{env_id}"
 
 
 def is_safe_id(env_id: str) -> bool:
@@ -247,9 +273,8 @@ def check_stored_id(env_id: str) -> str:
       ModuleNotNamed: it names a module, or a package's environment, and importing a module runs code.
     """
     if not is_safe_id(env_id):
-        raise ModuleNotNamed(
-            f"its environment {short(env_id)} is not one of Gymnasium's; if you trust it, add --env {short(env_id)}"
-        )
+        trust = f"if you trust it, add --env {shlex.quote(short(env_id))}"
+        raise ModuleNotNamed(f"its environment {short(env_id)} is not one of Gymnasium's; {trust}")
     return env_id
 
 

@@ -14,6 +14,7 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
 
 from baselines_ppo.common.envs.backend_contract import Outcome, Unusable, told
+from baselines_ppo.common.envs.foreign import pass_on
 from baselines_ppo.common.envs.make import FRAMES, explained, is_atari, registered
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
 from baselines_ppo.common.policy.actions import action_of
@@ -48,7 +49,8 @@ class NativeBackend:
                 self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
                 self._begun = True
             observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
-        except Exception as error:
+        except BaseException as error:
+            pass_on(error)
             raise Unusable(None, told("reset", error)) from error
         self._ended &= ~mask
         return self._encoded(observations)[list(rows)]
@@ -59,7 +61,8 @@ class NativeBackend:
             self.reset(idle, [0] * len(idle))
         try:
             observations, rewards, terminated, truncated, _ = self._envs.step(actions)
-        except Exception as error:
+        except BaseException as error:
+            pass_on(error)
             raise Unusable(None, f"last actions {actions.tolist()}: {told('step', error)}") from error
         terminated, truncated = np.asarray(terminated, dtype=bool), np.asarray(truncated, dtype=bool)
         self._ended = terminated | truncated
@@ -135,7 +138,8 @@ def vector_form(env_id: str) -> Callable[[int], Any] | None:
                 kept = _begins_by_seed(trial, env_id)
         except gymnasium.error.DependencyNotInstalled:
             raise
-        except Exception:  # whatever it does not take: seeds for each, a mask, a reset between two episodes
+        except BaseException as error:  # whatever it does not take: seeds for each, a mask, a reset between episodes
+            pass_on(error)
             return None
         return make if kept and not streams.drawn else None
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from baselines_ppo.common.envs.foreign import begin_training, end_training, leave_if_forked
 from baselines_ppo.common.envs.treatment import STREAMS
 from baselines_ppo.common.job.launcher import RANK_VARIABLES, SIZE_VARIABLES
 from baselines_ppo.common.job.signals import StopSignals
@@ -22,7 +23,7 @@ OUTPUTS = ("stdout", "stderr")
 
 
 class ProcessState:
-    """The process as it was when a training began.
+    """The process as it was when a training began; until `end` nobody leaves it unseen.
 
     The working folder is not set again while it goes on: a simulator may work in one of its own, so every path of ours
     is absolute. It is given back at the end.
@@ -41,6 +42,8 @@ class ProcessState:
         self._random = {name: stream.get() for name, stream in STREAMS.items()}
         self._filters = self._known = list(warnings.filters)
         self._copies = {name: _copy(getattr(sys, name)) for name in OUTPUTS}
+        self._depth = sys.getrecursionlimit()
+        begin_training()
         self._context = contextvars.copy_context()  # theirs: of numpy's error state, among others
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -49,6 +52,9 @@ class ProcessState:
         try:
             return self._context.run(function, *arguments)
         finally:
+            leave_if_forked(sys.exc_info()[1])
+            if sys.getrecursionlimit() < self._depth:
+                sys.setrecursionlimit(self._depth)
             if warnings.filters != self._known:
                 self._keep_warnings_harmless()
             self.signals.renew()
@@ -75,6 +81,7 @@ class ProcessState:
 
     def end(self) -> None:
         """Give back the process as it was, the caller's random streams included."""
+        end_training()
         self.set_again()
         for name, state in self._random.items():
             STREAMS[name].set(state)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from time import perf_counter
+from typing import NamedTuple
 
 import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Unusable
 from baselines_ppo.common.envs.backends import SerialBackend, maker
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.interface import refuse_shared
-from baselines_ppo.common.envs.make import MakeEnvironment, explained, registered
+from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, explained, registered
 from baselines_ppo.common.envs.native_backend import vector_form
 from baselines_ppo.common.envs.treatment import AS_USUAL, STREAMS, Treatment
 from baselines_ppo.common.failures import UsageError
@@ -33,75 +34,84 @@ class Trial(NamedTuple):
 
     treatment: Treatment
     told: tuple[str, ...] = ()  # a line each
+    alone: str = ""  # why a process can step only one; empty: it can step several
 
 
-def try_out_id(env_id: str, wrappers: tuple[str, ...], several: bool = True, **keywords: Any) -> Trial:
-    """Return how environments of an id must be treated; see `try_out`."""
-    if not wrappers:
-        with explained(env_id):
-            entry_point = str(gymnasium.spec(registered(env_id)).entry_point)
-        if entry_point.startswith(KNOWN) or (not keywords and vector_form(env_id) is not None):
+def try_out_spec(spec: EnvironmentSpec, closing: Callable[[], None] = lambda: None) -> Trial:
+    """Return how environments of a spec must be treated; see `try_out`."""
+    if not spec.wrappers:
+        with explained(spec.env_id):
+            entry_point = str(gymnasium.spec(registered(spec.env_id)).entry_point)
+        if entry_point.startswith(KNOWN) or (spec.as_registered and vector_form(spec.env_id) is not None):
             return Trial(AS_USUAL)
-    return try_out(maker(env_id, wrappers, **keywords), env_id, several)
+    return try_out(maker(spec), spec.env_id, closing)
 
 
-def try_out(make: MakeEnvironment, env_id: str, several: bool = True) -> Trial:
+def try_out(make: MakeEnvironment, env_id: str, closing: Callable[[], None] = lambda: None) -> Trial:
     """Return how an environment must be treated so that its episodes depend on their seeds alone.
 
     It begins short episodes in environments of its own, which are closed again.
 
     Args:
-      several: whether a process will step more than one.
+      closing: is called when all is found out, and the environments are closed.
 
     Raises:
-      UsageError: none can be made; two are the same object; or, where there are several, one changes another.
+      UsageError: none can be made, or two are the same object.
     """
     told: list[str] = []
+    alone = ""
     with ExitStack() as opened:
         try:
-            treatment = _tried(make, env_id, several, opened, told)
+            treatment, alone = _tried(make, env_id, opened, told)
+            told += [alone] if alone else []
         except Unusable as unusable:  # the training will meet it, and say where
             told = [f"it could not be tried out, {str(unusable).splitlines()[0]}; {UNTRIED}"]
             treatment = WATCHED
-    return Trial(treatment, tuple(f"{env_id}: {line}" for line in told))
+        finally:
+            closing()
+    return Trial(treatment, tuple(f"{env_id}: {line}" for line in told), alone)
 
 
-def _tried(make: MakeEnvironment, env_id: str, several: bool, opened: ExitStack, told: list[str]) -> Treatment:
-    """Do what `try_out` does, and tell why."""
-    begun = time.perf_counter()
+def _tried(make: MakeEnvironment, env_id: str, opened: ExitStack, told: list[str]) -> tuple[Treatment, str]:
+    """Return the treatment, and why a process can step only one; tell what was found out."""
+    begun = perf_counter()
     first = SerialBackend(make, 1, env_id, WATCHED)
-    opened.callback(_close, first)
+    opened.callback(close_unheard, first.close)
     trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
-    if (slow := time.perf_counter() - begun) > SECONDS:
+    if (slow := perf_counter() - begun) > SECONDS:
         told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
-        return WATCHED
-    second = _second(make, env_id, told)
-    if second is not None:
-        opened.callback(_close, second)
-        refuse_shared([*first.environments, *second.environments], env_id)
+        return WATCHED, ""
     treatment, trace = _treated(first, trace, told)
-    if second is not None and several and treatment.repeats and _disturbs(second, first, trace, treatment):
-        raise UsageError(
-            f"environment {env_id}: one environment changes what another gives, so they share something; let each make "
-            "its own, or give one to each rank with mpirun -np R and --num-envs R"
-        )
+    alone = _alone(make, env_id, first, trace, treatment, opened)
     if streams := first.streams_drawn():
         told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
-    return treatment._replace(streams=streams)
+    return treatment._replace(streams=streams), alone
 
 
-def _close(backend: SerialBackend) -> None:
-    with suppress(Exception):  # the training, which goes without this one, says what its own raise
-        backend.close()
+def _alone(
+    make: MakeEnvironment,
+    env_id: str,
+    first: SerialBackend,
+    trace: list[bytes],
+    treatment: Treatment,
+    opened: ExitStack,
+) -> str:
+    """Return why a process can step only one environment; nothing where a second one does not disturb the first.
 
-
-def _second(make: MakeEnvironment, env_id: str, told: list[str]) -> SerialBackend | None:
-    """Return a second environment; None, and why, where there can be only one at a time."""
+    Raises:
+      UsageError: the second is the same object.
+    """
     try:
-        return SerialBackend(make, 1, env_id, WATCHED)
+        second = SerialBackend(make, 1, env_id, WATCHED)
     except UsageError as error:
-        told.append(f"only one can be made at a time: {str(error).splitlines()[0]}")
-        return None
+        return f"only one can be made at a time: {str(error).splitlines()[0]}"
+    opened.callback(close_unheard, second.close)
+    try:
+        refuse_shared([*first.environments, *second.environments], env_id)
+        disturbed = treatment.repeats and _disturbs(second, first, trace, treatment)
+    except Unusable:  # as it was not, while it was alone
+        disturbed = True
+    return "one environment changes what another gives, so they share something" if disturbed else ""
 
 
 def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf) -> Iterator[bytes]:
@@ -109,7 +119,7 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
 
     Args:
       steps: at which it is left at the latest.
-      until: by `time.perf_counter`, when it is left.
+      until: by `perf_counter`, when it is left.
 
     Raises:
       Unusable: the environment raised, or gave something that cannot be learned from.
@@ -119,7 +129,7 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
     outputs = np.zeros((1, distribution.network_size), np.float32)
     params = distribution.from_network(outputs, outputs[0])
     for _ in range(steps):
-        if time.perf_counter() > until:
+        if perf_counter() > until:
             return
         actions = backend.action.to_environment(distribution.sample(params, distribution.noise(rng, 1)))
         outcome = backend.step(actions, [0])
@@ -147,9 +157,9 @@ def _treated(first: SerialBackend, trace: list[bytes], told: list[str]) -> tuple
     if later == trace:
         return AS_USUAL, trace
     settled = again() == later
-    begun = time.perf_counter()
+    begun = perf_counter()
     first.make_again(0)
-    seconds = time.perf_counter() - begun
+    seconds = perf_counter() - begun
     if settled:
         first.reset([0], [0])
         if list(playing(first, 1, steps)) == later:

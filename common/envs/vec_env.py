@@ -12,11 +12,9 @@ import numpy as np
 from baselines_ppo.common.envs.action_log import ActionLog
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.policy.given_arrays import LARGEST, unlearnable
 from baselines_ppo.common.policy.observations import learned_dtype
 from baselines_ppo.common.seeding import episode_seed
-
-MOST_PLACES = 10  # that an error names
-LARGEST = float(np.finfo(np.float32).max)
 
 
 class Step(NamedTuple):
@@ -109,9 +107,10 @@ class VecEnv:
         self._raw[stepped] = outcome.observations[stepped]
         self._returns += rewards
         next_observations = self._usable(self._raw, actions)
-        if not np.isfinite(rewards).all():
-            row = _first_bad(rewards)
-            raise DataError(f"{self._where(row)}: the reward is {rewards[row]}; last action {actions[row]}")
+        if not (usable := np.abs(rewards) <= LARGEST).all():
+            row = int(np.argmin(usable))
+            beyond = f", beyond what float32 holds ({LARGEST:.1e})" if np.isfinite(rewards[row]) else ""
+            raise DataError(f"{self._where(row)}: the reward is {rewards[row]}{beyond}; last action {actions[row]}")
         self.observations = next_observations
         ends = terminated | truncated
         if ends.any():
@@ -247,14 +246,10 @@ class VecEnv:
     def _usable(self, raw: np.ndarray, actions: np.ndarray | None) -> np.ndarray:
         """Return observations as a new array; NaN and Inf, and what float32 does not hold, end the run."""
         observations = raw.astype(self._learned)
-        if raw.dtype.kind != "f":
-            return observations
-        finite = np.abs(observations) <= LARGEST
-        if not finite.all():
-            i = int(np.flatnonzero(~finite.reshape(len(finite), -1).all(axis=1))[0])
-            places = np.flatnonzero(~finite[i])[:MOST_PLACES].tolist()
+        if (found := unlearnable(observations)) is not None:
+            i, words = found
             action = "none yet" if actions is None else actions[i]
-            raise DataError(f"{self._where(i)}: the observation has NaN or Inf at {places}; last action {action}")
+            raise DataError(f"{self._where(i)}: the observation has {words}; last action {action}")
         return observations
 
     def _episode_seed(self, i: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
 from baselines_ppo.common.files.checkpoint import Checkpoint, find
+from baselines_ppo.common.policy.actions import action_at
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.given_arrays import WrongShapeError
 from baselines_ppo.common.policy.observation_json import observation_from_json
@@ -41,7 +42,7 @@ class Agent:
         """
         encoded = self._encoded(observation)
         if encoded.ndim == len(self.policy.network.observation.shape):
-            return self.act_encoded(encoded[None], deterministic, rng)[0]
+            return action_at(self.policy.network.action, self.act_encoded(encoded[None], deterministic, rng), 0)
         return self.act_encoded(encoded, deterministic, rng)
 
     def act_encoded(

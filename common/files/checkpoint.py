@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.envs.keywords import no_duplicates
 from baselines_ppo.common.failures import LoadError, WriteError, short
 from baselines_ppo.common.files import npz
 from baselines_ppo.common.files.pretrained import BEST, LAST, located
-from baselines_ppo.common.files.whole import open_bytes
+from baselines_ppo.common.files.whole import open_bytes, quoted
 
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
@@ -80,7 +82,7 @@ def load(path: Path) -> Checkpoint:
     Raises:
       LoadError: it is missing, damaged, or of a newer format.
     """
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     try:
         data = read_regular(path / ARRAYS, LARGEST_ARRAYS)
         expected = manifest["files"][ARRAYS]
@@ -113,7 +115,9 @@ def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
         returns = _mean_returns(candidates, skipped)
         candidates = sorted(returns, key=lambda candidate: (-returns[candidate], candidate))
         if not candidates and not skipped:
-            raise LoadError(f"no checkpoint in {path} has a mean return, as no episode had ended; take {path}:{LAST}")
+            raise LoadError(
+                f"no checkpoint in {path} has a mean return, as no episode had ended; take {quoted(path)}:{LAST}"
+            )
     for candidate in candidates:
         try:
             return load(candidate), skipped
@@ -138,7 +142,7 @@ def _mean_returns(paths: list[Path], skipped: list[str]) -> dict[Path, float]:
     returns: dict[Path, float] = {}
     for path in paths:
         try:
-            value = _read_manifest(path).get("mean_return")
+            value = read_manifest(path).get("mean_return")
         except LoadError as error:
             skipped.append(str(error))
             continue
@@ -169,7 +173,12 @@ def delete(path: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a checkpoint or agent folder.
+
+    Raises:
+      LoadError: it is missing, damaged, or of a newer format.
+    """
     try:
         manifest = read_json(path / MANIFEST, LARGEST_MANIFEST)
     except FileNotFoundError:
@@ -191,7 +200,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def read_json(path: Path, largest: int) -> Any:
-    """Return what a file of strict JSON holds, which may come from a stranger.
+    """Return what a file of strict JSON holds, which may come from a stranger: finite numbers, each name once.
 
     Args:
       largest: number of bytes.
@@ -199,11 +208,18 @@ def read_json(path: Path, largest: int) -> Any:
     Raises:
       OSError, ValueError, RecursionError: it is no such file.
     """
-    return json.loads(read_regular(path, largest).decode(), parse_constant=_refuse_constant)
+    return json.loads(
+        read_regular(path, largest).decode(),
+        parse_constant=_finite,
+        parse_float=_finite,
+        object_pairs_hook=no_duplicates,
+    )
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{short(text)} is not a finite number")
+    return number
 
 
 def read_regular(path: Path, largest: int) -> bytes:

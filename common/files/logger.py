@@ -6,8 +6,8 @@ import importlib.util
 import json
 import math
 import os
-import time
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from baselines_ppo.common.files.run_folder import CONFIG, RunFolder
 
 SUMMARY_INTERVAL = 1.0  # seconds; TensorBoard takes longer to write than CartPole to learn
 FACTS = ("command", "environment", "platform", "ranks")  # in config.json, that are no fields of the configuration
+COMPILING = "compiling"  # in place of a speed, in the first iteration
 TIME_SHARES = ("environments", "acting", "learning")
 
 
@@ -24,25 +25,30 @@ class Logger:
 
     def __init__(self, folder: RunFolder, num_timesteps: int, log_interval: float) -> None:
         self._folder, self._num_timesteps, self._log_interval = folder, num_timesteps, log_interval
-        self._shown_at, self._shown_steps = time.monotonic(), -1
+        self._shown_at = monotonic()
+        self._since: tuple[float, int] | None = None  # time and steps; None while TensorFlow compiles
         self._summarized_at = 0.0
         self._summary = summary_writer(folder)
 
-    def write(self, row: dict[str, Any], new_steps: int, last: bool) -> None:
-        """Write one iteration's row; `row` has total_steps among others, `new_steps` more than the last."""
+    def write(self, row: dict[str, Any], last: bool) -> None:
+        """Write one iteration's row, which has total_steps among others."""
         self._folder.write_progress({name: _plain(value) for name, value in row.items()})
-        if self._shown_steps < 0:
-            self._shown_steps = row["total_steps"] - new_steps
-        now = time.monotonic()
+        now, steps = monotonic(), row["total_steps"]
         if last or now - self._summarized_at >= SUMMARY_INTERVAL:
             self._summarized_at = now
             self._write_summary(row)
         if last or now - self._shown_at >= self._log_interval:
-            rate = (row["total_steps"] - self._shown_steps) / max(now - self._shown_at, 1e-9)
-            left = max(self._num_timesteps - row["total_steps"], 0) / rate
-            shown = {**row, "steps_per_second": rate, "time_left": duration(left)}
-            print(table(shown), flush=True)
-            self._shown_at, self._shown_steps = now, row["total_steps"]
+            print(table({**row, **self._speed(now, steps)}), flush=True)
+            self._shown_at, self._since = now, (now, steps)
+        self._since = self._since or (now, steps)
+
+    def _speed(self, now: float, steps: int) -> dict[str, Any]:
+        """Return steps per second since the last table, and the time that is left; not of what compiles too."""
+        left = max(self._num_timesteps - steps, 0)
+        if self._since is None:
+            return {"steps_per_second": COMPILING, "time_left": COMPILING if left else duration(0)}
+        rate = (steps - self._since[1]) / max(now - self._since[0], 1e-9)
+        return {"steps_per_second": rate, "time_left": duration(left / rate)}
 
     def _write_summary(self, row: dict[str, Any]) -> None:
         if self._summary is None:

@@ -6,18 +6,21 @@ import fcntl
 import itertools
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from baselines_ppo.common.failures import LoadError, UsageError, WriteError
+from baselines_ppo.common.failures import LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.progress import Progress
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
 CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
+
+EVENTS = "events.out.tfevents."  # what TensorBoard's files begin with
 
 RUNS = Path("runs")  # where runs are made by default
 
@@ -39,11 +42,58 @@ def new_run(env_id: str, alg: str, seed: int) -> Path:
         for k in itertools.count(1):
             path = base if k == 1 else base.with_name(f"{base.name}-{k}")
             with suppress(FileExistsError):
-                path.mkdir()
+                path.mkdir(parents=True)  # a run that did not begin has just removed them, perhaps
                 return path
     except OSError as error:
         raise WriteError(f"run folder {base} cannot be written: {error.strerror or error}") from None
     raise AssertionError("counting ends")
+
+
+def is_run(path: Path) -> bool:
+    """Return whether this is a run's folder, which goes on in its own place; its checkpoints know how it was begun."""
+    return (path / CONFIG).exists() or (path / CHECKPOINTS).is_dir()
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return what a run's config.json holds; {} where somebody has removed it.
+
+    Raises:
+      LoadError: it cannot be read, or holds something else.
+    """
+    try:
+        found = checkpoint.read_json(path / CONFIG, checkpoint.LARGEST_MANIFEST)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, short(error)) from None
+    if not isinstance(found, dict):
+        raise _unreadable(path, "it holds no object")
+    return found
+
+
+def _unreadable(path: Path, reason: str) -> LoadError:
+    cure = "remove it, and the run goes on with what its checkpoint says" if has_checkpoints(path) else "remove it"
+    return LoadError(f"{path / CONFIG} cannot be read: {reason}; {cure}")
+
+
+def has_checkpoints(path: Path) -> bool:
+    """Return whether there is a checkpoint in a run's folder, whole or not."""
+    return any((path / CHECKPOINTS).glob(checkpoint.NAMES))
+
+
+def missing(path: Path) -> list[Path]:
+    """Return those of a folder and the ones above it that are not there, the innermost first."""
+    return list(itertools.takewhile(lambda folder: not os.path.lexists(folder), (path, *path.parents)))
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders that were made for a run which did not begin, the innermost first; none that has something in it.
+
+    Anybody may have put something there.
+    """
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 class RunFolder:
@@ -53,23 +103,31 @@ class RunFolder:
         self.path, self.checkpoints = path, path / CHECKPOINTS
         self._lock: TextIO | None = None
         self._progress = Progress(path / PROGRESS)
+        self._made: list[Path] | None = None  # the folders that `create` made, if the run begins in it
 
     def create(self) -> None:
         """Make the folder and take its lock; one without a checkpoint is begun anew, its progress kept by another name.
 
         Raises:
           LoadError: parts of it are links, and may lead to somebody else's files.
-          UsageError: there is a run in it already, or another process uses it.
+          UsageError: there is a run in it already, or something else, or another process uses it.
           WriteError: it cannot be written.
         """
         self._refuse_links()
-        if any(self.checkpoints.glob(checkpoint.NAMES)):
+        if has_checkpoints(self.path):
             raise UsageError(
-                f"{self.path} holds a run already; go on with --resume {self.path}, or give another --logdir"
+                f"{self.path} holds a run already; go on with --resume {quoted(self.path)}, or give another --logdir"
             )
         with self._writing():
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self._acquire()
+            self._refuse_others_files()
+            made, fresh = missing(self.path), not (self.path / LOCK).exists()
+            try:
+                self.checkpoints.mkdir(parents=True, exist_ok=True)
+                self._acquire()
+            except BaseException:
+                remove_empty([self.checkpoints, *made])
+                raise
+            self._made = made if fresh else None
             checkpoint.sweep(self.checkpoints)
             self._progress.set_aside()
 
@@ -101,6 +159,25 @@ class RunFolder:
     def _refuse_links(self) -> None:
         if linked := [name for name in PARTS if (self.path / name).is_symlink()]:
             raise LoadError(f"run folder {self.path}: {', '.join(linked)} is a link; put what it leads to in its place")
+
+    def _refuse_others_files(self) -> None:
+        """Refuse a folder in which somebody keeps something; files whose names are hidden do not count."""
+        if (self.path / LOCK).exists() or not self.path.is_dir():
+            return
+        if others := sorted(path.name for path in self.path.iterdir() if not path.name.startswith(".")):
+            raise UsageError(
+                f"run folder {self.path} is not empty and holds no run ({short(', '.join(others))}); "
+                "give a new --logdir, or an empty one"
+            )
+
+    def discard(self) -> None:
+        """Remove what was made for a run that did not begin, and nothing that was there before or is another's."""
+        if self._made is None:
+            return
+        for path in (*(self.path / name for name in PARTS), *self.path.glob(f"{EVENTS}*")):
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove_empty(self._made)
 
     def _acquire(self) -> None:
         self._lock = open_text(self.path / LOCK, "a+")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +23,9 @@ def place(typed: str | Path) -> Path:
     """Return the absolute path that a user means, be there something or not.
 
     Raises:
-      UsageError: nothing can be there.
+      UsageError: nothing can be there, or see `check_given`.
     """
+    check_given(typed)
     try:
         path = Path(typed).expanduser().absolute()
         os.fsencode(path).decode("utf-8")  # whatever this terminal's encoding is
@@ -37,6 +39,23 @@ def place(typed: str | Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # no such user; a zero in it; no working folder
         reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
         raise UsageError(f"path {short(typed)}: {reason}; give another") from None
+
+
+def check_given(typed: str | Path) -> None:
+    """Check that a path is not empty, as that of a variable which is not set; Python would take the working folder.
+
+    Raises:
+      UsageError: it is.
+    """
+    if not str(typed).strip():
+        raise UsageError("a path is empty; give one, or leave it out")
+
+
+def quoted(path: Path) -> str:
+    """Return a path as one can paste it into a shell, for a flag of ours or in place of an agent."""
+    text = str(shown(path))
+    special = text.startswith(("-", "~", "zoo:")) or text == "auto"  # what means something else to us
+    return shlex.quote(str(path.absolute()) if special else text)
 
 
 def shown(path: Path) -> Path:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import faulthandler
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, strftime, time
 from typing import Any, NamedTuple, TextIO
 
-from baselines_ppo.common.failures import STUCK
+from baselines_ppo.common.failures import NOTHING_SAVED, STUCK
 from baselines_ppo.common.files.whole import open_text
 from baselines_ppo.common.job.board import Board, Sign, open_board
 from baselines_ppo.common.job.heartbeat import Heartbeat
 from baselines_ppo.common.job.signals import Asked
 
-FIRST_FACTOR = 3.0  # times the timeout, until the first iteration is done: programs are loaded and compiled
+FIRST_FACTOR = 3.0  # times the timeout, until the first iteration is done, as programs are loaded and compiled
 PAUSE = 0.25  # s, between two looks
 LONGEST_PAUSE = 1.0  # s; what is beyond between two looks, the process was stopped or the computer slept
 STACK_AT = 0.8  # of the time until the end: who is stuck writes down where
@@ -50,8 +50,8 @@ class Alive:
         self.stuck_code = STUCK  # with which a job ends in which nothing moves; another one when all is saved
         self.rescue: Callable[[], str | None] = lambda: None  # write what was kept in memory; returns its name
         self.heartbeat = Heartbeat()
-        self._moved, self._doing, self._waits_for = time.time(), "starting", ""
-        self._saving = self._rescuing = False
+        self._moved, self._doing, self._waits_for = time(), "starting", ""
+        self._saving = self._rescuing = self._brief = False
         self._collectives = 0
         self._asked: Asked | None = None  # of this rank
         self._obeyed = False  # whether a stop signal has had its end, or its warning
@@ -64,24 +64,25 @@ class Alive:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note(self, doing: str, saving: bool = False) -> None:
+    def note(self, doing: str, saving: bool = False, brief: bool = False) -> None:
         """Say what this rank begins to do.
 
         Args:
           saving: a stop signal waits for it, however long it takes.
+          brief: it loads and compiles nothing, so that one timeout is enough for it also before the first iteration.
         """
-        self._moved, self._doing, self._saving = time.time(), doing, saving
+        self._moved, self._doing, self._saving, self._brief = time(), doing, saving, brief
         self._write()
 
     def enter(self, collective: str) -> None:
         """Say that this rank waits for the others."""
         self._collectives += 1
-        self._moved, self._waits_for = time.time(), collective
+        self._moved, self._waits_for = time(), collective
         self._write()
 
     def leave(self) -> None:
         """Say that the others came."""
-        self._moved, self._waits_for = time.time(), ""
+        self._moved, self._waits_for = time(), ""
         self._write()
 
     def begin(self, watch: Watch) -> None:
@@ -129,30 +130,30 @@ class Alive:
         self._board.write(self.rank, self._sign())
 
     def _look_on(self, watch: Watch, stopped: threading.Event) -> None:
-        looked = time.monotonic()
+        looked = monotonic()
         while not stopped.wait(PAUSE):
-            now = time.monotonic()
+            now = monotonic()
             passed = min(now - looked, LONGEST_PAUSE)
             self._awake += passed
             looked = now
             self._look(watch)
             with suppress(OSError, ValueError):  # nobody reads it any more
-                self.heartbeat.look(passed, self._sign().doing, time.time() - self._moved)
+                self.heartbeat.look(passed, self._sign().doing, time() - self._moved)
 
     def _look(self, watch: Watch) -> None:
-        limit = watch.timeout * (1.0 if self.warm else FIRST_FACTOR)
+        limit = watch.timeout * (1.0 if self.warm or self._brief else FIRST_FACTOR)
         with suppress(Exception):  # should not even this thread get its turn any more, a timer in C writes
             faulthandler.dump_traceback_later(limit, file=self._where_to_write())
         signs, asked = self._hear(), self._stop_signal(watch)
         still, silence = self._silence_of(self.rank), self._silence(signs)
-        waited = 0.0 if asked is None else time.time() - asked.at
+        waited = 0.0 if asked is None else time() - asked.at
         if not self._waits_for and (still > STACK_AT * limit or waited > STACK_AT * watch.grace):
             self._write_stack()
         # With a board those who wait know who is missing; without one only the rank that is stuck knows that it is.
         knows = self.size == 1 or bool(self._waits_for) == self._board.shared
         saving = any(sign.saving for sign in (self._sign(), *signs[:1]))
         if silence > limit + (0.0 if knows else OTHERS_FIRST):
-            watch.end(self.stuck_code, f"{self._report(still, signs)}; {self._way_on()}")
+            watch.end(self.stuck_code, f"{self._report(still, signs)}; {self.way_on()}")
             self._heard.clear()  # who is still here was only warned
         elif asked and not (self._obeyed or saving) and waited > watch.grace + (OTHERS_FIRST if self.rank else 0.0):
             self._obeyed = True
@@ -199,13 +200,14 @@ class Alive:
         saved = self.rescue()
         self._rescuing = False
         if saved is None:
-            watch.end(STUCK, f"{told}{report}; {self._way_on()}")
+            watch.end(STUCK, f"{told}{report}; {self.way_on()}")
         else:
             self.saved = True
-            watch.end(asked.exit_code, f"{told}{saved} written; {self._way_on()}")
+            watch.end(asked.exit_code, f"{told}{saved} written; {self.way_on()}")
 
-    def _way_on(self) -> str:
-        return "go on from the last checkpoint with --resume" if self.saved else "no checkpoint was written yet"
+    def way_on(self) -> str:
+        """Return in words what a job that ends now can be gone on from."""
+        return "go on from the last checkpoint with --resume" if self.saved else NOTHING_SAVED
 
     def _report(self, still: float, signs: list[Sign]) -> str:
         """Return who is stuck, for all that is known here."""
@@ -215,7 +217,7 @@ class Alive:
         return f"waited {still:.0f} s for {self._waits_for}; not arrived: {', '.join(named) or 'nobody knows'}"
 
     def _named(self, rank: int, sign: Sign) -> str:
-        ago = f"last sign of life {time.time() - sign.time:.0f} s ago" if sign.time else "no sign of life yet"
+        ago = f"last sign of life {time() - sign.time:.0f} s ago" if sign.time else "no sign of life yet"
         return f"rank {rank} ({sign.doing or 'starting'}, {ago}{self._stack(rank)})"
 
     def _stack(self, rank: int) -> str:
@@ -228,7 +230,7 @@ class Alive:
         """Write into this rank's log, if there is one."""
         with suppress(OSError, ValueError):
             if self._log is not None:
-                self._log.write(f"{time.strftime('%F %T')} {text}")
+                self._log.write(f"{strftime('%F %T')} {text}")
                 self._log.flush()
 
     def _write_stack(self) -> None:
@@ -238,6 +240,6 @@ class Alive:
         self._stack_of = self._moved
         log = self._where_to_write()
         with suppress(Exception):  # there may be no screen to write it on
-            log.write(f"{time.strftime('%F %T')} no sign of life ({self._doing}):\n")
+            log.write(f"{strftime('%F %T')} no sign of life ({self._doing}):\n")
             log.flush()
             faulthandler.dump_traceback(file=log)

@@ -8,28 +8,40 @@ import signal
 import sys
 from pathlib import Path
 
-from baselines_ppo.common.failures import STUCK, UsageError
+from baselines_ppo.common.failures import FINISHED, STUCK, UsageError, short
 from baselines_ppo.common.job.shared_memory import shortage
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
 LOST = 255  # mpirun's exit code when its process manager on a host is gone, or it has hurried to its end
+LOCAL_RANKS = "MPI_LOCALNRANKS"
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 def launched_by_mpi() -> bool:
     """Return whether an MPI launcher started this process."""
-    return any(name in os.environ for name in RANK_VARIABLES)
+    return any(_number(name) is not None for name in RANK_VARIABLES)
 
 
 def launched_rank() -> int:
     """Return this process's rank; 0 without a launcher."""
-    return next((int(os.environ[name]) for name in RANK_VARIABLES if name in os.environ), 0)
+    return next((number for number in map(_number, RANK_VARIABLES) if number is not None), 0)
 
 
 def launched_size() -> int:
     """Return the number of ranks that were started; 1 without a launcher."""
-    return next((int(os.environ[name]) for name in SIZE_VARIABLES if name in os.environ), 1)
+    return next((number for number in map(_number, SIZE_VARIABLES) if number is not None), 1)
+
+
+def local_ranks() -> int:
+    """Return how many ranks MPICH's mpirun has started on this host; 1 without it."""
+    return _number(LOCAL_RANKS) or 1
+
+
+def _number(variable: str) -> int | None:
+    """Return what a launcher has set; None where it has set nothing, or `check_launch` refuses it."""
+    value = os.environ.get(variable, "")
+    return int(value) if value.isdecimal() else None
 
 
 def check_launch() -> None:
@@ -38,12 +50,15 @@ def check_launch() -> None:
     Raises:
       UsageError: says what to do instead.
     """
+    for variable in (*RANK_VARIABLES, *SIZE_VARIABLES, LOCAL_RANKS):
+        value = os.environ.get(variable)
+        if value and not value.isdecimal():
+            raise UsageError(f"the environment variable {variable} is {short(value)}, expected a number; unset it")
     if os.environ.get("MPIR_CVAR_ENABLE_FT", "0") not in ("", "0"):
         raise UsageError("MPIR_CVAR_ENABLE_FT is set, with which MPICH does not start; unset it")
-    ranks = int(os.environ.get("MPI_LOCALNRANKS", "1"))  # of MPICH's mpirun, on this host
-    short = shortage(ranks) if ranks > 1 else None
-    if short is not None:
-        raise UsageError(short)
+    lacking = shortage(local_ranks()) if local_ranks() > 1 else None
+    if lacking is not None:
+        raise UsageError(lacking)
 
 
 def why(code: int) -> str:
@@ -54,6 +69,8 @@ def why(code: int) -> str:
         return f"a rank was killed (exit code {code}); the kernel does that when memory runs out"
     if code in CRASHES:
         return f"a rank crashed (exit code {code}); its stack is above or in the run folder's ranks/"
+    if code == FINISHED:
+        return f"a rank left before all steps were made (exit code {code})"
     if code == STUCK:
         return f"a rank was stuck (exit code {code})"
     if code == LOST:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from contextlib import suppress
+from time import monotonic, time
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
@@ -30,14 +30,57 @@ class Asked(NamedTuple):
     exit_code: int  # that it asks for
 
 
+class StopAtOnce(KeyboardInterrupt):
+    """A second Ctrl-C."""
+
+
+_in_force: list[StopSignals] = []  # the outer one first
+
+
+def asks_to_stop(error: BaseException) -> bool:
+    """Return whether a person's Ctrl-C has raised this: while `StopSignals` are in force, a second one alone does."""
+    return isinstance(error, StopAtOnce if _in_force else KeyboardInterrupt)
+
+
+_mask = threading.local()  # of the signals that a thread which forks is deaf to otherwise
+
+
+def _hold() -> None:
+    """Let a forked process hear of no signal before it has its handlers back."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES if _in_force else ())
+
+
+def _hear() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
+def _give_back_in_child() -> None:
+    """Let signals do to a forked process what they did before; they are not for the training that has forked it."""
+    while _in_force:
+        _in_force.pop().give_back()
+    _hear()
+
+
+os.register_at_fork(before=_hold, after_in_parent=_hear, after_in_child=_give_back_in_child)
+
+
 class StopSignals:
     """While entered, notes a stop signal instead of dying from it; a second Ctrl-C stops at once.
+
+    Once `finish` was called nothing is left to stop. In a process that is ours alone signals then stay without effect;
+    any other has its own handlers back when this is left.
 
     Python handles signals between its own instructions: during the learning of an iteration, when that ends. That one
     has come is known at once, to whoever calls `asked` in another thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own_process: bool = False) -> None:
+        """Prepare.
+
+        Args:
+          own_process: it ends with the training.
+        """
+        self._own_process, self._finished = own_process, False
         self._previous: dict[int, object] = {}
         self.received: signal.Signals | None = None
         self._bell: tuple[int, int] | None = None  # a pipe that Python writes each signal's number into
@@ -51,11 +94,12 @@ class StopSignals:
         if self._asked is None and self._bell is not None:
             with suppress(BlockingIOError):
                 codes = [EXIT_CODES[number] for number in os.read(self._bell[0], 100) if number in EXIT_CODES]
-                self._asked = Asked(time.time(), codes[0]) if codes else None
+                self._asked = Asked(time(), codes[0]) if codes else None
         return self._asked
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
+            _in_force.append(self)
             for number in EXIT_CODES:
                 self._previous[number] = signal.signal(number, self._handler)
             self._bell = os.pipe()
@@ -66,8 +110,8 @@ class StopSignals:
 
     def renew(self) -> None:
         """Handle the signals again, should somebody else have begun to; looked at some hundred times per second."""
-        if self._bell is not None and time.monotonic() - self._renewed > RENEWAL:
-            self._renewed = time.monotonic()
+        if self._bell is not None and monotonic() - self._renewed > RENEWAL:
+            self._renewed = monotonic()
             for number in EXIT_CODES:
                 if signal.getsignal(number) is not self._handler:
                     signal.signal(number, self._handler)
@@ -77,9 +121,22 @@ class StopSignals:
         if self._bell is not None:
             signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
 
+    def finish(self) -> None:
+        """Note that all is saved: a signal can neither stop nor spoil anything any more."""
+        self._finished = True
+        if self._previous:
+            self._previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._handler)
+
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
+        if self in _in_force:
+            _in_force.remove(self)
+        self.give_back(keep=self._finished and self._own_process)
+
+    def give_back(self, keep: bool = False) -> None:
+        """Let signals be those of whoever had them before, or keep them; ring no bell any more."""
+        if not keep:
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
         if self._bell is not None:
             signal.set_wakeup_fd(self._previous_bell)
             bell, self._bell = self._bell, None
@@ -87,8 +144,10 @@ class StopSignals:
                 os.close(end)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._finished:
+            return
         if number == signal.SIGINT and self.received == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise StopAtOnce
         self.received = signal.Signals(number)
         if launched_rank() == 0:
             again = "; again to stop at once without saving" if number == signal.SIGINT else ""

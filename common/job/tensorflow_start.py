@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from baselines_ppo.common.job.launcher import launched_by_mpi
 from baselines_ppo.common.job.opengl import check_not_drawn, draw_beside_tensorflow
-from baselines_ppo.common.job.threads import limit_threads
+from baselines_ppo.common.job.threads import limit_checked_threads
 
 # What TensorFlow imports of Keras, if it can, and all of Keras with it: a second and 60 MB for each rank. The package
 # itself must stay to be seen, or TensorFlow notes that there is no `tensorflow.keras`.
@@ -21,13 +21,13 @@ def start_tensorflow() -> None:
     """Import TensorFlow and fix its threads, which does nothing if the user has imported it already.
 
     Raises:
-      UsageError: it would crash, as pictures were drawn in this process.
+      UsageError: it would crash, as pictures were drawn in this process; or a number of threads is none.
     """
     if "tensorflow" in sys.modules:
         draw_beside_tensorflow()
         return
     check_not_drawn()
-    limit_threads()
+    limit_checked_threads()
     with _quiet(), _absent(KERAS):
         import tensorflow as tf
 

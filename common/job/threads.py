@@ -35,9 +35,13 @@ def limit_threads() -> None:
     threads = os.environ.get("OMP_NUM_THREADS") or "1"
     for variable in VARIABLES:
         os.environ[variable] = os.environ.get(variable) or threads
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads.split(",")[0])
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+    tensorflow = {
+        "TF_NUM_INTRAOP_THREADS": threads.split(",")[0],
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only
+    }
+    for variable, value in tensorflow.items():
+        os.environ[variable] = os.environ.get(variable) or value
     if not chosen and "numpy" in sys.modules:  # which has started its threads already, as many as there are cores
         from threadpoolctl import threadpool_limits
 

@@ -194,6 +194,11 @@ KINDS: dict[str, type[Action]] = {
 }
 
 
+def action_at(action: Action, actions: np.ndarray, row: int) -> Any:
+    """Return one of actions [n, ...] as its space has it: of a Discrete a number, else an array, be it of ()."""
+    return actions[row] if isinstance(action, DiscreteAction) else actions[row, ...]
+
+
 def action_of(space: Any, env_id: str) -> Action:
     """Return our description of an action space.
 

@@ -137,7 +137,8 @@ def _differing(name: str, stored: Any, found: Any) -> Iterator[str]:
 
 def _unknown(field: Field[Any], stored: Any) -> bool:
     """Return whether a stored description does not say this, because it is of a version that did not ask for it."""
-    return field.default is None and getattr(stored, field.name) is None
+    value = getattr(stored, field.name)
+    return field.name == "said" or (field.default is None and value is None)
 
 
 def _kind(description: Any) -> str:

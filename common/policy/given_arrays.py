@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.failures import printable
+
+LARGEST = float(np.finfo(np.float32).max)  # that can be learned from
+MOST_PLACES = 10  # that an error names
 NUMBERS = "biuf"  # kinds of dtypes; what else converts to floats without loss, such as bfloat16, is taken too
 
 Limits = tuple[np.ndarray, np.ndarray]  # lowest and highest, of the declared shape and dtype
@@ -50,12 +54,38 @@ def working_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)
 
 
+def unlearnable(observations: np.ndarray) -> tuple[int, str] | None:
+    """Return the first row of [n, ...] with numbers that cannot be learned from, and which; None: there is none."""
+    if observations.dtype.kind != "f":
+        return None
+    fits = np.abs(observations) <= LARGEST
+    if fits.all():
+        return None
+    row = int(np.flatnonzero(~fits.reshape(len(fits), -1).all(axis=1))[0])
+    numbers, places = observations[row].ravel(), np.flatnonzero(~fits[row])
+    words = []
+    for name, kind in (("NaN", np.isnan), ("Inf", np.isinf)):
+        if len(there := [place for place in places.tolist() if kind(numbers[place])]):
+            words.append(f"{name} at {there[:MOST_PLACES]}")
+    if len(there := [place for place in places.tolist() if np.isfinite(numbers[place])]):
+        words.append(f"{numbers[there[0]]:g} at {there[:MOST_PLACES]}, beyond what float32 holds ({LARGEST:.1e})")
+    return row, " and ".join(words)
+
+
+def is_masked(given: Any) -> bool:
+    """Return whether this is an array of numpy's that hides some of its numbers."""
+    return isinstance(given, np.ma.MaskedArray) and bool(np.ma.getmaskarray(given).any())
+
+
 def _plain(given: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return numbers of any dtype as an array of this shape."""
+    if is_masked(given):
+        hidden = int(np.ma.getmaskarray(given).sum())
+        raise ValueError(f"a masked array that hides {hidden} of its numbers, expected an array with all; fill it")
     try:
         array = np.asarray(given)
     except Exception as error:  # lists of uneven lengths, tensors that are elsewhere
-        reason = re.split(r"\.\s|\n", str(error).strip())[0]
+        reason = re.split(r"\.\s", printable(error))[0]
         raise WrongShapeError(f"{named(given)} that numpy does not take ({reason}), expected shape {shape}") from None
     if array.dtype.kind not in NUMBERS and (array.dtype.names or not np.can_cast(array.dtype, np.float64)):
         held = "" if array.ndim == 0 else f" of {array.dtype.name} items"
@@ -68,9 +98,14 @@ def _plain(given: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 def _cast(array: np.ndarray, dtype: np.dtype, limits: Limits | None) -> np.ndarray:
     """Return numbers in the declared dtype: floats rounded to it, whole numbers as they are."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what becomes Inf or NaN is refused later, with its origin
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes Inf or NaN is refused, with its origin
         cast = array.astype(dtype)
-        if dtype.kind == "f" or array.dtype == dtype:
+        if array.dtype == dtype:
+            return cast
+        if dtype.kind == "f":
+            if (beyond := np.isinf(cast) & (np.abs(array) != np.inf)).any():
+                most = float(np.finfo(dtype).max)
+                raise ValueError(f"{_first(array, beyond)}, beyond what {dtype.name} holds ({most:.1e}), expected less")
             return cast
         changed = (cast != array) | ((cast < 0) != (array < 0))
     if changed.any():
@@ -87,8 +122,13 @@ def _outside(array: np.ndarray, where: np.ndarray, limits: Limits) -> str:
     """Return what is wrong with the first number that does not fit."""
     first = tuple(np.argwhere(where)[0].tolist())
     low, high = (int(np.broadcast_to(limit, where.shape)[first]) for limit in limits)
-    place = f" at {list(first)}" if first else ""
-    return f"{array[first]}{place}, expected whole numbers from {low} to {high}"
+    return f"{_first(array, where)}, expected whole numbers from {low} to {high}"
+
+
+def _first(array: np.ndarray, where: np.ndarray) -> str:
+    """Return the first of these numbers, and its place."""
+    first = tuple(np.argwhere(where)[0].tolist())
+    return f"{array[first]}{f' at {list(first)}' if first else ''}"
 
 
 def named(given: Any) -> str:

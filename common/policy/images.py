@@ -25,6 +25,7 @@ class ImageObservation:
     dtype: str = "uint8"  # the environment's own
     low: float = 0.0  # black
     high: float = 255.0  # white
+    said: bool = True  # whether these are the environment's; at first, all bytes were taken for pixels from 0 to 255
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ it is.
 
 from __future__ import annotations
 
-import importlib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from baselines_ppo.common.policy.layers import (
     lstm_parameters,
     lstm_step,
 )
+from baselines_ppo.common.policy.named import named_object
 from baselines_ppo.common.policy.observations import GroupObservation, Observation, Part, images_of, parts_of
 from baselines_ppo.common.policy.parameters import Parameter
 
@@ -175,11 +176,7 @@ def find_network(name: str) -> Build:
       UsageError: there is none of that name.
     """
     if name not in NETWORKS and ":" in name:
-        module, _, function = name.partition(":")
-        try:
-            register_network(name, getattr(importlib.import_module(module), function))
-        except (ImportError, AttributeError) as error:
-            raise UsageError(f"network {name} not found: {error}") from None
+        register_network(name, named_object("network", name, "module:function"))
     if name not in NETWORKS:
         raise UsageError(f"unknown network {name}{nearest(name, NETWORKS)}; known: {', '.join(NETWORKS)}")
     return NETWORKS[name]
@@ -195,7 +192,8 @@ def network_of(settings: NetworkSettings, observation: Observation) -> Network:
         raise UsageError(f"unknown activation {settings.activation}; known: {', '.join(ACTIVATIONS)}")
     if settings.name not in NETWORKS:
         raise UsageError(
-            f"network {settings.name} is not known here; import what registers it, or add --network {settings.name}"
+            f"network {settings.name} is not known here; import what registers it, or add "
+            f"--network {shlex.quote(settings.name)}"
         )
     if settings.name in WITH_EYES and isinstance(observation, GroupObservation) and images_of(observation):
         return WITH_EYES[settings.name](observation.shape, settings, list(parts_of(observation)))

@@ -29,8 +29,9 @@ class Normalizer:
     @moments.setter
     def moments(self, moments: Moments) -> None:
         self._moments = moments
-        self._mean = moments.mean.astype(np.float32)
-        self._std = np.sqrt(moments.variance + EPSILON).astype(np.float32)
+        largest = np.finfo(np.float32).max
+        self._mean = np.clip(moments.mean, -largest, largest).astype(np.float32)
+        self._std = np.minimum(np.sqrt(moments.variance + EPSILON), largest).astype(np.float32)
         self._exact_inverse_std = 1.0 / np.sqrt(moments.variance + EPSILON)
         self._inverse_std = self._exact_inverse_std.astype(np.float32)
 

@@ -35,7 +35,8 @@ def observation_from_json(data: dict[str, Any]) -> Observation:
     if "channels_first" in data:  # an image as it was written at first
         height, width, channels = map(int, data["image"])
         first = bool(data["channels_first"])
-        return ImageObservation((channels, height, width) if first else (height, width, channels), int(first))
+        box = (channels, height, width) if first else (height, width, channels)
+        return ImageObservation(box, int(first), said=False)
     known: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in data.items() if name != "kind"}
     return KINDS[data["kind"]](**known)
 

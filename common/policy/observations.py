@@ -67,10 +67,7 @@ class DiscreteObservation:
         Raises:
           ValueError: it is no whole number, or out of range.
         """
-        states = array_of(observation, lead, np.dtype(np.int64), self._limits)
-        if np.asarray(observation).dtype.kind == "f":
-            raise ValueError(f"{named(observation)}, expected a whole number")
-        index = states - self.start
+        index = array_of(observation, lead, np.dtype(np.int64), self._limits) - self.start
         return (index[..., None] == np.arange(self.size)).astype(np.float32)
 
     @cached_property
@@ -239,7 +236,8 @@ def observation_of(space: Any, env_id: str, taken_for: str | Observation = AUTO)
     """Return our description of an observation space.
 
     Args:
-      taken_for: what arrays in it are: auto, image or vector; or as an agent has it that was trained on such a space.
+      taken_for: what arrays in it are: auto, image or vector; or the description of such a space that an agent was
+        trained on, whose images and vectors are found again: how the space itself has them is returned.
 
     Raises:
       UsageError: the space, or one within it, is of another kind; it has no numbers; no part of it can be an image.
@@ -278,11 +276,12 @@ def _described(space: Any, env_id: str, taken_for: str | Observation) -> Observa
 
 
 def _box(space: Any, taken_for: str | Observation) -> BoxObservation | ImageObservation:
+    chosen = taken_for == IMAGE or isinstance(taken_for, ImageObservation)
+    vector = taken_for == VECTOR or isinstance(taken_for, BoxObservation)
     box, dtype = tuple(map(int, space.shape)), str(space.dtype)
-    known = isinstance(taken_for, Leaf) and (taken_for.dtype, getattr(taken_for, "box", None)) == (dtype, box)
-    if isinstance(taken_for, ImageObservation) and known:
+    if isinstance(taken_for, ImageObservation) and not taken_for.said and taken_for.box == box and dtype == "uint8":
         return taken_for
-    image = None if known or taken_for == VECTOR else image_of(space, chosen=taken_for == IMAGE)
+    image = None if vector else image_of(space, chosen)
     return image or BoxObservation(box, dtype, limits_of(space.low, space.high))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm, world
@@ -91,7 +91,7 @@ def simulator_rate(env: str, count: int) -> float:
     Args:
       count: environments that are stepped as one, where they can be.
     """
-    environment = make_environment(env)
+    environment = make_environment(EnvironmentSpec(env))
     environment.action_space.seed(0)
     inner: Any = environment.unwrapped
     if is_own(environment) and inner.vector.task.simulation.model.nu:

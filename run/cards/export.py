@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
-from baselines_ppo.common.envs.keywords import canonical_keywords
+from baselines_ppo.common.envs.foreign import close_unheard
+from baselines_ppo.common.envs.keywords import canonical_keywords, same_meaning
 from baselines_ppo.common.envs.make import (
     EnvironmentSpec,
     explained,
@@ -22,6 +23,7 @@ from baselines_ppo.common.envs.make import (
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
+from baselines_ppo.run.parser import EMPTY
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
 from baselines_ppo.settings.presets import ATARI, PRESETS, configure, preset_of
@@ -54,10 +56,11 @@ class Named(NamedTuple):
         """
         if self.env is not None and _bare(self.env) != _bare(env_id):
             raise UsageError(f"--env is {self.env}, but the agent was trained on {short(env_id)}, and has a card of it")
-        if self.wrapper is not None and self.wrapper != wrappers:
-            trained = short(",".join(wrappers)) or "none"
-            raise UsageError(f"--wrapper is {','.join(self.wrapper)}, but the agent was trained with {trained}")
-        if self.env_kwargs is not None and canonical_keywords(self.env_kwargs) != env_kwargs:
+        if self.wrapper is not None and not same_meaning("wrapper", self.wrapper, wrappers):
+            given, trained = (short(",".join(each)) or "none" for each in (self.wrapper, wrappers))
+            raise UsageError(f"--wrapper is {given}, but the agent was trained with {trained}")
+        keywords = None if self.env_kwargs is None else str(canonical_keywords(self.env_kwargs))
+        if keywords is not None and not same_meaning("env_kwargs", keywords, env_kwargs):
             raise UsageError(
                 f"--env-kwargs is {self.env_kwargs}, but the agent was trained with {env_kwargs or 'none'}"
             )
@@ -187,20 +190,17 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
     """
     from PIL import Image
 
+    from baselines_ppo.run.acting import seen_backend_for
+    from baselines_ppo.run.episodes import Episodes
     from baselines_ppo.run.show.pictures import pictures_of  # MuJoCo, which nothing else here needs
 
-    environment = make_environment(spec.env_id, spec.wrappers, render_mode="rgb_array", **spec.keywords)
+    backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
     try:
-        pictures = pictures_of(environment, spec.env_id, WIDTH, HEIGHT)
-        agent.reset()
-        observation, _ = environment.reset(seed=0)
-        for _ in range(SHOWN_STEPS):
-            observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
-            if terminated or truncated:
-                break
+        pictures = pictures_of(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
+        Episodes(agent, backend, 1, spec.env_id, 0, SHOWN_STEPS).play([0], deterministic=True)
         picture = pictures()
     finally:
-        environment.close()
+        close_unheard(backend.close)
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "JPEG", quality=QUALITY)
     return data.getvalue()
@@ -218,5 +218,5 @@ def _preset_name(config: TrainConfig) -> str | None:
 
 def _flag(name: str, value: Any) -> tuple[str, str]:
     if isinstance(value, tuple):
-        value = ",".join(map(str, value))
+        value = ",".join(map(str, value)) or EMPTY
     return "--" + name.replace("_", "-"), str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -56,21 +56,23 @@ def add(run: str, name: str | None, replace: bool, named: Named, episodes: int, 
         raise UsageError(f"--name is {short(name)}, expected letters, digits, dots and dashes")
     if name in pretrained.names() and not replace:
         raise UsageError(f"there is an agent {name} already; --replace puts this one in its place")
-    _check_writable(pretrained.AGENTS)
+    agents = comm.on_root(pretrained.new_agents)
     training_of(found._replace(manifest=manifest), named)  # else there would be a score, but no card
     curve = comm.on_root(lambda: curve_of(found.path.parent.parent, manifest["training"]["total_steps"]))
     if comm.is_root:
         print(f"{short(name)}: of {found.path}, {manifest['training']['total_steps']:,} steps", flush=True)
+        if agents != pretrained.AGENTS:
+            print(f"it is put into {short(agents)}, as the package's folder cannot be written", flush=True)
     spec = named.own(agent)
     scores = _measured(agent, spec, episodes, seed)
 
     def write() -> None:
         beside = {CURVE: written(curve).encode(), **_picture(agent, spec)}
-        path = checkpoint.save(pretrained.AGENTS, f".new-{name}", manifest, arrays)
+        path = checkpoint.save(agents, f".new-{name}", manifest, arrays)
         try:
             write_card(path, card_of(checkpoint.load(path), episodes, seed, **scores, named=named))
             _write(path, beside)
-            checkpoint.put(path, pretrained.AGENTS / name)
+            checkpoint.put(path, agents / name)
         finally:
             shutil.rmtree(path, ignore_errors=True)
         _say_scores(name, scores, episodes, seed)
@@ -92,9 +94,9 @@ def remove(name: str) -> int:
         if bare not in pretrained.names():
             raise pretrained.no_such(bare)
         try:
-            checkpoint.delete(pretrained.AGENTS / bare)
+            checkpoint.delete(folder := pretrained.folder_of(bare))
         except OSError as error:
-            raise WriteError(f"{pretrained.AGENTS / bare} cannot be deleted: {error.strerror}") from None
+            raise WriteError(f"{folder} cannot be deleted: {error.strerror}") from None
         print(f"{bare}: removed")
 
     world().on_root(delete)

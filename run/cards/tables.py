@@ -16,7 +16,7 @@ def list_agents() -> int:
     """Print a line for each pretrained agent, with the score of its most likely actions; returns the exit code."""
     print(f"{'name':<32}{'environment':<32}{'alg':<8}{'steps':>12}{'return':>20}{'threshold':>11}{'kB':>6}")
     for name in pretrained.names():
-        folder = pretrained.AGENTS / name
+        folder = pretrained.folder_of(name)
         try:
             card = read_card(folder)
         except LoadError as error:
@@ -62,7 +62,9 @@ def table() -> int:
     print("| | agent | return | drawn actions | solved at | training |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in pretrained.names():
-        folder, picture = pretrained.AGENTS / name, Path("zoo", "agents", name, PICTURE)
+        folder, picture = pretrained.folder_of(name), Path("zoo", "agents", name, PICTURE)
+        if folder.parent != pretrained.AGENTS:
+            continue
         card = read_card(folder)
         shown = f'<img src="{picture}" width="160" alt="{name}">' if (folder / PICTURE).exists() else ""
         changed = "" if card.exact else ", with other settings or ranks on the way"

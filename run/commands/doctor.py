@@ -16,7 +16,7 @@ from typing import NamedTuple
 from baselines_ppo import __version__
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job import shared_memory
-from baselines_ppo.common.job.launcher import find_mpirun, launched_rank, launched_size
+from baselines_ppo.common.job.launcher import find_mpirun, launched_rank, launched_size, local_ranks
 from baselines_ppo.common.job.threads import VARIABLES
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.snapshot import platform_facts
@@ -51,7 +51,7 @@ def doctor() -> int:
     """Print on rank 0 what is in force and what to change; returns the exit code, the same on all ranks."""
     facts, comm, refusal = facts_of_this_rank(), Comm(), ""
     if os.environ.get("MPI_LOCALRANKID", "0") == "0" and "OMPI_COMM_WORLD_RANK" not in os.environ:
-        for line in shared_memory_advice([facts] * int(os.environ.get("MPI_LOCALNRANKS", "1"))):
+        for line in shared_memory_advice([facts] * local_ranks()):
             print(f"before MPI starts, which may crash: {line}", file=sys.stderr, flush=True)
     try:
         comm = world()

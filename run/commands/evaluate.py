@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
-from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec, stored_environment
-from baselines_ppo.common.envs.trial import try_out_id
 from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network
+from baselines_ppo.run.acting import backend_for, found_out
 from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allowed
 from baselines_ppo.zoo.card import MODES, Score
 
@@ -56,22 +58,23 @@ def measure(
       LoadError: it has other spaces than the agent.
       DataError: it raised, or gave something unusable.
     """
-    comm, (env_id, wrappers, keywords) = world(), spec
+    comm = world()
     own = range(comm.rank, episodes, comm.size)
-    rows = max(1, min(rows, len(own)))
-    most = comm.together(lambda: steps_allowed(env_id, max_steps))
-    trial = comm.on_root(
-        lambda: try_out_id(env_id, wrappers, episodes > comm.size, **keywords), "the trial of an environment"
-    )
+    most = comm.together(lambda: steps_allowed(spec.env_id, max_steps))
+    trial = comm.on_root(lambda: found_out(spec), "the trial of an environment")
+    if trial.alone and episodes > comm.size and comm.is_root:
+        sys.stderr.write(
+            f"{spec.env_id}: its episodes are played one after the other{' on each rank' * (comm.size > 1)}\n"
+        )
+    rows = 1 if trial.alone else max(1, min(rows, len(own)))
 
     def play() -> dict[str, list[Episode]]:
-        seen = agent.policy.network.observation
-        backend = make_backend(env_id, wrappers, rows, trial.treatment, taken_for=seen, **keywords)
+        backend = backend_for(agent, spec, rows, trial)
         try:
-            player = Episodes(agent, backend, rows, env_id, seed, most)
+            player = Episodes(agent, backend, rows, spec.env_id, seed, most)
             return {mode: player.play(own, mode == "deterministic") for mode in MODES}
         finally:
-            backend.close()
+            close_unheard(backend.close)
 
     played = comm.together(play)
     parts = comm.broadcast(comm.gather(played)) or []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -14,9 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from baselines_ppo.common.failures import DataError, LoadError, UsageError, WriteError
+from baselines_ppo.common.failures import FINISHED, DataError, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.files.run_folder import CONFIG, new_run
+from baselines_ppo.common.files.run_folder import CONFIG, is_run, missing, new_run, remove_empty, runs_of
 from baselines_ppo.common.files.whole import place
 from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, why
 from baselines_ppo.common.job.shared_memory import remove_litter
@@ -24,7 +25,8 @@ from baselines_ppo.common.job.signals import EXIT_CODES
 from baselines_ppo.run.commands.train import resolve_auto
 
 # An end that would come again, or that was asked for; after any other, such as a crash, the ranks are started again.
-FINAL = {0, *(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
+FINAL = {*(failure.exit_code for failure in (UsageError, DataError, LoadError, WriteError)), *EXIT_CODES.values()}
+UNFINISHED = 1  # exit code of ranks that ended as if all steps were made, and they are not
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s before the ranks are started again; doubled each time
 FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives up
 HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
@@ -39,6 +41,7 @@ class Plan(NamedTuple):
     command: list[str]  # the first time
     again: list[str]  # without what only begins a run
     folder: Path  # the run's
+    made: list[Path]  # for it, the innermost first
 
     def next(self) -> list[str]:
         """Return what to start now: what goes on as soon as there is a checkpoint."""
@@ -58,12 +61,14 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
     for flag, value, least in (("--ranks", ranks, 1), ("--restarts", restarts, 0)):
         if value < least:
             raise UsageError(f"{flag} is {value}, expected at least {least}")
+    if hosts is not None:
+        _check_hosts(hosts)
     plan = _plan(ranks, hosts, arguments, options)
     supervisor, seen, fruitless, pause = Supervisor(), _newest(plan.folder), 0, FIRST_PAUSE
     code = supervisor.run(plan.command)
     for attempt in range(1, restarts + 2):
         remove_litter()
-        if supervisor.asked or code in FINAL:
+        if supervisor.asked or code in FINAL or (code == FINISHED and _is_made(plan.folder)):
             break
         newest = _newest(plan.folder)
         fruitless, seen = (fruitless + 1 if newest == seen else 0), newest
@@ -79,8 +84,9 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
             return EXIT_CODES[supervisor.asked]
         pause = min(2 * pause, LONGEST_PAUSE) if fruitless else FIRST_PAUSE
         code = supervisor.run(plan.next())
-    with suppress(OSError):  # nothing was begun in it, as after a wrong flag
-        plan.folder.rmdir()
+    remove_empty(plan.made)  # where nothing was begun, as after a wrong flag
+    if code == FINISHED and not _is_made(plan.folder):
+        return UNFINISHED
     return code if code >= 0 else 128 - code
 
 
@@ -89,27 +95,44 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
     where = [] if hosts is None else ["-f", hosts]
     job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
     options = resolve_auto(options)
-    resume, logdir = options["resume"], options["logdir"]
+    resume, logdir, made = options["resume"], options["logdir"], list[Path]()
     fallen = [flag for flag, name in FALLING.items() if not options[name]]
     given = functools.reduce(_without, ["--resume", *fallen], arguments)
     begin = given if resume is None else [*given, "--resume", resume]
-    if resume is not None and (place(resume) / CONFIG).exists():  # a run folder, not one checkpoint of it
+    if resume is not None and is_run(place(resume)):  # not one checkpoint of it
         logdir = resume
     elif logdir is None:
-        logdir = str(place(_new_folder(resume, options)))
+        folder, parents = _new_folder(resume, options)
+        logdir, made = str(folder), [folder, *parents]
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
-    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir))
+    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir), made)
 
 
-def _new_folder(resume: str | None, options: dict[str, Any]) -> Path:
-    """Return a folder for a run that begins, from nothing or from a checkpoint."""
+def _check_hosts(path: str) -> None:
+    """Check that a file names hosts; which there are, mpirun finds out.
+
+    Raises:
+      UsageError: it cannot be read, or is empty.
+    """
+    try:
+        lines = place(path).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text"
+        raise UsageError(f"--hosts {short(path)} cannot be read: {reason}") from None
+    if not any(line.split("#")[0].strip() for line in lines):
+        raise UsageError(f"--hosts {short(path)} names no host, expected lines such as node01:16")
+
+
+def _new_folder(resume: str | None, options: dict[str, Any]) -> tuple[Path, list[Path]]:
+    """Return a folder for a run that begins, from nothing or from a checkpoint, and those that were made around it."""
     stored: dict[str, Any] = {}
     if resume is not None:
         stored = checkpoint.find(resume)[0].manifest.get("config", {})
     named = {"alg": "ppo2", "seed": 0, **stored, **options}
     if "env" not in named:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
-    return new_run(str(named["env"]), str(named["alg"]), named["seed"])
+    parents = missing(place(runs_of(str(named["env"]))))
+    return place(new_run(str(named["env"]), str(named["alg"]), named["seed"])), parents
 
 
 def _without(arguments: list[str], flag: str) -> list[str]:
@@ -169,6 +192,16 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
         if os.getppid() != parent:  # killed already
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_made(folder: Path) -> bool:
+    """Return whether all steps are made and saved; a rank that its environment ends may end with 0 as well."""
+    newest = _newest(folder)
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        wanted = json.loads((folder / CONFIG).read_text("utf-8"))["num_timesteps"]
+        saved = checkpoint.load(folder / "checkpoints" / newest) if newest else None
+        return saved is not None and bool(saved.manifest["total_steps"] >= wanted)
+    return False
 
 
 def _newest(folder: Path) -> str | None:

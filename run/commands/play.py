@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
 
 from baselines_ppo.common.envs.backend_contract import Backend
-from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job.opengl import has_display
-from baselines_ppo.common.policy.observations import Observation
+from baselines_ppo.run.acting import backend_for, seen_backend_for
 from baselines_ppo.run.commands.evaluate import trusted
 from baselines_ppo.run.episodes import Episode, Episodes, cut_after, steps_allowed
 from baselines_ppo.run.show.display import NO_DISPLAY
@@ -57,15 +60,14 @@ def play(playing: Playing) -> int:
         from baselines_ppo.run.commands.steer import watch
 
         return watch(playing.agent, loaded, playing.seed, deterministic, playing.host, playing.port)
-    seen = agent.policy.network.observation
     if where == WINDOW:
-        backend: Backend = window(spec, seen)
+        backend: Backend = seen_backend_for(agent, spec, lambda: in_window(spec))
     else:
-        backend = make_backend(spec.env_id, spec.wrappers, 1, taken_for=seen, **spec.keywords)
+        backend = backend_for(agent, spec)
     player = Episodes(agent, backend, 1, spec.env_id, playing.seed, most)
     for episode in range(playing.episodes):
         print(told(episode, *player.play([episode], deterministic)), flush=True)
-    backend.close()
+    close_unheard(backend.close)
     return 0
 
 
@@ -75,25 +77,25 @@ def check_shown(spec: EnvironmentSpec, where: str) -> None:
     Raises:
       UsageError: MuJoCo does not simulate it.
     """
-    environment = make_environment(spec.env_id, spec.wrappers, **spec.keywords)
+    environment = make_environment(spec)
     try:
         if not is_simulated(environment):
             cause = f"a browser shows what MuJoCo simulates, and {spec.env_id} is not"
             cause = cause if where == BROWSER else f"{NO_DISPLAY}, and {cause}"
             raise UsageError(f"{cause}; make a film with record, or see only its returns with play --headless")
     finally:
-        environment.close()
+        close_unheard(environment.close)
 
 
-def window(spec: EnvironmentSpec, taken_for: Observation) -> SerialBackend:
+def in_window(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
     """Return an environment that shows itself in a window.
 
     Raises:
       UsageError: the environment or a wrapper is not supported.
     """
-    environment = make_environment(spec.env_id, spec.wrappers, render_mode="human", **spec.keywords)
+    environment = make_environment(spec, render_mode="human")
     follow(environment, spec.env_id)
-    return SerialBackend(lambda: environment, 1, spec.env_id, taken_for=taken_for)
+    return environment
 
 
 def told(number: int, played: Episode) -> str:

@@ -11,13 +11,12 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
-from baselines_ppo.common.envs.backends import SerialBackend
-from baselines_ppo.common.envs.make import make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.files.pretrained import PREFIX
 from baselines_ppo.common.job.opengl import has_display
-from baselines_ppo.run.episodes import check_fit
+from baselines_ppo.run.acting import backend_for
 from baselines_ppo.run.show.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.show.frame import labelled
 from baselines_ppo.run.show.replay import Crowd, replay
@@ -96,9 +95,7 @@ def racer(typed: str) -> Racer:
         raise UsageError(
             f"{name} cannot race: it was trained on {short(seen)}, and a race is between {', '.join(RACES)}"
         )
-    taken_for = agent.policy.network.observation
-    with closing(SerialBackend(lambda: make_environment(env_id), 1, env_id, taken_for=taken_for)) as backend:
-        check_fit(agent, backend.observation, backend.action, env_id)
+    backend_for(agent, EnvironmentSpec(env_id)).close()
     return Racer(name, agent, RACES[env_id](1).robot)
 
 

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import gymnasium
 
 from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.make import make_environment, time_limit
 from baselines_ppo.common.job.opengl import choose_opengl
+from baselines_ppo.run.acting import seen_backend_for
 from baselines_ppo.run.commands.evaluate import trusted
 from baselines_ppo.run.commands.play import told
 from baselines_ppo.run.episodes import Episodes, steps_allowed
@@ -55,23 +53,21 @@ def record(recording: Recording) -> int:
     size = picture_size(path.suffix, recording.width, recording.height)
     if recording.seconds is not None:
         check_seconds(recording.seconds)
-    agent, (env_id, wrappers, keywords) = trusted(
-        recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs
-    )
+    agent, spec = trusted(recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs)
+    env_id = spec.env_id
     choose_opengl()  # before the environment imports what draws it
-    environment = make_environment(env_id, wrappers, render_mode="rgb_array", **keywords)
-    stride, rate = pace(steps_per_second(environment, env_id), path.suffix, recording.fps)
     most_steps = steps_allowed(env_id, recording.max_steps)
+    backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
+    stride, rate = pace(steps_per_second(backend.environments[0], env_id), path.suffix, recording.fps)
     most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
     if recording.seconds is not None:
         most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
     elif recording.max_steps is None and time_limit(env_id) is None and ENDLESS * rate < most:
         most, cut = math.ceil(ENDLESS * rate), f"after {ENDLESS:.0f} s, as it may never end (--seconds allows more)"
-    replayed = path.suffix == REPLAY and is_simulated(environment)
-    opened = _replayed(path, rate, environment, env_id) if replayed else _filmed(path, rate, environment, env_id, size)
+    replayed = path.suffix == REPLAY and is_simulated(backend.environments[0])
+    opened = _replayed(path, rate, backend, env_id) if replayed else _filmed(path, rate, backend, env_id, size)
     with opened as take:
         shutter = Shutter(take, stride, rate)
-        backend = SerialBackend(lambda: environment, 1, env_id, taken_for=agent.policy.network.observation)
         filmed = Filmed(backend, shutter, most)
         player = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps)
         for episode in range(recording.episodes):
@@ -86,22 +82,20 @@ def record(recording: Recording) -> int:
 
 @contextmanager
 def _filmed(
-    path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str, size: tuple[int, int]
+    path: Path, rate: float, backend: SerialBackend, env_id: str, size: tuple[int, int]
 ) -> Iterator[Callable[[], None]]:
-    picture = pictures_of(environment, env_id, *size)
+    picture = pictures_of(lambda: backend.environments[0], env_id, *size)
     with (film_page if path.suffix == REPLAY else film)(path, rate) as add:
         yield lambda: add(picture())
 
 
 @contextmanager
-def _replayed(
-    path: Path, rate: float, environment: gymnasium.Env[Any, Any], env_id: str
-) -> Iterator[Callable[[], None]]:
+def _replayed(path: Path, rate: float, backend: SerialBackend, env_id: str) -> Iterator[Callable[[], None]]:
     import mujoco
 
     from baselines_ppo.run.show.replay import replay  # MuJoCo, which nothing else here needs
 
-    model, read, _, view = simulated(environment, env_id)
+    model, read, _, view = simulated(lambda: backend.environments[0], env_id)
     data = mujoco.MjData(model)
 
     def take() -> None:

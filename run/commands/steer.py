@@ -39,8 +39,7 @@ def steer(
 
     def load(typed: str) -> Session:
         chosen = (env, wrapper, network, env_kwargs) if typed == agent else (None, None, None, None)
-        loaded, (env_id, wrappers, keywords) = trusted(typed, *chosen)
-        return Session(loaded, make_steered(env_id, wrappers, **keywords), env_id, seed)
+        return Session(*trusted(typed, *chosen), make_steered, seed)
 
     return serve(agent, load, is_steered, host, port)
 
@@ -60,8 +59,8 @@ def watch(
     require_viser()
 
     def load(typed: str) -> Session:
-        acting, (env_id, wrappers, keywords) = loaded if typed == agent else trusted(typed, None, None, None)
-        return Session(acting, make_environment(env_id, wrappers, **keywords), env_id, seed, deterministic)
+        acting = loaded if typed == agent else trusted(typed, None, None, None)
+        return Session(*acting, make_environment, seed, deterministic)
 
     return serve(agent, load, is_turned, host, port)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.keywords import keywords_of, names_a_file
@@ -19,11 +17,11 @@ from baselines_ppo.common.envs.make import (
     is_safe_wrapper,
     stored_environment,
 )
-from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.pretrained import located
-from baselines_ppo.common.files.run_folder import CONFIG, runs_of
-from baselines_ppo.common.files.whole import place, shown
+from baselines_ppo.common.files.run_folder import CHECKPOINTS, has_checkpoints, read_config, runs_of
+from baselines_ppo.common.files.whole import place, quoted, shown
 from baselines_ppo.common.job.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import NETWORKS
@@ -31,6 +29,9 @@ from baselines_ppo.run.show.display import require_display
 from baselines_ppo.settings.config import TrainConfig, from_json, with_fields
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.train import train
+
+if TYPE_CHECKING:
+    from baselines_ppo.training_run import Result
 
 
 def train_command(options: dict[str, Any]) -> int:
@@ -67,7 +68,8 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
     if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
         name = config.policy.network
         raise LoadError(
-            f"{resume}: network {name} is not known here; import what registers it, or add --network {name}"
+            f"{resume}: network {short(name)} is not known here; import what registers it, or add "
+            f"--network {shlex.quote(short(name))}"
         )
     if options.get("alg", config.alg) != config.alg:
         raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
@@ -78,6 +80,7 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
 
 
 def _stored(path: str) -> TrainConfig:
+    read_config(located(path)[0])  # which says the same, or is damaged
     found, _ = checkpoint.find(path)
     if not isinstance(found.manifest.get("config"), dict):
         raise LoadError(f"{found.path} is an agent, not a checkpoint; begin a new run from it with --load-path")
@@ -91,12 +94,11 @@ def stored_algorithm(resume: str, logdir: str | None) -> str | None:
     """
 
     def read() -> str | None:
-        for name in (CONFIG, checkpoint.MANIFEST):
-            with suppress(LoadError, OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                folder = place(logdir or ".") if resume == "auto" else located(resume)[0]
-                found = json.loads(checkpoint.read_regular(folder / name, checkpoint.LARGEST_MANIFEST))
-                return str(found.get("config", found)["alg"])
-        return None
+        try:
+            path = place(logdir or ".") if resume == "auto" else located(resume)[0]
+            return str(_asked(path).get("alg"))
+        except LoadError:
+            return None
 
     # A lone process asks nobody: `launch`, which starts ranks, must not be one.
     return read() if launched_size() == 1 else world().on_root(read, "the algorithm")
@@ -116,42 +118,72 @@ def resolve_auto(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "resume": found, "load_path": None}
 
 
+def _asked(path: Path) -> dict[str, Any]:
+    """Return what was asked for in a run folder or a checkpoint: the fields of its configuration, as far as it says.
+
+    Raises:
+      LoadError: it cannot be read.
+    """
+    if found := read_config(path):
+        return found
+    newest = sorted(path.glob(f"{CHECKPOINTS}/{checkpoint.NAMES}"), reverse=True)[:1]
+    for folder in (path, *newest):
+        if (folder / checkpoint.MANIFEST).exists():
+            config = checkpoint.read_manifest(folder).get("config")
+            return config if isinstance(config, dict) else {}
+    return {}
+
+
 def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
-    """Return the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed."""
+    """Return the one in --logdir, else the current folder, else the newest of this environment, algorithm and seed.
 
-    def resumable(folder: Path) -> bool:
-        return (folder / CONFIG).exists() and any((folder / "checkpoints").glob(checkpoint.NAMES))
-
+    Raises:
+      LoadError: a run's configuration cannot be read, so that nobody knows whether it is meant.
+    """
     if logdir is not None:
-        return logdir if resumable(place(logdir)) else None
-    if resumable(Path()):
+        return logdir if has_checkpoints(place(logdir)) else None
+    if has_checkpoints(Path()):
         return "."
     if "env" not in options:
         raise UsageError("--resume auto: this is no run folder; give --env or --logdir too")
     wanted = {"alg": options.get("alg", "ppo2"), "seed": options.get("seed", 0)}
-    runs = [path.parent for path in runs_of(options["env"]).glob(f"*/{CONFIG}") if resumable(path.parent)]
-    mine = [run for run in runs if wanted.items() <= json.loads((run / CONFIG).read_text()).items()]
-    return str(max(mine, key=lambda run: (run / CONFIG).stat().st_mtime)) if mine else None
+    runs = sorted({path.parent.parent for path in runs_of(options["env"]).glob(f"*/{CHECKPOINTS}/{checkpoint.NAMES}")})
+    mine = [run for run in runs if wanted == {name: _asked(run).get(name) for name in wanted}]
+    return str(max(mine, key=_saved_at)) if mine else None
 
 
-def _ending(result: Any, config: TrainConfig, ranks: int) -> str:
+def _saved_at(run: Path) -> float:
+    """Return when a run's newest checkpoint was written, in seconds since 1970."""
+    return max(path.stat().st_mtime for path in run.glob(f"{CHECKPOINTS}/{checkpoint.NAMES}"))
+
+
+def _ending(result: Result, config: TrainConfig, ranks: int) -> str:
     """Return the last lines: how it went, and what to type next."""
     command = f"{_program('python')} -m baselines_ppo.run"
     named = "".join(f" --{flag} {shlex.quote(value)}" for flag, value in _modules(config))
-    folder = shown(result.folder)
+    folder = quoted(result.folder)
     if result.exit_code:
         launcher = f"{_program('mpirun')} -np {ranks} " if ranks > 1 else ""
         return (
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
             f"go on:    {launcher}{command} --resume {folder}{named}"
         )
-    score = "-" if result.mean_return is None else f"{result.mean_return:,.1f}"
+    more = f" (whole iterations; {config.num_timesteps:,} were asked for)"
     return (
-        f"done: {result.total_steps:,} steps, mean return of the last 100 episodes {score}\n"
-        f"run:      {folder}\n"
+        f"done: {result.total_steps:,} steps{more if result.total_steps > config.num_timesteps else ''}, "
+        f"{_score(result)}\n"
+        f"run:      {shown(result.folder)}\n"
         f"evaluate: {command} evaluate {folder}{named}\n"
         f"play:     {command} play {folder}{named}"
     )
+
+
+def _score(result: Result) -> str:
+    """Return in words what the last episodes came to."""
+    if result.mean_return is None:
+        return "no episode ended, so there is no return yet"
+    of_all = "the only episode" if result.episodes == 1 else f"the last {result.episodes} episodes"
+    return f"mean return of {of_all} {result.mean_return:,.1f}"
 
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
@@ -171,4 +203,4 @@ def _program(name: str) -> str:
     own, found = Path(sys.executable).with_name(name), shutil.which(name)
     if not own.exists() or found == str(own):
         return name
-    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
+    return shlex.quote(str(shown(own)))

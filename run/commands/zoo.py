@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from baselines_ppo.common.envs.keywords import canonical_wrapper, split_list
+from baselines_ppo.common.envs.keywords import canonical_wrapper
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.mpi import world
-from baselines_ppo.run.parser import Parser
+from baselines_ppo.run.parser import Parser, converter
 
 ACTIONS = {
     "list": "all pretrained agents in a table",
@@ -99,7 +99,10 @@ def parser(action: str) -> Parser:
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    return tuple(map(canonical_wrapper, split_list(text)))
+    return tuple(map(canonical_wrapper, converter(tuple[str, ...])(text)))
+
+
+_listed.__name__ = "list"  # as argparse calls it
 
 
 def _at_least(least: int) -> Callable[[str], int]:

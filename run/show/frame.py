@@ -11,14 +11,39 @@ INK = (40, 40, 40)
 WHITE = 255.0
 CHANNELS = (3, 4, 1)  # colours, with opacity, grey
 BRIGHT = 1.5  # beyond which fractions are no 0 to 1, be it with a slip
+FIRST = 10  # pictures of a film, not counting black ones, by which its fractions are judged
 
 
-def frame(drawn: Any) -> np.ndarray:
+class Levels:
+    """Whether the fractions in a film are from 0 to 1 or from 0 to 255, judged by its first pictures."""
+
+    def __init__(self) -> None:
+        self._to_one, self._seen = True, 0
+
+    def of(self, picture: np.ndarray) -> np.ndarray:
+        """Return the values of a picture as levels from 0 to 255."""
+        if picture.dtype == np.uint8:
+            return picture
+        levels = picture.astype(np.float64)
+        if picture.dtype.kind == "f":
+            self._judge(float(levels.max(where=np.isfinite(levels), initial=0.0)))
+        if picture.dtype.kind == "b" or (picture.dtype.kind == "f" and self._to_one):
+            levels *= WHITE
+        return np.rint(np.clip(np.nan_to_num(levels, nan=0.0, posinf=WHITE, neginf=0.0), 0.0, WHITE))
+
+    def _judge(self, brightest: float) -> None:
+        if self._to_one and self._seen < FIRST:
+            self._to_one = brightest <= BRIGHT
+            self._seen += brightest > 0.0
+
+
+def frame(drawn: Any, levels: Levels | None = None) -> np.ndarray:
     """Return a picture as [height, width, 3] bytes, from the usual kinds of pictures.
 
     Args:
       drawn: [H, W] grey, or with 1, 3 or 4 channels in front or behind, the fourth of them opacity over white; bytes,
         other whole numbers up to 255, fractions from 0 to 1 or 0 to 255, or booleans; of several, the last counts.
+      levels: of the film that it is a picture of; None: it is judged alone.
 
     Raises:
       ValueError: it is none of these; says what it is.
@@ -34,11 +59,11 @@ def frame(drawn: Any) -> np.ndarray:
         picture = np.moveaxis(picture, 0, -1)
     if picture.shape[-1] not in CHANNELS:
         raise ValueError(f"an array {list(picture.shape)} of {picture.dtype}")
-    levels = _levels(picture)
-    if levels.shape[-1] == 4:
-        opacity = levels[..., 3:] / WHITE
-        levels = np.rint(levels[..., :3] * opacity + WHITE * (1.0 - opacity))
-    return np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3)).astype(np.uint8))
+    shown = (levels or Levels()).of(picture)
+    if shown.shape[-1] == 4:
+        opacity = shown[..., 3:] / WHITE
+        shown = np.rint(shown[..., :3] * opacity + WHITE * (1.0 - opacity))
+    return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:2], 3)).astype(np.uint8))
 
 
 def _array(drawn: Any) -> np.ndarray:
@@ -51,16 +76,6 @@ def _array(drawn: Any) -> np.ndarray:
         return np.asarray(drawn)
     except Exception:  # whatever a stranger's array raises, or rows of different lengths
         raise ValueError(f"a {type(drawn).__name__}") from None
-
-
-def _levels(picture: np.ndarray) -> np.ndarray:
-    """Return the values of a picture as levels from 0 to 255."""
-    if picture.dtype == np.uint8:
-        return picture
-    levels = np.nan_to_num(picture.astype(np.float64), nan=0.0, posinf=WHITE, neginf=0.0)
-    if picture.dtype.kind == "b" or (picture.dtype.kind == "f" and levels.max() <= BRIGHT):
-        levels *= WHITE
-    return np.rint(np.clip(levels, 0.0, WHITE))
 
 
 def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -12,42 +12,65 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from baselines_ppo.common.envs.foreign import pass_on
 from baselines_ppo.common.envs.make import explained
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.job.opengl import prepare_opengl
-from baselines_ppo.run.show.frame import fitted, frame, framed
+from baselines_ppo.run.show.frame import Levels, fitted, frame, framed
 from baselines_ppo.run.show.simulated import ASIDE, is_simulated, simulated
 from baselines_ppo.zoo import is_own
 
 WANTED = "with render_mode rgb_array it must return a picture, such as an array [height, width, 3] of bytes"
 
 
-def pictures_of(environment: gymnasium.Env[Any, Any], env_id: str, width: int, height: int) -> Callable[[], np.ndarray]:
+def pictures_of(
+    current: Callable[[], gymnasium.Env[Any, Any]], env_id: str, width: int, height: int
+) -> Callable[[], np.ndarray]:
     """Return what gives pictures, [height, width, 3] bytes, of an environment in the mode `rgb_array`.
 
     Those of an environment that chooses their size itself are scaled to fit into the size given; all have the size
     of the first.
 
+    Args:
+      current: returns the environment; each episode may have a new one.
+
     Raises:
       UsageError: there is nothing to draw with; the pictures' function: the environment gives none, or lacks a
         package that draws them.
     """
-    inner: Any = environment.unwrapped
-    if is_own(environment):
-        from baselines_ppo.zoo.rendering import Camera
+    levels = Levels()
 
-        camera = Camera(inner.vector.task, width, height)
-        return lambda: camera.picture(0)
-    if is_simulated(environment):
-        prepare_opengl()
-        _follow_in(environment, env_id, width, height)
-    else:
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame complains where there is no screen
-    return _SameSize(lambda: rendered(environment, env_id), env_id, width, height).picture
+    def begin(environment: gymnasium.Env[Any, Any]) -> Callable[[], np.ndarray]:
+        inner: Any = environment.unwrapped
+        if is_own(environment):
+            from baselines_ppo.zoo.rendering import Camera
+
+            camera = Camera(inner.vector.task, width, height)
+            return lambda: camera.picture(0)
+        if is_simulated(environment):
+            prepare_opengl()
+            _follow_in(environment, env_id, width, height)
+        else:
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame complains where there is no screen
+        return lambda: rendered(environment, env_id, levels)
+
+    shown = current()
+    draw = begin(shown)
+
+    def drawn() -> np.ndarray:
+        nonlocal shown, draw
+        if (now := current()) is not shown:
+            shown, draw = now, begin(now)
+        return draw()
+
+    return drawn if is_own(shown) else _SameSize(drawn, env_id, width, height).picture
 
 
-def rendered(environment: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
+def rendered(environment: gymnasium.Env[Any, Any], env_id: str, levels: Levels) -> np.ndarray:
     """Return what an environment shows now, [height, width, 3] bytes of any size.
+
+    Args:
+      levels: of the film that it is a picture of.
 
     Raises:
       UsageError: it shows nothing, raises, or lacks a package that draws.
@@ -57,13 +80,14 @@ def rendered(environment: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
     except (gymnasium.error.DependencyNotInstalled, ImportError):
         with explained(env_id):
             raise
-    except Exception as error:  # whatever a stranger's environment raises
+    except BaseException as error:  # whatever a stranger's environment raises
+        pass_on(error)
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"its render() raised {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"
-        said = f": {short(error)}" if str(error) else ""
+        said = f": {reason_given}" if (reason_given := short(error)) else ""
         raise UsageError(f"environment {env_id} cannot be shown: {reason}{said}; {WANTED}") from None
     try:
-        return frame(drawn)
+        return frame(drawn, levels)
     except ValueError as error:
         raise UsageError(f"environment {env_id} gives no pictures: its render() returned {error}; {WANTED}") from None
 
@@ -74,7 +98,7 @@ def follow(environment: gymnasium.Env[Any, Any], env_id: str) -> None:
     if renderer is not None:
         import mujoco
 
-        view = simulated(environment, env_id).view
+        view = simulated(lambda: environment, env_id).view
         if view["trackbodyid"]:
             renderer.default_cam_config = {"azimuth": ASIDE, **view, "type": mujoco.mjtCamera.mjCAMERA_TRACKING}
             renderer.camera_id = None  # else it turns the camera loose before every picture

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import FRAMES, is_atari
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.news import News
@@ -79,7 +80,7 @@ class Filmed:
         return self._backend.flags_reached()
 
     def close(self) -> None:
-        self._backend.close()
+        close_unheard(self._backend.close)
 
 
 def pace(steps_per_second: float, kind: str, wanted: float | None) -> tuple[int, float]:

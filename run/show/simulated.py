@@ -34,18 +34,27 @@ def is_simulated(env: gymnasium.Env[Any, Any]) -> bool:
     return is_own(env) or _simulation(env) is not None
 
 
-def simulated(env: gymnasium.Env[Any, Any], env_id: str) -> Simulated:
+def simulated(current: Callable[[], gymnasium.Env[Any, Any]], env_id: str) -> Simulated:
     """Return what simulates an environment: one of ours, of Gymnasium's or of others, such as dm_control's.
+
+    Args:
+      current: returns the environment; each episode may have a new one.
 
     Raises:
       UsageError: MuJoCo does not.
     """
+    env = current()
     inner: Any = env.unwrapped
     if is_own(env):
         from baselines_ppo.zoo.scene import CONTROL_STEP
 
         task = inner.vector.task
-        return Simulated(task.simulation.model, lambda data: task.simulation.data(0, data), CONTROL_STEP, {**task.view})
+
+        def copy(data: mujoco.MjData) -> None:
+            now: Any = current().unwrapped
+            now.vector.task.simulation.data(0, data)
+
+        return Simulated(task.simulation.model, copy, CONTROL_STEP, {**task.view})
     found = _simulation(env)
     if found is None:
         raise UsageError(f"environment {env_id} is not simulated by MuJoCo, which is needed to turn it in a browser")
@@ -54,8 +63,9 @@ def simulated(env: gymnasium.Env[Any, Any], env_id: str) -> Simulated:
     model, _ = found
 
     def read(data: mujoco.MjData) -> None:
-        now = _simulation(env)
-        if now is None or now[0] is not model:
+        shown = current()
+        now = _simulation(shown)
+        if now is None or not (now[0] is model or (shown is not env and _sizes(now[0]) == _sizes(model))):
             raise UsageError(f"environment {env_id} has changed its MuJoCo model, which a browser cannot show")
         for name in ("qpos", "mocap_pos", "mocap_quat"):
             getattr(data, name)[:] = getattr(now[1], name)
@@ -81,6 +91,10 @@ def _simulation(env: gymnasium.Env[Any, Any]) -> tuple[mujoco.MjModel, mujoco.Mj
     if mujoco is None or not isinstance(model, mujoco.MjModel) or not isinstance(data, mujoco.MjData):
         return None
     return model, data
+
+
+def _sizes(model: mujoco.MjModel) -> tuple[int, ...]:
+    return model.nq, model.nv, model.nbody, model.ngeom, model.nmocap
 
 
 def _step_seconds(env: gymnasium.Env[Any, Any]) -> float:

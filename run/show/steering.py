@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-from baselines_ppo.common.envs.make import OWN_ID, explained, registered, wrapped
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.envs.backend_contract import Unusable
+from baselines_ppo.common.envs.make import OWN_ID, EnvironmentSpec, explained, registered, wrapped
+from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
-from baselines_ppo.common.policy.actions import action_of
-from baselines_ppo.common.policy.observations import observation_of
-from baselines_ppo.run.episodes import check_fit
+from baselines_ppo.common.seeding import Purpose, episode_seed
+from baselines_ppo.run.acting import seen_backend_for
 from baselines_ppo.run.show.motion import Motion
 from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.zoo import is_own
@@ -54,33 +55,32 @@ class Session:
     """One agent in one environment; where an episode ends, the next begins. Not for several threads at once."""
 
     def __init__(
-        self, agent: Agent, env: gymnasium.Env[Any, Any], env_id: str, seed: int = 0, deterministic: bool = True
+        self,
+        agent: Agent,
+        spec: EnvironmentSpec,
+        make: Callable[[EnvironmentSpec], gymnasium.Env[Any, Any]],
+        seed: int = 0,
+        deterministic: bool = True,
     ) -> None:
-        """Take over an environment and begin.
+        """Make an environment and begin.
 
         Args:
+          make: makes one in the form that is seen.
           deterministic: whether the agent takes its most likely actions.
 
         Raises:
           LoadError: it has other spaces than the agent.
           UsageError: MuJoCo does not simulate it.
         """
-        self.simulated = simulated(env, env_id)
-        seen = observation_of(env.observation_space, env_id, agent.policy.network.observation)
-        check_fit(agent, seen, action_of(env.action_space, env_id), env_id)
+        self._env_id, self._backend = spec.env_id, seen_backend_for(agent, spec, lambda: make(spec))
+        self.simulated = simulated(lambda: self._backend.environments[0], spec.env_id)
         self._agent, self._deterministic, self.wander = agent, deterministic, True
-        self._noise = np.random.default_rng(seed)
-        self._env: Any = env
-        inner: Any = env.unwrapped
-        self._robot: Any = inner if is_own(env) else None
-        self._task: Any = self._robot.vector.task if self._robot else None
-        self._flags: Any = getattr(self._task, "flags", None)
-        self._cubes: Any = getattr(self._task, "cubes", None)
+        self._seed, self._noise = seed, np.random.default_rng(seed)
         self._placed: tuple[float, float] | None = None  # the flag that was asked for, until another one appears
         self._counted = False  # whether the flag that is there was reached
         self._reached, self._falls, self._side = 0, 0, 1
         self.episodes = 0  # begun
-        self._observation, _ = env.reset(seed=seed)
+        self._begin_episode(seed)
         self.motion = Motion(self.simulated)
         self._begin()
 
@@ -90,8 +90,7 @@ class Session:
         if self._robot is None and episode.over:  # which only our own can go on after
             reward, terminated, truncated = 0.0, True, False
         else:
-            action = self._agent.act(self._observation, self._deterministic, self._noise)
-            self._observation, reward, terminated, truncated, _ = self._env.step(action)
+            reward, terminated, truncated = self._act()
         self.motion.step()
         velocity = (self.motion.position - before) / seconds
         episode.velocity += (velocity - episode.velocity) * min(seconds / SMOOTHING, 1.0)
@@ -106,7 +105,7 @@ class Session:
 
     def reset(self) -> None:
         """Begin a new episode; a flag that was asked for stays where it is."""
-        self._observation, _ = self._env.reset()
+        self._begin_episode(episode_seed(self._seed, 0, self.episodes, Purpose.EVALUATION))
         self.motion.jump()
         self._begin()
 
@@ -184,7 +183,35 @@ class Session:
         )
 
     def close(self) -> None:
-        self._env.close()
+        self._backend.close()
+
+    def _begin_episode(self, seed: int) -> None:
+        """Begin one in the environment, which may be a new one."""
+        with self._told():
+            self._observation = self._backend.reset([0], [seed])
+        env: Any = self._backend.environments[0]
+        self._robot: Any = env.unwrapped if is_own(env) else None
+        self._task: Any = self._robot.vector.task if self._robot else None
+        self._flags: Any = getattr(self._task, "flags", None)
+        self._cubes: Any = getattr(self._task, "cubes", None)
+
+    def _act(self) -> tuple[float, bool, bool]:
+        """Let the agent act once; returns the reward, and whether the environment terminated or truncated."""
+        actions = self._agent.act_encoded(self._observation, self._deterministic, self._noise)
+        with self._told():
+            outcome = self._backend.step(actions, [0])
+            for row, reason in outcome.raised.items():
+                raise Unusable(row, reason)
+        self._observation = outcome.observations
+        return float(outcome.rewards[0]), bool(outcome.terminated[0]), bool(outcome.truncated[0])
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say where what an environment did is not usable."""
+        try:
+            yield
+        except Unusable as unusable:
+            raise DataError(f"env {self._env_id}, episode {self.episodes}: {unusable}") from None
 
     def _begin(self) -> None:
         self._agent.reset()
@@ -216,22 +243,22 @@ class Score(NamedTuple):
     falls: int
 
 
-def make_steered(env_id: str, wrappers: Sequence[str] = (), **keywords: Any) -> gymnasium.Env[Any, Any]:
+def make_steered(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
     """Return one of our environments without a time limit, with a cube to throw where there is a robot that walks.
 
     Raises:
       UsageError: it is not one of ours, or see `wrapped`.
     """
-    name = registered(env_id)
+    name, keywords = registered(spec.env_id), dict(spec.keywords)
     if OWN_ID.fullmatch(name) is None:
-        raise UsageError(f"{env_id} has nothing to steer; see it with the command play")
+        raise UsageError(f"{spec.env_id} has nothing to steer; see it with the command play")
     from baselines_ppo.zoo.tasks.by_name import WALKERS, WITH_CUBE  # a new MuJoCo, which only ours need
 
-    with explained(env_id):
+    with explained(spec.env_id):
         task = keywords.pop("task", gymnasium.spec(name).kwargs["task"])
         task += WITH_CUBE if task in WALKERS else ""
         env = gymnasium.make(name, disable_env_checker=True, task=task, **{**keywords, "max_episode_steps": -1})
-    return wrapped(lambda: env, wrappers)
+    return wrapped(lambda: env, spec.wrappers)
 
 
 def follow_places(session: Session, count: int, generator: np.random.Generator) -> Score:

@@ -1,0 +1,69 @@
+"""What a user reads of a run's speed and of its end: true of training, global, in words where there is no number."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baselines_ppo import configure, train
+from baselines_ppo.common.files.logger import Logger
+from baselines_ppo.common.files.run_folder import RunFolder
+from baselines_ppo.run.cli import main
+from tests.runs import flags
+
+
+def cells(text: str) -> dict[str, str]:
+    return {name: value.strip() for name, value in re.findall(r"^\| (\w+) +\| +(.*?) +\|$", text, re.MULTILINE)}
+
+
+def test_speed_and_time_left_are_those_of_training_and_not_of_compiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An iteration of 500 steps takes 1 s, the first one 60 s more; the clock is set by hand."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    (tmp_path / "run").mkdir()
+    for interval in (0.5, 90.0):  # the first table after the first iteration; long after it
+        logger = Logger(RunFolder(tmp_path / "run"), 100_000, interval)
+        shown = []
+        for iteration in range(1, 101):
+            clock[0] += 1.0 if iteration > 1 else 61.0
+            logger.write({"iteration": iteration, "total_steps": 500 * iteration}, last=False)
+            if text := capsys.readouterr().out:
+                shown.append((500 * iteration, cells(text)))
+        logger.close()
+        for steps, table in shown:
+            if steps == 500:
+                assert table["steps_per_second"] == table["time_left"] == "compiling"
+            else:
+                left = (100_000 - steps) // 500
+                assert table["steps_per_second"] == "500"
+                assert table["time_left"] == f"0:{left // 60:02d}:{left % 60:02d}"
+        assert len(shown) == (100 if interval < 1 else 1)
+
+
+def test_a_run_in_which_no_episode_ended_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*map(str, flags("Pendulum-v1", "ppo2", 1, num_envs=2)), "--logdir", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert "\ndone: 64 steps, no episode ended, so there is no return yet\n" in out
+
+
+def test_the_end_says_how_many_episodes_the_mean_is_over_and_which_steps_were_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 environments of episodes of 4 steps make 16 of them in an iteration of 64 steps."""
+    line = [*map(str, flags("tests.test_keywords:Paying-v0", "ppo2", 1, num_envs=2)), "--logdir", str(tmp_path / "run")]
+    assert main([*line, "--num-timesteps", "65"]) == 0
+    (end,) = re.findall(r"^done: .*$", capsys.readouterr().out, re.MULTILINE)
+    assert end == "done: 128 steps (whole iterations; 65 were asked for), mean return of the last 32 episodes 4.0"
+
+
+def test_a_result_says_over_how_many_episodes_its_mean_is(tmp_path: Path) -> None:
+    shape: dict[str, Any] = {"num_envs": 2, "num_steps": 300, "num_minibatches": 3, "num_epochs": 1}
+    config = configure("tests.test_keywords:Paying-v0", preset="none", num_timesteps=600, **shape)
+    result = train(config, logdir=tmp_path / "run")
+    assert (result.mean_return, result.episodes, result.total_steps) == (4.0, 100, 600)
