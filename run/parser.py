@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from baselines_ppo.common.envs.keywords import split_list
 from baselines_ppo.common.failures import UsageError, nearest
@@ -13,7 +13,21 @@ from baselines_ppo.settings.elsewhere import ours_for
 from baselines_ppo.settings.fields import element_type, is_optional, plain_type
 
 EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
+HELP_FLAGS = frozenset({"-h", "--help"})
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+class Command(Protocol):
+    """What a module of `run.commands` has; importing it is quick, what it runs is imported by `run`."""
+
+    HELP: str  # one line
+    USAGE: str  # what is typed before the flags
+
+    def add_options(self, result: Parser, arguments: Sequence[str]) -> None:
+        """Add the command's flags to a parser; which there are may depend on what is typed."""
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Run it with the flags' values by their names; returns the exit code, the same on all ranks."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +45,19 @@ class Parser(argparse.ArgumentParser):
         known = [name for action in self._actions for name in action.option_strings]
         ours = ours_for(flag, [name.removeprefix("--") for name in known])
         return nearest(flag, known) if ours is None else f"; ours is --{ours}"
+
+
+def parser_of(name: str, command: Command, arguments: Sequence[str]) -> Parser:
+    """Return the parser of a command for what is typed behind its name."""
+    result = Parser(
+        prog="python -m baselines_ppo.run" + ("" if name == "train" else f" {name}"),
+        description=command.HELP,
+        allow_abbrev=False,
+        usage=f"%(prog)s {command.USAGE} [flags]",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=34, width=110),
+    )
+    command.add_options(result, arguments)
+    return result
 
 
 def value_of(arguments: Sequence[str], flag: str) -> str | None:

@@ -18,10 +18,10 @@ from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.observations import BoxObservation, GroupObservation, Observation, observation_of
-from baselines_ppo.run.acting import backend_for
+from baselines_ppo.run.agents.acting import backend_for
+from baselines_ppo.run.agents.scoring import measure
+from baselines_ppo.run.agents.steering import Session
 from baselines_ppo.run.cli import main
-from baselines_ppo.run.commands.evaluate import measure
-from baselines_ppo.run.show.steering import Session
 from tests.odd_environments import Once, Sharing
 from tests.untrained import untrained
 

@@ -12,9 +12,9 @@ import pytest
 
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.run import choices, cli
-from baselines_ppo.run.commands import steer
-from baselines_ppo.run.show.steering import Session
+from baselines_ppo.run import cli
+from baselines_ppo.run.agents import choices, serving
+from baselines_ppo.run.agents.steering import Session
 from tests.untrained import untrained
 
 FLAGRUN, ANT, PENDULUM = "RoboHumanoidFlagrun-v1", "RoboAnt-v1", "InvertedPendulum-v4"
@@ -61,7 +61,7 @@ def page(*arguments: str) -> tuple[list[str], Callable[[str], Session]]:
             raise Opened(agents, load)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Opened) as opened:
-        patch.setattr(steer, "Page", Page)
+        patch.setattr(serving, "Page", Page)
         cli.main([*arguments, "--port", "0"])
     agents, load = opened.value.args
     return agents, load

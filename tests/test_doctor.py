@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from baselines_ppo.common.mpi import world
-from baselines_ppo.run.commands import doctor as doctor_module
-from baselines_ppo.run.commands.doctor import (
+from baselines_ppo.run import diagnosis as doctor_module
+from baselines_ppo.run.diagnosis import (
     MIB,
     NEEDED,
     THREADS,
@@ -27,7 +27,7 @@ from baselines_ppo.run.commands.doctor import (
 from tests.conftest import ROOT, Finished
 
 INFINITE = float("inf")
-DOCTOR = "import sys; from baselines_ppo.run.commands.doctor import doctor; code = doctor()"
+DOCTOR = "import sys; from baselines_ppo.run.diagnosis import doctor; code = doctor()"
 
 
 def healthy(host: str = "anna", cores: int = 4, threads: int = 1, quota: float = INFINITE) -> Facts:

@@ -15,7 +15,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.run import cli
-from baselines_ppo.run.commands.evaluate import measure
+from baselines_ppo.run.agents.scoring import measure
 from tests.untrained import untrained
 
 
@@ -42,7 +42,7 @@ class Treadmill(gymnasium.Env[np.ndarray, np.ndarray]):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines_ppo.run.episodes.MOST_STEPS", 50)
+    monkeypatch.setattr("baselines_ppo.run.agents.episodes.MOST_STEPS", 50)
     for name, limit, kwargs in (("Endless", None, {}), ("Limited", 80, {}), ("Ending", None, {"steps": 50})):
         spec = EnvSpec(f"{name}-v0", f"{__name__}:Treadmill", max_episode_steps=limit, kwargs=kwargs)
         monkeypatch.setitem(gymnasium.registry, spec.id, spec)
@@ -101,7 +101,7 @@ def test_a_film_ends_and_says_what_has_cut_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("baselines_ppo.run.commands.record.ENDLESS", 2.0)
+    monkeypatch.setattr("baselines_ppo.run.agents.recording.ENDLESS", 2.0)
     cli.main(["record", str(untrained(tmp_path, env_id)), "--out", str(tmp_path / "film.gif"), *flags])
     told, written = capsys.readouterr().out.splitlines()
     assert re.search(f"{cut}$", told), told

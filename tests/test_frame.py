@@ -220,7 +220,7 @@ def test_mujoco_is_drawn_without_a_display_whoever_has_wrapped_it(
 OLDER = """
 import sys
 sys.modules["mujoco.batch"] = None  # as where MuJoCo is older
-import baselines_ppo.run.bench.job, baselines_ppo.run.commands.steer
+import baselines_ppo.run.bench.job, baselines_ppo.run.agents.serving
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
 cli.main(["record", "HalfCheetah-v4", "--out", "cheetah.gif", "--seconds", "0.1"])

@@ -200,7 +200,7 @@ def test_a_file_names_no_other_file_and_no_code(
         made.append((list(spec.wrappers), spec.keywords))
         raise UsageError("far enough")
 
-    monkeypatch.setattr("baselines_ppo.run.acting.try_out_spec", trying)
+    monkeypatch.setattr("baselines_ppo.run.agents.acting.try_out_spec", trying)
     more = {"play": ["--headless"], "record": ["--out", str(tmp_path / "x.gif")], "evaluate": []}[command]
     with pytest.raises(Failure) as raised:
         main([command, str(tmp_path / "agent"), *more])

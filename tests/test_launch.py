@@ -20,7 +20,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.job import shared_memory
 from baselines_ppo.run.cli import main, parser
-from baselines_ppo.run.commands.launch import FINAL, Plan, _plan
+from baselines_ppo.run.supervisor import FINAL, Plan, _plan
 from tests.conftest import ROOT, Finished
 from tests.runs import arrays, assert_same_bits
 from tests.test_alive import until

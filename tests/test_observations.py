@@ -30,7 +30,7 @@ from baselines_ppo.common.policy.observation_json import observation_from_json, 
 from baselines_ppo.common.policy.observations import BoxObservation, Observation, observation_of
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.run.commands.evaluate import measure
+from baselines_ppo.run.agents.scoring import measure
 from baselines_ppo.settings.config import with_fields
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of

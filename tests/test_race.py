@@ -13,7 +13,7 @@ import pytest
 
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.run import cli
-from baselines_ppo.run.commands.race import racer, run
+from baselines_ppo.run.agents.racing import racer, run
 from baselines_ppo.zoo.race import Race
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from tests.conftest import Finished

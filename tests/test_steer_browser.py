@@ -21,10 +21,10 @@ import pytest
 
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.run.show.live import Live
+from baselines_ppo.run.agents.live import Live
+from baselines_ppo.run.agents.steering import Session, make_steered
 from baselines_ppo.run.show.local_server import POLICY, local_server
 from baselines_ppo.run.show.page import CHASE, Page
-from baselines_ppo.run.show.steering import Session, make_steered
 from tests.browser import open_browser, require_playwright
 from tests.conftest import ROOT
 

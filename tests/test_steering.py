@@ -24,15 +24,15 @@ from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.run.commands.steer import address
-from baselines_ppo.run.show.live import Live
+from baselines_ppo.run.agents.live import Live
+from baselines_ppo.run.agents.serving import address
+from baselines_ppo.run.agents.steering import MOMENT, PUSH, Session, follow_places, make_steered
 from baselines_ppo.run.show.local_server import local_server, refusal
 from baselines_ppo.run.show.motion import Motion
 from baselines_ppo.run.show.page import Page
 from baselines_ppo.run.show.shapes import mesh_of, shown
 from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.run.show.stage import Stage
-from baselines_ppo.run.show.steering import MOMENT, PUSH, Session, follow_places, make_steered
 from baselines_ppo.zoo import REGISTERED
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import WALKERS

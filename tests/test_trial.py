@@ -24,8 +24,8 @@ from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.job import heartbeat
+from baselines_ppo.run.agents.scoring import measure
 from baselines_ppo.run.cli import main
-from baselines_ppo.run.commands.evaluate import measure
 from tests.conftest import Finished
 from tests.odd_environments import Entropic, First, Global, Odd, Once, Remembering, Sharing, Unmakeable
 from tests.runs import arrays, assert_same_bits, flags

@@ -27,12 +27,12 @@ from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.run import cli
+from baselines_ppo.run.agents.episodes import Episodes
+from baselines_ppo.run.agents.scoring import measure, score_of
 from baselines_ppo.run.cards import curve
 from baselines_ppo.run.cards import measure as zoo
 from baselines_ppo.run.cards.export import command_of, digest
 from baselines_ppo.run.cards.measure import files_agree, least
-from baselines_ppo.run.commands.evaluate import measure, score_of
-from baselines_ppo.run.episodes import Episodes
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.wiring import actor_critic_of
 from baselines_ppo.zoo.card import CARD, MODES, PICTURE, Card, Score, read_card, write_card
@@ -403,7 +403,7 @@ def test_a_wrong_line_is_refused(line: str, message: str) -> None:
 def test_the_command_on_a_card_trains_with_the_same_settings(config: TrainConfig) -> None:
     words = shlex.split(command_of(config, 3))
     assert words[:6] == ["mpirun", "-np", "3", "python", "-m", "baselines_ppo.run"]
-    options = vars(cli.parser("train", config.alg).parse_args(words[6:]))
+    options = vars(cli.parser("train", words[6:]).parse_args(words[6:]))
     for name in ("logdir", "resume", "load_path", "preset", "play", "override"):
         options.pop(name)
     assert configure(**options) == config

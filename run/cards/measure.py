@@ -26,10 +26,10 @@ from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import ARRAYS, MANIFEST, Checkpoint
 from baselines_ppo.common.files.whole import whole_file, writing
 from baselines_ppo.common.mpi import world
+from baselines_ppo.run.agents.scoring import measure, score_of
 from baselines_ppo.run.cards.curve import CURVE, curve_of, written
 from baselines_ppo.run.cards.export import NOTHING, Named, agent_files, card_of, digest, picture_of, training_of
 from baselines_ppo.run.cards.tables import figures
-from baselines_ppo.run.commands.evaluate import measure, score_of
 from baselines_ppo.zoo.card import MODES, PICTURE, Card, Score, read_card, write_card
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.job.launcher import launched_by_mpi
-from baselines_ppo.run.bench.report import SHAPE, STEPS, against, machine, speed_table
-from baselines_ppo.run.bench.scaling import scaling_tables
+from collections.abc import Sequence
+from typing import Any
+
+from baselines_ppo.run.parser import Parser, converter
+
+HELP = "how fast training is here, against the bare simulator, a peer, and over ranks"
+USAGE = ""
+ENVS = ("CartPole-v1", "HalfCheetah-v4", "Humanoid-v4")
 
 
-def bench(
-    env: tuple[str, ...], ranks: tuple[int, ...], num_envs: int, pairs: int, peer_python: str | None, scaling: bool
-) -> int:
-    """Print one of three tables; returns the exit code."""
-    if launched_by_mpi():
-        raise UsageError("bench starts its own ranks; run it without mpirun")
-    if not env or not ranks or min(ranks) < 1:
-        raise UsageError(
-            f"--ranks is {','.join(map(str, ranks)) or 'none'}, expected numbers of at least 1, and --env ids"
-        )
-    if pairs < 1:
-        raise UsageError(f"--pairs is {pairs}, expected at least 1")
-    for count in ranks:
-        if num_envs < 1 or num_envs % count or STEPS % num_envs or STEPS // num_envs % SHAPE["num_minibatches"]:
-            raise UsageError(
-                f"--num-envs is {num_envs}, expected a multiple of {count} ranks that divides {STEPS // 32}"
-            )
-    print(machine())
-    if scaling:
-        scaling_tables(env[0], ranks)
-    elif peer_python is not None:
-        for name in env:
-            against(name, max(ranks), num_envs, pairs, peer_python)
-    else:
-        speed_table(env, ranks, num_envs)
-    return 0
+def add_options(result: Parser, arguments: Sequence[str]) -> None:
+    """Add this command's flags."""
+    add = result.add_argument
+    add("--env", type=converter(tuple[str, ...]), default=ENVS, help=f"ids; default {','.join(ENVS)}")
+    add("--ranks", type=converter(tuple[int, ...]), default=(1, 2), help="numbers of ranks; default 1,2")
+    add("--peer-python", metavar="PATH", help="compare with Stable-Baselines3 as this Python has it")
+    add("--num-envs", type=converter(int), default=8, help="environments in all; default 8")
+    add("--pairs", type=converter(int), default=5, help="runs of both that take turns; default 5")
+    add("--scaling", action="store_true", help="over --ranks, with the first environment")
+
+
+def run(options: dict[str, Any]) -> int:
+    """Measure and print one of three tables; returns the exit code."""
+    from baselines_ppo.run.bench.tables import bench
+
+    return bench(**options)

@@ -1,99 +1,26 @@
-"""`steer`: an agent in the browser that runs where one clicks; and any agent to watch there."""
+"""`steer`: a trained agent in the browser, which runs where one clicks."""
 
 from __future__ import annotations
 
-import socket
+from collections.abc import Sequence
+from typing import Any
 
-from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
-from baselines_ppo.common.files.agent import Agent
-from baselines_ppo.common.job.opengl import has_display
-from baselines_ppo.run.choices import Shows, is_steered, is_turned, offered
-from baselines_ppo.run.commands.evaluate import trusted
-from baselines_ppo.run.show.live import Live
-from baselines_ppo.run.show.local_server import LOCAL, local_server
-from baselines_ppo.run.show.page import Load, Page
-from baselines_ppo.run.show.stage import require_viser
-from baselines_ppo.run.show.steering import Session, make_steered
+from baselines_ppo.run.options import add_agent, add_page, check_least, on_one_rank
+from baselines_ppo.run.parser import Parser
 
-HOST, PORT = "127.0.0.1", 8080
-EVERYWHERE = ("0.0.0.0", "::")  # which are no address to open
+HELP = "a trained agent in a browser, which runs where you click"
+USAGE = "[AGENT]"
 
 
-def steer(
-    agent: str,
-    env: str | None,
-    wrapper: tuple[str, ...] | None,
-    network: str | None,
-    seed: int,
-    host: str,
-    port: int,
-    env_kwargs: str | None = None,
-) -> int:
-    """Serve a page on which an agent is told where to run, until Ctrl-C; returns the exit code.
-
-    Raises:
-      UsageError: viser is not installed, the port is taken, or the environment is not one of ours.
-      LoadError: there is no such agent.
-    """
-    require_viser()
-
-    def load(typed: str) -> Session:
-        chosen = (env, wrapper, network, env_kwargs) if typed == agent else (None, None, None, None)
-        return Session(*trusted(typed, *chosen), make_steered, seed)
-
-    return serve(agent, load, is_steered, host, port)
+def add_options(result: Parser, arguments: Sequence[str]) -> None:
+    """Add this command's flags."""
+    add_agent(result, nargs="?", default="RoboHumanoidFlagrun-v1")
+    add_page(result)
 
 
-def watch(
-    agent: str, loaded: tuple[Agent, EnvironmentSpec], seed: int, deterministic: bool, host: str, port: int
-) -> int:
-    """Serve a page on which an agent acts by itself in any environment of MuJoCo's, until Ctrl-C.
+def run(options: dict[str, Any]) -> int:
+    """Serve its page until Ctrl-C; returns the exit code."""
+    from baselines_ppo.run.agents.serving import steer
 
-    Args:
-      loaded: what `trusted` returned for this agent; others are loaded when they are chosen.
-
-    Raises:
-      UsageError: viser is not installed, the port is taken, or MuJoCo does not simulate this environment.
-      LoadError: the environment has other spaces than the agent.
-    """
-    require_viser()
-
-    def load(typed: str) -> Session:
-        acting = loaded if typed == agent else trusted(typed, None, None, None)
-        return Session(*acting, make_environment, seed, deterministic)
-
-    return serve(agent, load, is_turned, host, port)
-
-
-def serve(agent: str, load: Load, shows: Shows, host: str, port: int) -> int:
-    """Serve a page with an agent, and others to choose from, until Ctrl-C; returns the exit code.
-
-    Args:
-      load: returns a session with what is typed.
-      shows: whether it can, by the environment.
-
-    Raises:
-      UsageError: the port is taken.
-    """
-    agents = offered(agent, shows)
-    live = Live(load(agent))
-    try:
-        with local_server(host, port, "baselines_ppo") as server:
-            page = Page(server, live, list(agents), lambda name: load(agents[name]))
-            print(address(host, server.get_port()), flush=True)
-            live.run(page.show, page.watched)
-    except KeyboardInterrupt:
-        print("stopped")
-    finally:
-        live.session.close()
-    return 0
-
-
-def address(host: str, port: int) -> str:
-    """Return what to tell a user who is to open the page."""
-    name = socket.gethostname() if host in EVERYWHERE else host
-    place = f"http://{f'[{name}]' if ':' in name else name}:{port}"
-    if has_display() or host.lower() not in LOCAL:
-        return f"open {place} in a browser; Ctrl-C ends it"
-    tunnel = f"ssh -L {port}:localhost:{port} {socket.gethostname()}"
-    return f"open {place} in a browser; from another machine, first {tunnel}; Ctrl-C ends it"
+    check_least(options)
+    return on_one_rank("steer", lambda: steer(**options))

@@ -1,15 +1,14 @@
-"""The command line of `zoo`: its actions and their flags."""
+"""`zoo`: the pretrained agents; what they are, how good they are, whether that is still so, and how one is added."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from baselines_ppo.common.envs.keywords import canonical_wrapper
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.common.job.launcher import launched_rank
-from baselines_ppo.common.mpi import world
-from baselines_ppo.run.parser import Parser, converter
+from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter
 
 ACTIONS = {
     "list": "all pretrained agents in a table",
@@ -20,23 +19,35 @@ ACTIONS = {
     "remove": "delete a pretrained agent",
     "table": "all of them as a Markdown table",
 }
+HELP = "the pretrained agents: list, show, score, verify, add, remove or table"
+USAGE = "ACTION"
 
 
-def zoo_command(words: list[str]) -> int:
-    """Run one of the actions; returns its exit code, the same on all ranks.
+def add_options(result: Parser, arguments: Sequence[str]) -> None:
+    """Add the flags of the action that the arguments begin with.
 
     Raises:
-      Failure: anything a user can act on.
+      UsageError: there is no such action.
     """
-    action = words[0] if words else ""
-    if {"-h", "--help"} & set(words):
-        if launched_rank() == 0:
-            (parser(action) if action in ACTIONS else overview()).print_help()
-        return 0
-    if action not in ACTIONS:
+    action = arguments[0] if arguments else ""
+    if action in ACTIONS:
+        result.add_argument("action", choices=[action], help=argparse.SUPPRESS)
+        result.prog, result.usage, result.description = f"{result.prog} {action}", None, ACTIONS[action]
+        _add_options_of(action, result)
+    elif HELP_FLAGS & set(arguments):
+        result.formatter_class = argparse.RawDescriptionHelpFormatter
+        result.description = "\n".join(f"  {name:<8}{text}" for name, text in ACTIONS.items())
+        result.epilog = f"The flags of one: {result.prog} ACTION --help"
+    else:
         unknown = f"unknown action {action}{nearest(action, ACTIONS)}" if action else "no action"
         raise UsageError(f"zoo: {unknown}; known: {', '.join(ACTIONS)}")
-    options = vars(parser(action).parse_args(words[1:]))
+
+
+def run(options: dict[str, Any]) -> int:
+    """Run one of the actions; returns its exit code, the same on all ranks."""
+    from baselines_ppo.common.mpi import world
+
+    action = options.pop("action")
     if action in ("list", "show", "table"):
         from baselines_ppo.run.cards import tables as cards
 
@@ -60,21 +71,7 @@ def zoo_command(words: list[str]) -> int:
     return measuring[action](**options)
 
 
-def overview() -> Parser:
-    """Return the parser that explains the actions."""
-    result = Parser(
-        prog="python -m baselines_ppo.run zoo",
-        usage="%(prog)s ACTION [flags]",
-        description="\n".join(f"  {name:<8}{text}" for name, text in ACTIONS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    result.epilog = f"The flags of one: {result.prog} ACTION --help"
-    return result
-
-
-def parser(action: str) -> Parser:
-    """Return the parser of one action."""
-    result = Parser(prog=f"python -m baselines_ppo.run zoo {action}", description=ACTIONS[action], allow_abbrev=False)
+def _add_options_of(action: str, result: Parser) -> None:
     add = result.add_argument
     if action in ("show", "score"):
         add("name", metavar="NAME", help="an agent's, or its folder")
@@ -95,7 +92,6 @@ def parser(action: str) -> Parser:
         add("--episodes", type=_at_least(1), default=episodes, help=f"in each action mode; default {episodes}")
     if action in ("score", "add"):
         add("--seed", type=_at_least(0), default=0, help="of the episodes; default 0")
-    return result
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines_ppo.common.failures import short
-from baselines_ppo.run.show.live import Live
+from baselines_ppo.run.agents.live import Live
+from baselines_ppo.run.agents.steering import Session
 from baselines_ppo.run.show.stage import Stage
-from baselines_ppo.run.show.steering import Session
 
 if TYPE_CHECKING:
     import viser

@@ -15,7 +15,7 @@ from baselines_ppo.common.envs.make import OWN_ID, EnvironmentSpec, explained, r
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.seeding import Purpose, episode_seed
-from baselines_ppo.run.acting import seen_backend_for
+from baselines_ppo.run.agents.acting import seen_backend_for
 from baselines_ppo.run.show.motion import Motion
 from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.zoo import is_own

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from baselines_ppo.run.show.steering import Session
+from baselines_ppo.run.agents.steering import Session
 
 FRAME = 1 / 60  # s, from one picture to the next
 IDLE = 0.1  # s, between two looks at whether anybody watches

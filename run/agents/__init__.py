@@ -1,0 +1,1 @@
+"""Trained agents at work: acting, scored, played, filmed, raced, steered."""

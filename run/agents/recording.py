@@ -1,0 +1,106 @@
+"""`record`: films of a trained agent, and replays that open in a browser; needs no display."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.make import make_environment, time_limit
+from baselines_ppo.common.job.opengl import choose_opengl
+from baselines_ppo.run.agents.acting import seen_backend_for
+from baselines_ppo.run.agents.episodes import Episodes, steps_allowed
+from baselines_ppo.run.agents.playing import told
+from baselines_ppo.run.agents.scoring import trusted
+from baselines_ppo.run.show.film import REPLAY, checked_out, film, most_pictures, picture_size, written
+from baselines_ppo.run.show.film_page import film_page
+from baselines_ppo.run.show.pictures import pictures_of
+from baselines_ppo.run.show.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
+from baselines_ppo.run.show.simulated import is_simulated, simulated
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Which agent, how long, and into what file; None: as the agent, the environment or the kind of file has it."""
+
+    agent: str
+    env: str | None
+    env_kwargs: str | None  # JSON
+    wrapper: tuple[str, ...] | None
+    network: str | None
+    episodes: int
+    max_steps: int | None  # of an episode; None: see `steps_allowed`
+    seconds: float | None  # at most; None: whole episodes, but see `ENDLESS`
+    seed: int
+    stochastic: bool
+    out: str
+    width: int | None
+    height: int | None
+    fps: float | None
+
+
+def record(recording: Recording) -> int:
+    """Write episodes into a file, and print their returns; returns the exit code.
+
+    Raises:
+      UsageError: a flag is wrong, or there is nothing to draw with.
+      WriteError: the file cannot be written.
+    """
+    path = checked_out(recording.out)
+    size = picture_size(path.suffix, recording.width, recording.height)
+    if recording.seconds is not None:
+        check_seconds(recording.seconds)
+    agent, spec = trusted(recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs)
+    env_id = spec.env_id
+    choose_opengl()  # before the environment imports what draws it
+    most_steps = steps_allowed(env_id, recording.max_steps)
+    backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
+    stride, rate = pace(steps_per_second(backend.environments[0], env_id), path.suffix, recording.fps)
+    most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
+    if recording.seconds is not None:
+        most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
+    elif recording.max_steps is None and time_limit(env_id) is None and ENDLESS * rate < most:
+        most, cut = math.ceil(ENDLESS * rate), f"after {ENDLESS:.0f} s, as it may never end (--seconds allows more)"
+    replayed = path.suffix == REPLAY and is_simulated(backend.environments[0])
+    opened = _replayed(path, rate, backend, env_id) if replayed else _filmed(path, rate, backend, env_id, size)
+    with opened as take:
+        shutter = Shutter(take, stride, rate)
+        filmed = Filmed(backend, shutter, most)
+        player = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps)
+        for episode in range(recording.episodes):
+            (played,) = player.play([episode], deterministic=not recording.stochastic)
+            print(told(episode, played) + f", cut {cut}" * filmed.full, flush=True)
+            if filmed.full:
+                break
+        filmed.close()
+    print(written(path, shutter.moments, rate))
+    return 0
+
+
+@contextmanager
+def _filmed(
+    path: Path, rate: float, backend: SerialBackend, env_id: str, size: tuple[int, int]
+) -> Iterator[Callable[[], None]]:
+    picture = pictures_of(lambda: backend.environments[0], env_id, *size)
+    with (film_page if path.suffix == REPLAY else film)(path, rate) as add:
+        yield lambda: add(picture())
+
+
+@contextmanager
+def _replayed(path: Path, rate: float, backend: SerialBackend, env_id: str) -> Iterator[Callable[[], None]]:
+    import mujoco
+
+    from baselines_ppo.run.show.replay import replay  # MuJoCo, which nothing else here needs
+
+    model, read, _, view = simulated(lambda: backend.environments[0], env_id)
+    data = mujoco.MjData(model)
+
+    def take() -> None:
+        read(data)
+        add(data)
+
+    with replay(path, rate, model, view) as add:
+        yield take

@@ -1,0 +1,76 @@
+"""Flags that several commands share, and what all that show an agent check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError
+from baselines_ppo.common.job.launcher import launched_size
+from baselines_ppo.run.parser import Parser, converter
+
+AGENT = "run folder, checkpoint, agent folder or zoo:NAME"
+
+
+def add_agent(result: Parser, **optional: Any) -> None:
+    """Add an agent, the environment it acts in, and the seed of its episodes."""
+    add = result.add_argument
+    add("agent", **optional, help=AGENT)
+    add("--env", metavar="ID", help="environment; default: the one it was trained on")
+    add("--env-kwargs", metavar="JSON", help="of the environment; default: the agent's own")
+    wrapper = "module:Class or module:Class(key=value); default: its own"
+    add("--wrapper", type=converter(tuple[str, ...]), help=wrapper)
+    add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
+    add("--seed", type=converter(int), default=0, help="of the episodes; default 0")
+
+
+def add_episodes(result: Parser, episodes: int) -> None:
+    """Add how many episodes are played, and how long one may be."""
+    result.add_argument("--episodes", type=converter(int), default=episodes, help=f"default {episodes}")
+    steps = "of an episode at most; default: 30,000 where the environment has no time limit"
+    result.add_argument("--max-steps", type=converter(int), metavar="STEPS", help=steps)
+
+
+def add_stochastic(result: Parser) -> None:
+    """Add whether actions are drawn."""
+    result.add_argument("--stochastic", action="store_true", help="draw actions; default: the most likely ones")
+
+
+def add_page(result: Parser) -> None:
+    """Add where a page is served."""
+    result.add_argument("--host", default="127.0.0.1", help="to listen at; default 127.0.0.1: this machine alone")
+    result.add_argument("--port", type=converter(int), default=8080, help="of the page; default 8080, 0: any free one")
+
+
+def add_pictures(result: Parser, required: bool) -> None:
+    """Add the file of a film or replay, and its pictures' size and number."""
+    add = result.add_argument
+    add("--out", metavar="FILE", required=required, help="mp4, gif or webp, or html: a replay that opens in a browser")
+    add("--width", type=converter(int), help="of pictures, in pixels; default 640, of a gif 480")
+    add("--height", type=converter(int), help="default 480, of a gif 352")
+    add("--fps", type=converter(float), help="pictures per second, about; default 30, of a gif 20")
+
+
+def check_least(options: dict[str, Any]) -> None:
+    """Check numbers that may not be smaller.
+
+    Raises:
+      UsageError: names the flag.
+    """
+    for name, least in (("episodes", 1), ("seed", 0)):
+        if options.get(name, least) < least:
+            raise UsageError(f"--{name} is {options[name]}, expected at least {least}")
+
+
+def on_one_rank(command: str, show: Callable[[], int]) -> int:
+    """Show an agent until it is over, or Ctrl-C ends it; returns the exit code.
+
+    Raises:
+      UsageError: there are several ranks.
+    """
+    if launched_size() > 1:
+        raise UsageError(f"{command} needs one rank; run it without mpirun")
+    try:
+        return show()
+    except KeyboardInterrupt:  # no training goes on
+        return STOPPED_BY_CTRL_C
