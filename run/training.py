@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.keywords import keywords_of, names_a_file
-from baselines_ppo.common.envs.make import (
-    is_safe_id,
-    is_safe_wrapper,
-    stored_environment,
-)
+from baselines_ppo.common.envs.stored import is_safe_id, is_safe_wrapper, stored_environment
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.pretrained import located

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo import start
-from baselines_ppo.common.envs.make import check_stored_id, check_stored_wrappers
+from baselines_ppo.common.envs.stored import check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint, logger
 from baselines_ppo.common.files.agent import load_agent

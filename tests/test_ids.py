@@ -14,8 +14,9 @@ import pytest
 
 import baselines_ppo.zoo  # noqa: F401  # registers its own
 from baselines_ppo.common.envs.backends import make_backend
-from baselines_ppo.common.envs.make import EnvironmentSpec, check_stored_id, make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.packages import KNOWN, package_of
+from baselines_ppo.common.envs.stored import check_stored_id
 from baselines_ppo.common.failures import LoadError, UsageError
 from tests.conftest import ROOT, Finished
 
@@ -68,7 +69,7 @@ def test_a_known_package_is_imported_for_an_id_that_is_typed_and_not_for_one_in_
     )
     assert in_a_fresh_process(typed, tmp_path).strip() == "PandaStack-v9"
     stored = (
-        "import sys\nfrom baselines_ppo.common.envs.make import check_stored_id\n"
+        "import sys\nfrom baselines_ppo.common.envs.stored import check_stored_id\n"
         "try:\n    check_stored_id('PandaStack-v9')\nexcept Exception as error:\n"
         "    print(type(error).__name__, 'panda_gym' in sys.modules, str(error)[-27:])"
     )

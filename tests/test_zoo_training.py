@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.envs.backends import make_backend
-from baselines_ppo.common.envs.make import EnvironmentSpec, check_stored_id, make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.native_backend import NativeBackend
+from baselines_ppo.common.envs.stored import check_stored_id
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import LoadError, UsageError
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.files.strict_json import no_duplicates
 
 RESERVED = ("id", "render_mode", "disable_env_checker", "vectorization_mode", "num_envs")  # what we give ourselves
 CALL = re.compile(r"(?P<name>[^()\s]+)\s*\((?P<inside>.*)\)", re.DOTALL)
@@ -148,18 +149,6 @@ def split_list(text: str) -> list[str]:
     if not all(part.strip() for part in parts):
         raise ValueError(f"{short(text)} has an empty entry; write A,B without a comma too many")
     return [part.strip() for part in parts]
-
-
-def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object whose names are each there once: of two, no reader can know which one is meant.
-
-    Raises:
-      ValueError: one is there twice.
-    """
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise ValueError("a name is there twice")
-    return values
 
 
 def _is_deep(value: Any) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import re
-import shlex
 import sys
 import traceback
 import warnings
@@ -17,12 +16,10 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from baselines_ppo.common.envs.foreign import named, pass_on
-from baselines_ppo.common.envs.keywords import canonical_keywords, keywords_of, names_a_file, wrapper_of
-from baselines_ppo.common.envs.packages import SAFE_MODULES, install_of, package_of
+from baselines_ppo.common.envs.keywords import wrapper_of
+from baselines_ppo.common.envs.packages import install_of, package_of
 from baselines_ppo.common.failures import (
     Failure,
-    LoadError,
-    ModuleNotNamed,
     UsageError,
     nearest,
     printable,
@@ -48,9 +45,7 @@ class EnvironmentSpec(NamedTuple):
         return not self.wrappers and not self.keywords
 
 
-PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 OWN_ID = re.compile(r"Robo[A-Z]\w*-v\d+")  # of the environments in baselines_ppo.zoo
-SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
 # Wrappers that would change what a resumed run sees, and what there is instead.
 FORGETFUL = {"NormalizeReward": "--normalize-returns true", "NormalizeObservation": "--normalize-observations true"}
 FRAMES = 4  # of Atari, that an action is repeated for, and as many of these that are seen at once
@@ -235,86 +230,6 @@ def _typed(env_id: str, module: str) -> str:
     entry_point = str(gymnasium.registry[env_id].entry_point)
     known = entry_point.startswith("gymnasium.") or OWN_ID.fullmatch(env_id) or package_of(env_id)
     return env_id if known or not module else f"{module}:{env_id}"
-
-
-def is_safe_id(env_id: str) -> bool:
-    """Return whether making an environment of this id imports nothing but Gymnasium's own, ours and ALE's."""
-    package = None if env_id in gymnasium.registry else package_of(env_id)
-    return PLAIN_ID.fullmatch(env_id) is not None and (package is None or package.module in SAFE_MODULES)
-
-
-def stored_environment(
-    env_id: str,
-    wrappers: Sequence[str],
-    env_kwargs: str,
-    env: str | None = None,
-    wrapper: tuple[str, ...] | None = None,
-    given: str | None = None,
-) -> EnvironmentSpec:
-    """Return the environment that a file names, where the command line does not name it: the last three.
-
-    Modules are imported, and files used, only if the command line names them.
-
-    Raises:
-      ModuleNotNamed: the file asks for one that it does not name.
-      LoadError, UsageError: the keywords of the file, or those given, are no JSON object.
-    """
-    return EnvironmentSpec(
-        check_stored_id(env_id) if env is None else env,
-        check_stored_wrappers(wrappers) if wrapper is None else wrapper,
-        check_stored_keywords(env_kwargs) if given is None else keywords_of(str(canonical_keywords(given))),
-    )
-
-
-def check_stored_id(env_id: str) -> str:
-    """Return an environment id that was read from a file, if making it imports nothing but Gymnasium's own.
-
-    Raises:
-      ModuleNotNamed: it names a module, or a package's environment, and importing a module runs code.
-    """
-    if not is_safe_id(env_id):
-        trust = f"if you trust it, add --env {shlex.quote(short(env_id))}"
-        raise ModuleNotNamed(f"its environment {short(env_id)} is not one of Gymnasium's; {trust}")
-    return env_id
-
-
-def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
-    """Return wrappers that were read from a file, if they are all Gymnasium's own.
-
-    Raises:
-      ModuleNotNamed: one names another module, and importing a module runs code.
-    """
-    for name in wrappers:
-        if not is_safe_wrapper(name):
-            trust = f"if you trust it, add --wrapper {shlex.quote(short(','.join(wrappers)))}"
-            raise ModuleNotNamed(f"its wrapper {short(name)} is not Gymnasium's, or may lead to a file; {trust}")
-    return tuple(wrappers)
-
-
-def is_safe_wrapper(text: str) -> bool:
-    """Return whether a file may name a wrapper: Gymnasium's own, with nothing that may lead to another file."""
-    try:
-        name, keywords = wrapper_of(text)
-    except UsageError:
-        return False
-    return SAFE_WRAPPER.fullmatch(name) is not None and not names_a_file(keywords)
-
-
-def check_stored_keywords(text: str) -> dict[str, Any]:
-    """Return keyword arguments of an environment that were read from a file, if none may lead to another file.
-
-    Raises:
-      ModuleNotNamed: one may.
-      LoadError: it is no JSON.
-    """
-    try:
-        keywords = keywords_of(text)
-    except UsageError as error:
-        raise LoadError(f"its arguments cannot be read: {error}") from None
-    if names_a_file(keywords):
-        trust = f"if you trust it, add --env-kwargs {shlex.quote(short(text))}"
-        raise ModuleNotNamed(f"its environment's arguments may lead to a file; {trust}")
-    return keywords
 
 
 @functools.cache

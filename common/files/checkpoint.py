@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 import shutil
 from pathlib import Path
@@ -17,9 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.envs.keywords import no_duplicates
 from baselines_ppo.common.failures import LoadError, WriteError, short
-from baselines_ppo.common.files import npz
+from baselines_ppo.common.files import npz, strict_json
 from baselines_ppo.common.files.pretrained import BEST, LAST, located
 from baselines_ppo.common.files.whole import open_bytes, quoted
 
@@ -208,18 +206,7 @@ def read_json(path: Path, largest: int) -> Any:
     Raises:
       OSError, ValueError, RecursionError: it is no such file.
     """
-    return json.loads(
-        read_regular(path, largest).decode(),
-        parse_constant=_finite,
-        parse_float=_finite,
-        object_pairs_hook=no_duplicates,
-    )
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{short(text)} is not a finite number")
-    return number
+    return strict_json.parsed(read_regular(path, largest).decode())
 
 
 def read_regular(path: Path, largest: int) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import gymnasium
 
-from baselines_ppo.common.envs.make import OWN_ID, is_safe_id
+from baselines_ppo.common.envs.make import OWN_ID
+from baselines_ppo.common.envs.stored import is_safe_id
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, RUNS
 

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 
 from baselines_ppo.common.envs.foreign import close_unheard
-from baselines_ppo.common.envs.make import EnvironmentSpec, stored_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.envs.stored import stored_environment
 from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network

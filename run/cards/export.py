@@ -13,13 +13,8 @@ import numpy as np
 
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.keywords import canonical_keywords, same_meaning
-from baselines_ppo.common.envs.make import (
-    EnvironmentSpec,
-    explained,
-    make_environment,
-    registered,
-    stored_environment,
-)
+from baselines_ppo.common.envs.make import EnvironmentSpec, explained, make_environment, registered
+from baselines_ppo.common.envs.stored import stored_environment
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
