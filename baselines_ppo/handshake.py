@@ -11,7 +11,7 @@ from typing import Any
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.settings.config import TrainConfig, all_fields
-from baselines_ppo.snapshot import platform_facts
+from baselines_ppo.state.platform_facts import platform_facts
 
 WITHOUT_EFFECT = {".pyc", ".jpg", ".gif"}  # on what is computed
 

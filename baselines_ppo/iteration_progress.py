@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from baselines_ppo.training_run import TrainingRun
+from baselines_ppo.state.run_state import RunState
 
 
-def progress(run: TrainingRun, doing: str, seconds: float) -> str:
+def progress(run: RunState, began: float, doing: str, seconds: float) -> str:
     """Return a line on the iteration under way, over all ranks if these are as far as this one.
 
     Args:
+      began: when the iteration did, by `monotonic`.
       doing: what this rank does, for so many seconds.
     """
     iteration = f"iteration {run.counters.iteration + 1}"
@@ -21,5 +20,5 @@ def progress(run: TrainingRun, doing: str, seconds: float) -> str:
         return f"{iteration}: {doing}{compiling}, {seconds:.0f} s"
     made = run.collector.made_steps * run.comm.size
     of_all = "" if run.config.num_episodes is not None else f" of {run.config.steps_per_iteration:,}"
-    rate = made / max(monotonic() - run.began, 1e-9)
+    rate = made / max(monotonic() - began, 1e-9)
     return f"{iteration}: {made:,}{of_all} steps, {rate:,.{0 if rate >= 10 else 1}f} steps/s"

@@ -37,7 +37,9 @@ from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, check_minibatches, resolve, to_json
-from baselines_ppo.snapshot import platform_facts, restore, segment
+from baselines_ppo.state.platform_facts import platform_facts
+from baselines_ppo.state.run_state import RunState
+from baselines_ppo.state.snapshot import restore
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.wiring import actor_critic_of, splits_minibatches
 
@@ -89,7 +91,7 @@ def start(
             print("\n".join((banner(config, comm.size, network, typed), *trial.told)), flush=True)
         comm.alive.note("loading TensorFlow")
         algorithm, collector = _learner(config, comm, envs, network)
-        run = TrainingRun(config, comm, collector, algorithm, folder, process, trial.treatment)
+        run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)
         run.share_signs()
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
@@ -171,9 +173,9 @@ def _prepare(
 
 def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], continued: bool) -> None:
     """Bring the run to the checkpoint, and say how exactly."""
-    exactness = restore(run, stored, changes)
+    exactness = restore(run.state, stored, changes)
     if continued:
-        run.mark_saved()
+        run.saver.mark_saved()
     if run.comm.is_root:
         steps = run.counters.total_steps
         print(f"resumed {stored.path.name} at {steps:,} steps: {exactness}", flush=True)
@@ -204,7 +206,7 @@ def _begin(run: TrainingRun, warm: Checkpoint | None) -> None:
     """Begin a new run, with what an agent has learned if there is one to begin from."""
     if warm is not None:
         _warm_start(run, warm)
-    run.lineage = [segment(run, exact=True)]
+    run.state.begin_segment(exact=True)
     run.collector.envs.reset()
 
 

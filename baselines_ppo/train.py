@@ -80,15 +80,20 @@ def _check_arguments(config: object, unknown: Mapping[str, object]) -> None:
 
 
 def iterate(run: TrainingRun) -> Result:
-    """Collect, share, learn, merge statistics, log, save; until all steps are made or a signal asks to stop."""
+    """Iterate and save until all steps are made or a signal asks to stop."""
     while not run.finished:
-        rollout = run.collect()
-        metrics = run.learn(run.share(rollout))
-        run.update_statistics(rollout)
-        run.log(rollout, metrics)
-        run.agree()
-        run.check_replicas()
+        iteration(run)
         if run.save_due:
             run.save()
     run.save_last()
     return run.result()
+
+
+def iteration(run: TrainingRun) -> None:
+    """Collect, share, learn, merge statistics, log; then agree on whether to save and to go on."""
+    rollout = run.collect()
+    metrics = run.learn(run.share(rollout))
+    run.update_statistics(rollout)
+    run.log(rollout, metrics)
+    run.agree()
+    run.check_replicas()

@@ -1,98 +1,48 @@
-"""One training run: its parts, how far it is, and what happens around each iteration's learning."""
+"""What happens in each iteration of a training run: the verbs of the training loop."""
 
 from __future__ import annotations
 
-import math
 import sys
-import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
 
-from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.process_state import ProcessState
-from baselines_ppo.common.envs.treatment import Treatment
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
-from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.logger import TIME_SHARES, Logger
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
 from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.job.tensorflow_start import as_started
-from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.policy.normalizer import Normalizer
-from baselines_ppo.common.rollout import Collector, Rollout, by_environment, of_all_ranks
+from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
 from baselines_ppo.iteration_progress import progress
 from baselines_ppo.result import Result
-from baselines_ppo.settings.config import TrainConfig
-from baselines_ppo.snapshot import Segment, snapshot
+from baselines_ppo.state.run_state import RunState
+from baselines_ppo.state.saver import Saver
 
-WINDOW = 100  # finished episodes that returns and lengths are averaged over
 UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
 LONG = 0.25  # of the grace: an iteration that takes longer is kept in memory, in case that a stop cannot wait for it
 
 
-@dataclass
-class Counters:
-    """How far a run is; all global, the window on rank 0 only."""
-
-    iteration: int = 0
-    total_steps: int = 0
-    episodes: int = 0
-    seconds: float = 0.0
-    window: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=WINDOW))  # returns, lengths
-
-    @property
-    def mean_return(self) -> float | None:
-        """Mean raw return of the last finished episodes."""
-        return float(np.mean([episode[0] for episode in self.window])) if self.window else None
-
-    @property
-    def mean_length(self) -> float | None:
-        """Mean length of the last finished episodes, in steps."""
-        return float(np.mean([episode[1] for episode in self.window])) if self.window else None
-
-
 class TrainingRun:
-    """The parts of a run, as one iteration after the other uses them."""
+    """A run, as the training loop goes through it, one iteration after the other."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        comm: Comm,
-        collector: Collector,
-        algorithm: Algorithm,
-        folder: RunFolder,
-        process: ProcessState,
-        treatment: Treatment,
-    ) -> None:
-        """Rank 0 gives the run its logger afterwards.
-
-        Args:
-          treatment: of the environments.
-        """
-        self.config, self.comm, self.collector, self.algorithm = config, comm, collector, algorithm
-        self.folder, self.process, self.treatment = folder, process, treatment
+    def __init__(self, state: RunState, folder: RunFolder, process: ProcessState) -> None:
+        """Rank 0 gives the run its logger afterwards."""
+        self.state, self.folder, self.process = state, folder, process
+        self.config, self.comm, self.counters = state.config, state.comm, state.counters
+        self.collector, self.algorithm = state.collector, state.algorithm
+        self.saver = Saver(state, folder)
         self.logger: Logger | None = None
-        self.counters = Counters()
-        self.lineage: list[Segment] = []
         self.exit_code = FINISHED
         self.save_due = False
-        self._kept: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None  # of a long iteration, on rank 0
-        self._saved_iteration = -1
-        self._writing = threading.Lock()  # of checkpoints, by the training or by the watch
+        self.spent = {"collecting": 0.0, "learning": 0.0}  # s, of this iteration
         self._checked_updates = 0
-        self._saved_at = -math.inf  # so that the first iteration is saved: a kill then costs no more than that
-        self._clock = self._agreed_at = self.began = monotonic()
-        self._learning_seconds = 0.0
+        self._clock = self._agreed_at = self._began = monotonic()
 
     @property
     def finished(self) -> bool:
@@ -104,31 +54,27 @@ class TrainingRun:
         folder = self.folder
         self.comm.on_root(lambda: create_board(folder.board, self.comm.size), "the signs of life")
         self.comm.alive.share(folder.board, folder.rank_log)
-        self.comm.alive.rescue = self._save_kept
+        self.comm.alive.rescue = self.saver.save_kept
         if self.comm.is_root:
-            self.comm.alive.heartbeat.begin(partial(progress, self))
+            self.comm.alive.heartbeat.begin(lambda doing, seconds: progress(self.state, self._began, doing, seconds))
 
     def collect(self) -> Rollout:
         """Return the next iteration's experience: T steps of each environment, or its share of the episodes."""
         self.comm.alive.note("collecting")
         self.comm.alive.heartbeat.shown()
-        self.began = monotonic()
+        self._began = monotonic()
         episodes, envs = self.config.num_episodes, self.config.num_envs
         share = None if episodes is None else episodes // envs
         rollout = self.collector.collect(self.counters.iteration, self.config.rollout.num_steps, share)
         self.process.set_again()
+        self.spent["collecting"] = monotonic() - self._began
         return rollout
-
-    @property
-    def learns_from_its_own(self) -> bool:
-        """Whether this rank learns from its own steps, together with the others; else it learns from everyone's."""
-        return self.algorithm.environments == self.collector.envs.indices
 
     def share(self, rollout: Rollout) -> Rollout:
         """Return what this rank learns from: its own part, or where minibatches are small the steps of all ranks."""
         begun = perf_counter()
-        shared = rollout if self.learns_from_its_own else of_all_ranks(rollout, self.comm)
-        self._learning_seconds = perf_counter() - begun
+        shared = rollout if self.state.learns_from_its_own else of_all_ranks(rollout, self.comm)
+        self.spent["learning"] = perf_counter() - begun
         return shared
 
     def learn(self, rollout: Rollout) -> dict[str, float]:
@@ -139,7 +85,7 @@ class TrainingRun:
             metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         if not self.comm.alive.warm:
             return_freed_memory()  # that compiling took
-        self._learning_seconds += perf_counter() - begun
+        self.spent["learning"] += perf_counter() - begun
         return metrics
 
     def update_statistics(self, rollout: Rollout) -> None:
@@ -159,7 +105,7 @@ class TrainingRun:
         self.comm.alive.warm = True
         new_steps = int(self.comm.sum(np.array([rollout.num_transitions]), "steps")[0])
         counters.total_steps += new_steps
-        spent = {**rollout.seconds, "learning": self._learning_seconds}
+        spent = {**rollout.seconds, "learning": self.spent["learning"]}
         gathered = self.comm.gather((rollout.episodes, spent, resident_megabytes()), "episodes")
         now = monotonic()
         seconds, self._clock = now - self._clock, now
@@ -195,26 +141,13 @@ class TrainingRun:
         """
         if self.algorithm.updates - self._checked_updates >= UPDATES_BETWEEN_CHECKS or self.finished:
             self._checked_updates = self.algorithm.updates
-            self.comm.assert_equal(self.replicated_state(), f"at update {self.algorithm.updates}")
-
-    def replicated_state(self) -> dict[str, np.ndarray]:
-        """Return everything that all ranks hold alike, as named arrays."""
-        state = dict(self.algorithm.state())
-        for name, normalizer in self.normalizers().items():
-            state.update({f"{name}/{key}": x for key, x in normalizer.state().items()})
-        return state
-
-    def normalizers(self) -> dict[str, Normalizer]:
-        """Return all running statistics by the names under which they are saved."""
-        policy, scaler = self.collector.policy, self.collector.reward_scaler
-        always = {"observations": policy.observations, "value_targets": policy.value_targets}
-        return always if scaler is None else {**always, "rewards": scaler}
+            self.comm.assert_equal(self.state.replicated(), f"at update {self.algorithm.updates}")
 
     def agree(self) -> None:
         """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
         asked = self.process.signals.asked()  # also if an environment has handled the signal
         own = FINISHED if asked is None else asked.exit_code
-        due = self.comm.is_root and monotonic() - self._saved_at >= self.config.save_interval
+        due = self.comm.is_root and self.saver.is_due()
         long = self.comm.is_root and monotonic() - self._agreed_at > self.config.grace * LONG
         self._agreed_at = monotonic()
         flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due, long], dtype=np.int64)
@@ -223,16 +156,16 @@ class TrainingRun:
         if steps_remain and (interrupted or signalled):
             self.exit_code = STOPPED_BY_CTRL_C if interrupted else STOPPED_BY_SIGNAL
         self.save_due = bool(save_due)
-        self._kept = snapshot(self) if keep else None
+        self.saver.keep(bool(keep))
 
     def save(self) -> None:
         """Write a checkpoint; if that fails, warn and train on, to try again next time."""
         try:
-            self._write_checkpoint()
+            self.saver.save()
         except WriteError as error:
             if self.comm.is_root:
                 sys.stderr.write(f"warning: {error}; training goes on and will try again\n")
-            self._saved_at = monotonic()
+            self.saver.postpone()
 
     def save_last(self) -> None:
         """Write the checkpoint with which a run ends or stops.
@@ -240,47 +173,14 @@ class TrainingRun:
         Raises:
           WriteError: it could not be written.
         """
-        if self._saved_iteration != self.counters.iteration:
-            self._write_checkpoint()
+        if not self.saver.is_saved():
+            self.saver.save()
         if self.exit_code != FINISHED and self.comm.is_root:
             received = self.process.signals.received
             name = "another rank's signal" if received is None else received.name
-            say(f"stop requested by {name}; checkpoint {self._saved_iteration:08d} written")
+            say(f"stop requested by {name}; checkpoint {self.saver.saved_iteration:08d} written")
         self.comm.alive.stuck_code = self.exit_code  # nothing is left to do
         self.process.signals.finish()
-
-    def mark_saved(self) -> None:
-        """Note that the present state is on disk."""
-        self._saved_iteration, self._saved_at = self.counters.iteration, monotonic()
-        self.comm.alive.saved = True
-
-    def _save_kept(self) -> str | None:
-        """Write the state before a long iteration that a stop signal cannot wait for; returns what was written."""
-        kept = self._kept  # which the training's own thread may let go
-        with suppress(WriteError):
-            return None if kept is None else self._write(*kept)
-        return None
-
-    def _write(self, manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-        """Write a state to disk unless it, or a later one, is there already; returns the name of what is."""
-        with self._writing:
-            if manifest["iteration"] > self._saved_iteration:
-                checkpoint.save(self.folder.checkpoints, f"ckpt-{manifest['iteration']:08d}", manifest, arrays)
-                self._saved_iteration = manifest["iteration"]
-            return f"ckpt-{self._saved_iteration:08d}"
-
-    def _write_checkpoint(self) -> None:
-        self.comm.alive.note("saving", saving=True)
-        taken = snapshot(self)
-
-        def write() -> None:
-            assert taken is not None
-            self._write(*taken)
-            with suppress(OSError):  # what cannot be deleted today stays until the next time
-                checkpoint.retain(self.folder.checkpoints)
-
-        self.comm.on_root(write, "the checkpoint")
-        self.mark_saved()
 
     def result(self) -> Result:
         """Return how the run ended, on every rank."""

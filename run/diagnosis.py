@@ -19,7 +19,7 @@ from baselines_ppo.common.job import shared_memory
 from baselines_ppo.common.job.launcher import find_mpirun, launched_rank, launched_size, local_ranks
 from baselines_ppo.common.job.threads import VARIABLES
 from baselines_ppo.common.mpi import Comm, world
-from baselines_ppo.snapshot import platform_facts
+from baselines_ppo.state.platform_facts import platform_facts
 
 NEEDED = {"tensorflow": "tensorflow>=2.18", "numpy": "numpy>=1.26", "gymnasium": "gymnasium[mujoco]>=1.1"}
 THREADS = (*VARIABLES, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")

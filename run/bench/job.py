@@ -20,6 +20,7 @@ from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.start import start
+from baselines_ppo.train import iteration
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.zoo import is_own
 
@@ -58,7 +59,7 @@ def training(comm: Comm, env: str, iterations: int, parts: bool, fields: dict[st
         with contextlib.redirect_stdout(io.StringIO()):  # the banner
             logdir = comm.broadcast(str(Path(folder) / "run"))
             run = start(config, signals, logdir=logdir, resume=None, load_path=None, environment=None)
-            times = [iteration(run) for _ in range(WARM_UP + iterations)][WARM_UP:]
+            times = [timed_iteration(run) for _ in range(WARM_UP + iterations)][WARM_UP:]
         median = np.median(comm.stack(np.array(times)).mean(axis=0), axis=0)
         steps = config.steps_per_iteration
         rates |= {"collecting": steps / median[0], "learning": steps / median[1], "training": steps / median[2]}
@@ -69,18 +70,10 @@ def training(comm: Comm, env: str, iterations: int, parts: bool, fields: dict[st
     return {**rates, "updates": run.algorithm.updates / run.counters.iteration}
 
 
-def iteration(run: TrainingRun) -> tuple[float, float, float]:
+def timed_iteration(run: TrainingRun) -> tuple[float, float, float]:
     """Make one iteration of the training loop; returns the seconds of collecting, learning and all of it."""
-    begun = time.perf_counter()
-    rollout = run.collect()
-    collected = time.perf_counter()
-    metrics = run.learn(run.share(rollout))
-    learned = time.perf_counter()
-    run.update_statistics(rollout)
-    run.log(rollout, metrics)
-    run.agree()
-    run.check_replicas()
-    return collected - begun, learned - collected, time.perf_counter() - begun
+    seconds = timed(lambda: iteration(run))
+    return run.spent["collecting"], run.spent["learning"], seconds
 
 
 def simulator_rate(env: str, count: int) -> float:

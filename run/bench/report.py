@@ -12,7 +12,7 @@ from typing import Any
 
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.common.job.launcher import find_mpirun
-from baselines_ppo.snapshot import PACKAGES, platform_facts
+from baselines_ppo.state.platform_facts import PACKAGES, platform_facts
 
 PARTS = ("simulator", "environments", "collecting", "learning", "training")
 STEPS = 2048  # of an iteration, over all environments

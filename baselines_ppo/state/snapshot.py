@@ -5,12 +5,7 @@ Everything per environment is keyed by its global index, so a checkpoint continu
 
 from __future__ import annotations
 
-import os
-import platform
-import time
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +13,9 @@ from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.settings.config import to_json
+from baselines_ppo.state.platform_facts import platform_facts
+from baselines_ppo.state.run_state import RunState
 from baselines_ppo.wiring import ranks_are_alike
-
-if TYPE_CHECKING:
-    from baselines_ppo.training_run import TrainingRun
-
-SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS")
-PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
-
 
 PER_ENVIRONMENT = {
     f"environments/{name}"
@@ -46,46 +36,7 @@ CAPTURED = "environments/captured/"  # before the names of the states of environ
 LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
 
 
-class Segment(TypedDict):
-    """One stretch of a run between two starts."""
-
-    from_iteration: int
-    ranks: int
-    exact: bool  # whether it continues the one before it bit for bit
-    began: str
-
-
-def platform_facts() -> dict[str, str | None]:
-    """Return the versions and settings that the last bit of a result may depend on; None for what is not there."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    models = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
-    found["cpu"] = models[0].split(":")[1].strip() if models else platform.machine()
-    return {**found, **{name: os.environ.get(name) for name in SETTINGS}}
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
-
-
-def segment(run: TrainingRun, exact: bool) -> Segment:
-    """Return the record of the stretch that begins now."""
-    return Segment(
-        from_iteration=run.counters.iteration,
-        ranks=run.comm.size,
-        exact=exact,
-        began=time.strftime("%Y-%m-%d %H:%M:%S"),
-    )
-
-
-def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """Return the manifest and arrays of a run at the end of an iteration, on rank 0; None elsewhere."""
     collector, counters = run.collector, run.counters
     gathered = run.comm.gather(
@@ -104,7 +55,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
     returns, lengths, discounted, states = (np.concatenate([part[k] for part in gathered]) for k in range(1, 5))
     learned = [kept for *_, part in (gathered if run.learns_from_its_own else gathered[:1]) for kept in part]
     arrays = {
-        **run.replicated_state(),
+        **run.replicated(),
         "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
         "environments/episode": np.array([record.episode for record in records]),
         "environments/observation": np.stack([record.observation for record in records]),
@@ -140,7 +91,7 @@ def snapshot(run: TrainingRun) -> tuple[dict[str, Any], dict[str, np.ndarray]] |
     return manifest, arrays
 
 
-def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -> str:
+def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> str:
     """Bring a new run to where a checkpoint was, on all ranks; returns how exactly, in words.
 
     Args:
@@ -151,7 +102,7 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -
     """
     manifest, arrays = checkpoint.manifest, checkpoint.arrays
     _check_environments(checkpoint)
-    for name, own in run.replicated_state().items():
+    for name, own in run.replicated().items():
         if name not in arrays or arrays[name].shape != own.shape or arrays[name].dtype != own.dtype:
             found = f"{arrays[name].shape} {arrays[name].dtype}" if name in arrays else "missing"
             raise LoadError(f"{checkpoint.path}: {name} is {found}, this run has {own.shape} {own.dtype}")
@@ -185,7 +136,8 @@ def restore(run: TrainingRun, checkpoint: Checkpoint, changes: dict[str, str]) -
     if failed:
         notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}{_too_long(arrays)}")
     exact = not notes or (len(notes) == 1 and before != run.comm.size and alike)
-    run.lineage = [*lineage, segment(run, exact)]
+    run.lineage = lineage
+    run.begin_segment(exact)
     return "; ".join(notes) or "exact"
 
 
@@ -214,7 +166,7 @@ def _check_environments(checkpoint: Checkpoint) -> None:
             raise LoadError(f"{path}: {name} does not count")
 
 
-def _restore_environments(run: TrainingRun, arrays: dict[str, np.ndarray]) -> list[int]:
+def _restore_environments(run: RunState, arrays: dict[str, np.ndarray]) -> list[int]:
     """Replay this rank's environments; returns the global indices, over all ranks, that begin anew."""
     collector, envs = run.collector, run.collector.envs
     starts = np.concatenate([[0], np.cumsum(arrays["environments/action_count"])])

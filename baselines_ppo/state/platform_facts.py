@@ -1,0 +1,31 @@
+"""The versions and settings that the last bit of a result may depend on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS")
+PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
+
+
+def platform_facts() -> dict[str, str | None]:
+    """Return the versions and settings that the last bit of a result may depend on; None for what is not there."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    models = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
+    found["cpu"] = models[0].split(":")[1].strip() if models else platform.machine()
+    return {**found, **{name: os.environ.get(name) for name in SETTINGS}}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
