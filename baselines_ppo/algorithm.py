@@ -13,6 +13,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout
+from baselines_ppo.plan import Plan
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
 
@@ -53,7 +54,7 @@ class Algorithm(Protocol):
 
 # Makes the learner of one run. The ranks whose steps it learns from are those of the `Comm`; the range has the global
 # indices of the environments that these steps are of.
-Learner = Callable[[TrainConfig, Policy, Comm, range], Algorithm]
+Learner = Callable[[Plan, Policy, Comm, range], Algorithm]
 
 # By name, the learner or "module:class", which is imported when a training begins because it loads TensorFlow.
 LEARNERS: dict[str, Learner | str] = {

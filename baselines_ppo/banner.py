@@ -15,14 +15,16 @@ from baselines_ppo.common.policy.observations import (
     MultiDiscreteObservation,
     parts_of,
 )
+from baselines_ppo.plan import ALL, Plan
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.wiring import OWN
 
 MOST_PARTS = 12  # of an observation, that are told one by one
 
 
-def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) -> str:
+def banner(plan: Plan, path: Path) -> str:
     """Return what is about to happen, in a few lines."""
+    config, network, ranks = plan.config, plan.network, plan.ranks
     given = "".join(f" {name}={value}" for name, value in keywords_of(config.env_kwargs).items())
     around = f" in {', '.join(name.partition(':')[2] for name in config.wrapper)}" if config.wrapper else ""
     updates = config.algorithm.describe(config.minibatch_size)
@@ -30,10 +32,20 @@ def banner(config: TrainConfig, ranks: int, network: ActorCritic, path: Path) ->
         f"{config.alg} on {config.env}{given}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
         f"{config.num_envs} environments, seed {config.seed}\n"
         f"each iteration: {_experience(config)}, {updates}, all over all ranks\n"
+        f"{_shares(plan)}"
         f"{seen(network, config.rollout.normalize_observations)}\n"
         f"{_networks(network)}, {network.layout.size:,} parameters\n"
         f"until {config.num_timesteps:,} steps; logs and checkpoints in {path}"
     )
+
+
+def _shares(plan: Plan) -> str:
+    """Return who computes what, where there are several ranks."""
+    if plan.ranks == 1:
+        return ""
+    if plan.sharing.learns_from == ALL:
+        return "every rank learns from the steps of all: sharing out such small minibatches would take longer\n"
+    return "every rank learns from its own steps; each gradient is averaged over the ranks\n"
 
 
 def _experience(config: TrainConfig) -> str:

@@ -29,8 +29,8 @@ from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout
-from baselines_ppo.settings.config import PPO1Config, TrainConfig
-from baselines_ppo.wiring import shards_of
+from baselines_ppo.plan import Plan
+from baselines_ppo.settings.config import PPO1Config
 
 
 class Settings(NamedTuple):
@@ -42,11 +42,12 @@ class Settings(NamedTuple):
 class PPO1(Algorithm):
     """One policy's learner; every rank holds the same."""
 
-    def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
+    def __init__(self, plan: Plan, policy: Policy, comm: Comm, environments: range) -> None:
+        config = plan.config
         assert isinstance(config.algorithm, PPO1Config)
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
-        self.shards = shards_of(config, policy.network, len(environments) * comm.size, comm.size)
+        self.shards = plan.sharing.shards
         settings = LoopSettings(
             self.config.adam_epsilon,
             shards=self.shards,

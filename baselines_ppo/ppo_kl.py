@@ -38,9 +38,8 @@ from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout
-from baselines_ppo.common.shards import WHOLE, shards_over
-from baselines_ppo.settings.config import PPOKLConfig, TrainConfig
-from baselines_ppo.wiring import is_worth_sharing
+from baselines_ppo.plan import ALL, OWN, Plan
+from baselines_ppo.settings.config import PPOKLConfig
 
 METRICS = ("policy_loss", "entropy")
 
@@ -69,13 +68,13 @@ class ValueBatch(NamedTuple):
 class PPOKL(Algorithm):
     """One policy's learner; every rank holds the same."""
 
-    def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
+    def __init__(self, plan: Plan, policy: Policy, comm: Comm, environments: range) -> None:
+        config = plan.config
         assert isinstance(config.algorithm, PPOKLConfig)
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         network, epsilon = policy.network, self.config.adam_epsilon
-        self.shards = shards_over(len(environments) * comm.size, comm.size)
-        self.whole_values = not is_worth_sharing(self.config.value_minibatch_size, network.value_layout.size, network)
+        self.shards, self.values = plan.sharing.shards, plan.value_sharing
         self.penalty = Penalty(self.config.kl_coef, 1.0)
         self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
         self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
@@ -87,8 +86,8 @@ class PPOKL(Algorithm):
             self.value_loss,
             ("value_loss",),
             network.value_layout,
-            Comm() if self.whole_values else comm,
-            settings._replace(shards=WHOLE if self.whole_values else self.shards),
+            comm if self.values.learns_from == OWN else Comm(),
+            settings._replace(shards=self.values.shards),
         )
         self.kl = program(self._kl, parts, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
@@ -180,11 +179,11 @@ class PPOKL(Algorithm):
         now = [Share(rollout.observations[made, i], value_targets[made, i]) for i, made in enumerate(rollout.made.T)]
         known = [before.followed_by(own) for before, own in zip(self.before, now, strict=True)]
         self.before = now
-        environments, comm, shards = self.environments, self.comm, self.shards
-        if self.whole_values:  # each rank learns from everyone's
+        environments, comm, shards = self.environments, self.comm, self.values.shards
+        if self.values.learns_from == ALL:
             gathered = comm.broadcast(comm.gather(known, "the experience"), "the experience") or []
             known = [share for part in gathered for share in part]
-            environments, comm, shards = range(len(known)), Comm(), WHOLE
+            environments, comm = range(len(known)), Comm()
         lengths = np.array([len(share.targets) for share in known])
         dealt = deal_unequal(
             self.seed,

@@ -35,13 +35,14 @@ from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks
+from baselines_ppo.plan import OWN, Plan, plan_of
 from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
-from baselines_ppo.settings.config import TrainConfig, check_minibatches, resolve, to_json
+from baselines_ppo.settings.config import TrainConfig, resolve, to_json
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import restore
 from baselines_ppo.training_run import TrainingRun
-from baselines_ppo.wiring import actor_critic_of, splits_minibatches
+from baselines_ppo.wiring import actor_critic_of
 
 
 def start(
@@ -79,7 +80,7 @@ def start(
         envs, trial = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
-        check_minibatches(config, comm.size if splits_minibatches(config, network) else 1, network.recurrent)
+        plan = plan_of(config, network, comm.size)
         for source in (stored, warm):
             _check_fit(network, source, config.env)
         folder = RunFolder(path)
@@ -88,9 +89,9 @@ def start(
         begun = stored if continued else None
         comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
         if comm.is_root:
-            print("\n".join((banner(config, comm.size, network, typed), *trial.told)), flush=True)
+            print("\n".join((banner(plan, typed), *trial.told)), flush=True)
         comm.alive.note("loading TensorFlow")
-        algorithm, collector = _learner(config, comm, envs, network)
+        algorithm, collector = _learner(plan, comm, envs)
         run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)
         run.share_signs()
         if comm.is_root:
@@ -126,8 +127,9 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic) -> tuple[Algorithm, Collector]:
+def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Algorithm, Collector]:
     """Return the algorithm, and what collects for it."""
+    config, network = plan.config, plan.network
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
     parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
     clip = settings.clip_observations if settings.normalize_observations else None
@@ -135,11 +137,11 @@ def _learner(config: TrainConfig, comm: Comm, envs: VecEnv, network: ActorCritic
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
     note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
-    split = splits_minibatches(config, network)
     start_tensorflow()
-    learner = find_learner(config.alg)
-    algorithm = learner(config, policy, *((comm, envs.indices) if split else (Comm(), range(config.num_envs))))
-    return algorithm, collector
+    learn = find_learner(config.alg)
+    if plan.sharing.learns_from == OWN:
+        return learn(plan, policy, comm, envs.indices), collector
+    return learn(plan, policy, Comm(), range(config.num_envs)), collector
 
 
 def _folder_path(

@@ -38,9 +38,9 @@ from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout, of_all_ranks
-from baselines_ppo.common.shards import WHOLE, rows_by_shard, shards_over
-from baselines_ppo.settings.config import TrainConfig, TRPOConfig
-from baselines_ppo.wiring import is_worth_sharing
+from baselines_ppo.common.shards import rows_by_shard
+from baselines_ppo.plan import ALL, OWN, Plan
+from baselines_ppo.settings.config import TRPOConfig
 
 
 class ValueBatch(NamedTuple):
@@ -53,30 +53,28 @@ class ValueBatch(NamedTuple):
 class TRPO(Algorithm):
     """One policy's learner; every rank holds the same."""
 
-    def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
+    def __init__(self, plan: Plan, policy: Policy, comm: Comm, environments: range) -> None:
+        config = plan.config
         assert isinstance(config.algorithm, TRPOConfig)
         self.config, self.gamma, self.gae_lambda = config.algorithm, config.rollout.gamma, config.rollout.gae_lambda
         self.seed, self.policy, self.comm, self.environments = config.seed, policy, comm, environments
         network = policy.network
         self.layout, self.natural_steps = network.policy_layout, 0
-        self.shards = shards_over(len(environments) * comm.size, comm.size)
+        self.shards, self.values = plan.sharing.shards, plan.value_sharing
         compiled = not network.convolutional and not network.recurrent
         parts = made_of(self.config, network, comm)
         policy_parts = parts and (parts, self.shards, len(environments))
         self.evaluated = program(self._evaluated, policy_parts, jit_compile=compiled)
         self.gradient = program(self._gradient, policy_parts, jit_compile=compiled)
         self.fisher_product = program(self._fisher_product, policy_parts, jit_compile=compiled)
-        self.whole_values = not is_worth_sharing(config.minibatch_size or 0, network.value_layout.size, network)
-        dealt = len(environments) * comm.size // (self.config.num_minibatches if network.recurrent else 1)
-        self.value_shards = WHOLE if self.whole_values else shards_over(dealt, comm.size)
         self.value_adam = MinibatchLoop(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
-            Comm() if self.whole_values else comm,
+            comm if self.values.learns_from == OWN else Comm(),
             LoopSettings(
                 self.config.adam_epsilon,
-                shards=self.value_shards,
+                shards=self.values.shards,
                 parts=parts,
                 compiled=not network.convolutional,
             ),
@@ -167,12 +165,12 @@ class TRPO(Algorithm):
     def _fit_value_function(self, batch: Batch, rollout: Rollout) -> dict[str, float]:
         """Fit it to this rank's shards, or where its minibatches are small to everyone's experience on each rank."""
         config, recurrent, environments = self.config, self.policy.network.recurrent, self.environments
-        if self.whole_values and self.comm.size > 1:
+        if self.values.learns_from == ALL and self.comm.size > 1:
             environments = range(len(environments) * self.comm.size)
             rollout = of_all_ranks(rollout, self.comm)
             advantages, value_targets = self._advantages(rollout)
             batch = batch_of(rollout, self.policy, advantages, rollout.values, value_targets)
-        indices = deal(self.seed, environments, rollout, recurrent, config, self.value_shards)
+        indices = deal(self.seed, environments, rollout, recurrent, config, self.values.shards)
         fitted = ValueBatch(batch.inputs, batch.value_targets)
         return self.value_adam.epochs(fitted, indices, config.value_learning_rate).metrics
 

@@ -11,14 +11,9 @@ from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.images import large_enough
 from baselines_ppo.common.policy.networks import NetworkSettings, find_network, network_of
 from baselines_ppo.common.policy.observations import Observation, images_of
-from baselines_ppo.common.shards import WHOLE, Shards, shards_over
 from baselines_ppo.settings.config import TrainConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
-
-# Sharing out a minibatch costs a millisecond, most of it in TensorFlow. Below this many products of transitions and
-# parameters, of about 6 operations each, computing all of its gradient on every rank is faster, however many there are.
-SMALL_MINIBATCH = 15_000_000
 
 # Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
 OWN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
@@ -61,35 +56,6 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
                 )
             return ActorCritic(observation, action, *(replace(settings, hidden_sizes=sizes) for sizes in own))
     return ActorCritic(observation, action, settings, None if shared else settings)
-
-
-def splits_minibatches(config: TrainConfig, network: ActorCritic) -> bool:
-    """Return whether the ranks share out each minibatch and average its gradient, or each learns from all of it."""
-    split = config.algorithm.split_minibatches
-    if split is not None:
-        return split
-    return is_worth_sharing(config.minibatch_size or 0, network.layout.size, network)
-
-
-def is_worth_sharing(transitions: int, parameters: int, network: ActorCritic) -> bool:
-    """Return whether it is faster to share out the gradient of so many parameters over so many transitions."""
-    return network.convolutional or transitions * parameters > SMALL_MINIBATCH
-
-
-def shards_of(config: TrainConfig, network: ActorCritic, environments: int, ranks: int) -> Shards:
-    """Return the shards in which a minibatch of so many environments is learned from.
-
-    With memory it is made of whole environments, one of each K neighbours.
-    """
-    if not splits_minibatches(config, network):
-        return WHOLE
-    dealt = environments // (config.num_minibatches or 1) if network.recurrent else environments
-    return shards_over(dealt, ranks)
-
-
-def ranks_are_alike(config: TrainConfig, network: ActorCritic, ranks: int) -> bool:
-    """Return whether so many ranks compute the same bits as one."""
-    return not splits_minibatches(config, network) or shards_of(config, network, config.num_envs, 1).total % ranks == 0
 
 
 def _chosen(observation: Observation) -> str:

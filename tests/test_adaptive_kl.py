@@ -24,8 +24,9 @@ from baselines_ppo.common.policy.distributions import GaussianParams
 from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
-from baselines_ppo.ppo_kl import PPOKL, PolicyBatch
-from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.plan import plan_of
+from baselines_ppo.ppo_kl import PPOKL, PolicyBatch, Settings
+from baselines_ppo.settings.config import TrainConfig, with_fields
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of
 
@@ -82,11 +83,10 @@ def test_the_step_size_falls_where_the_kl_is_high_rises_where_it_is_low_and_has_
 
 
 def learner(**values: Any) -> PPOKL:
-    config = configure("X", "ppo_kl", hidden_sizes=(5,), **values)
+    config = configure("X", "ppo_kl", hidden_sizes=(5,), **{"num_envs": 2, **values})
     network = actor_critic_of(config, BoxObservation((3,), "float32"), BoxAction((-1.0, -1.0), (1.0, 1.0), (2,)))
-    return PPOKL(
-        config, Policy(network, network.initial_parameters(np.random.default_rng(0), -0.5), 10.0), Comm(), range(2)
-    )
+    policy = Policy(network, network.initial_parameters(np.random.default_rng(0), -0.5), 10.0)
+    return PPOKL(plan_of(config, network, 1), policy, Comm(), range(config.num_envs))
 
 
 @pytest.mark.parametrize("distance", [0.02, 0.5])
@@ -120,7 +120,7 @@ def test_the_loss_has_the_gradient_of_the_objective_with_its_squared_hinge(dista
     weight = tf.constant(beta + 2 * eta * max(0.0, known - 2 * kl_target))
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        loss, _ = ppo.loss(network.policy_layout.split(theta), data, weight[None])
+        loss, _ = ppo.loss(network.policy_layout.split(theta), data, Settings(weight))
     np.testing.assert_allclose(tape.gradient(loss, theta), expected, rtol=1e-3, atol=1e-5)
 
 
@@ -128,7 +128,8 @@ def training(config: TrainConfig, envs: VecEnv) -> tuple[PPOKL, Collector]:
     network = actor_critic_of(config, envs.observation, envs.action)
     policy = Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), 10.0)
     envs.reset()
-    return PPOKL(config, policy, Comm(), envs.indices), Collector(envs, policy, None, seed=0, gamma=0.99)
+    plan = plan_of(with_fields(config, num_envs=len(envs)), network, 1)
+    return PPOKL(plan, policy, Comm(), envs.indices), Collector(envs, policy, None, seed=0, gamma=0.99)
 
 
 def balanced(**values: Any) -> tuple[PPOKL, Collector]:

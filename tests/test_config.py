@@ -17,12 +17,12 @@ import pytest
 from baselines_ppo import __version__, configure, train
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
+from baselines_ppo.plan import check_minibatches
 from baselines_ppo.run import cli
 from baselines_ppo.run.parser import dashed
 from baselines_ppo.settings.config import (
     TEXTBOOK,
     TrainConfig,
-    check_minibatches,
     from_json,
     resolve,
     to_json,

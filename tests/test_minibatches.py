@@ -22,7 +22,9 @@ from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actions import BoxAction
 from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.shards import WHOLE, Shards, shards_over
-from baselines_ppo.wiring import actor_critic_of, splits_minibatches
+from baselines_ppo.plan import OWN, plan_of
+from baselines_ppo.settings.config import resolve
+from baselines_ppo.wiring import actor_critic_of
 from tests.conftest import Finished
 
 LENGTHS = np.array([37, 5, 0, 18, 61, 40])  # steps of six environments
@@ -193,4 +195,4 @@ if __name__ == "__main__":
 def test_small_minibatches_are_not_shared_out(alg: str, fields: dict[str, Any], split: bool) -> None:
     config = configure("HalfCheetah-v4", alg, preset="none", **fields)
     network = actor_critic_of(config, BoxObservation((17,), "float64"), BoxAction((-1.0,) * 6, (1.0,) * 6, (6,)))
-    assert splits_minibatches(config, network) == split
+    assert (plan_of(resolve(config, 1), network, 1).sharing.learns_from == OWN) == split

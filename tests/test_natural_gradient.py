@@ -20,6 +20,7 @@ from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
+from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.trpo import TRPO
 from baselines_ppo.wiring import actor_critic_of
@@ -129,11 +130,11 @@ def test_where_no_length_is_good_nothing_changes(tried: Tried) -> None:
 
 
 def learner(network: str = "mlp", action: Action | None = None, **fields: Any) -> TRPO:
-    config = configure("X", "trpo", network=network, hidden_sizes=(4,), lstm_size=3, **fields)
+    config = configure("X", "trpo", network=network, hidden_sizes=(4,), lstm_size=3, **{"num_envs": 2, **fields})
     wired: ActorCritic = actor_critic_of(config, BoxObservation((2,), "float32"), action or DiscreteAction(CHOICES, 0))
     parameters = wired.initial_parameters(np.random.default_rng(0), 0.0)
     parameters += 0.3 * np.random.default_rng(1).standard_normal(len(parameters)).astype(np.float32)
-    return TRPO(config, Policy(wired, parameters, None), Comm(), range(2))
+    return TRPO(plan_of(config, wired, 1), Policy(wired, parameters, None), Comm(), range(2))
 
 
 def theta_of(trpo: TRPO) -> np.ndarray:
@@ -242,12 +243,16 @@ def test_a_policy_that_takes_one_action_only_comes_free_by_the_entropy_bonus(coe
 @pytest.fixture(scope="module")
 def training() -> tuple[TRPO, Collector]:
     """Return a learner and where its experience comes from; compiled once for all tests."""
-    config = configure("CartPole-v1", "trpo", hidden_sizes=(8,), num_epochs=2, num_minibatches=4, kl_target=0.02)
+    config = configure(
+        "CartPole-v1", "trpo", hidden_sizes=(8,), num_epochs=2, num_minibatches=4, kl_target=0.02, num_envs=4
+    )
     envs = vec_env("CartPole-v1", range(4))
     network = actor_critic_of(config, envs.observation, envs.action)
     policy = Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), 10.0)
     envs.reset()
-    return TRPO(config, policy, Comm(), range(4)), Collector(envs, policy, Normalizer(()), seed=0, gamma=0.99)
+    return TRPO(plan_of(config, network, 1), policy, Comm(), range(4)), Collector(
+        envs, policy, Normalizer(()), seed=0, gamma=0.99
+    )
 
 
 def test_an_update_improves_the_surrogate_and_stays_within_the_trust_region(training: tuple[TRPO, Collector]) -> None:

@@ -25,7 +25,7 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout
-from baselines_ppo.common.shards import shards_over
+from baselines_ppo.plan import Plan
 from baselines_ppo.settings.algorithms import AlgorithmConfig
 from baselines_ppo.settings.config import RolloutConfig, TrainConfig
 from baselines_ppo.settings.fields import option
@@ -46,11 +46,12 @@ class A2CConfig(AlgorithmConfig):
 class A2C(Algorithm):
     """One policy's learner; every rank holds the same."""
 
-    def __init__(self, config: TrainConfig, policy: Policy, comm: Comm, environments: range) -> None:
+    def __init__(self, plan: Plan, policy: Policy, comm: Comm, environments: range) -> None:
+        config = plan.config
         assert isinstance(config.algorithm, A2CConfig)
         self.config, self.rollout, self.seed = config.algorithm, config.rollout, config.seed
         self.policy, self.comm, self.environments = policy, comm, environments
-        self.shards = shards_over(len(environments) * comm.size, comm.size)
+        self.shards = plan.sharing.shards
         names = ("policy_loss", "value_loss")
         self.adam = MinibatchLoop(
             self.loss, names, policy.network.layout, comm, LoopSettings(1e-5, 0.5, shards=self.shards)

@@ -35,6 +35,11 @@ class AlgorithmConfig:
         return True
 
     @property
+    def value_minibatch_size(self) -> int | None:
+        """Transitions of the value function's minibatches over all ranks, where they are not M."""
+        return None
+
+    @property
     def normalize_value_targets(self) -> bool:
         """Whether the value function predicts standardised targets."""
         return False

@@ -181,32 +181,6 @@ def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
     return config
 
 
-def check_minibatches(config: TrainConfig, ranks: int, recurrent: bool) -> None:
-    """Check that an iteration can be dealt into its minibatches, which so many ranks share out.
-
-    Raises:
-      UsageError: it cannot; says which number could.
-    """
-    num_minibatches = config.num_minibatches
-    if num_minibatches is None:
-        return
-    what, dealt, other = "the steps of an environment", config.rollout.num_steps, "another --num-steps"
-    if recurrent:  # sequences are not cut
-        what, dealt, other = "the environments of a rank", config.num_envs // ranks, "fewer ranks or more --num-envs"
-    if dealt % num_minibatches:
-        raise UsageError(
-            f"num_minibatches {num_minibatches} does not divide {what}, {dealt}; "
-            f"give --num-minibatches {closest_divisor(dealt, num_minibatches)}, or {other}"
-        )
-    if config.steps_per_iteration // num_minibatches < 2:
-        raise UsageError("a minibatch of one transition cannot be standardised; give fewer --num-minibatches")
-
-
-def closest_divisor(number: int, wanted: int) -> int:
-    """Return the divisor of a number that is closest to a wanted one."""
-    return min((k for k in range(1, number + 1) if number % k == 0), key=lambda k: abs(k - wanted))
-
-
 def to_json(config: TrainConfig) -> dict[str, Any]:
     """Return the configuration as strict JSON; `from_json` is its inverse."""
     return asdict(config)

@@ -12,10 +12,10 @@ import numpy as np
 from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
+from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.config import to_json
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
-from baselines_ppo.wiring import ranks_are_alike
 
 PER_ENVIRONMENT = {
     f"environments/{name}"
@@ -127,7 +127,7 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
     alike = True
     if before != run.comm.size:
         network = run.collector.policy.network
-        alike = all(ranks_are_alike(run.config, network, ranks) for ranks in (before, run.comm.size))
+        alike = all(plan_of(run.config, network, ranks).same_bits for ranks in (before, run.comm.size))
         closely = "equal" if alike else "equal up to the rounding of sums"
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, {closely}")
     now = platform_facts()
