@@ -130,7 +130,8 @@ def test_where_no_length_is_good_nothing_changes(tried: Tried) -> None:
 
 
 def learner(network: str = "mlp", action: Action | None = None, **fields: Any) -> TRPO:
-    config = configure("X", "trpo", network=network, hidden_sizes=(4,), lstm_size=3, **{"num_envs": 2, **fields})
+    shape = {"num_envs": 2, "num_minibatches": 2, **fields}
+    config = configure("X", "trpo", network=network, hidden_sizes=(4,), lstm_size=3, **shape)
     wired: ActorCritic = actor_critic_of(config, BoxObservation((2,), "float32"), action or DiscreteAction(CHOICES, 0))
     parameters = wired.initial_parameters(np.random.default_rng(0), 0.0)
     parameters += 0.3 * np.random.default_rng(1).standard_normal(len(parameters)).astype(np.float32)
