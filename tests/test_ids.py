@@ -145,7 +145,8 @@ def test_a_module_that_is_typed_is_part_of_what_is_suggested(tmp_path: Path) -> 
     """What is suggested can be made in a fresh process; ids of Gymnasium's own need no module."""
     own = OWN_PACKAGE.replace("panda_gym:Blocks", "my_blocks:Blocks").replace("PandaStack-v9", "MyStack-v2")
     (tmp_path / "my_blocks.py").write_text(own)
-    made = "from baselines_ppo.common.envs.make import make_environment; make_environment({!r}); print('made')"
+    imported = "from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment"
+    made = f"{imported}; make_environment(EnvironmentSpec({{!r}})); print('made')"
     for typed, advised in (
         ("my_blocks:Stack", "my_blocks:MyStack-v2"),
         ("my_blocks:MyStack-v3", "my_blocks:MyStack-v2"),

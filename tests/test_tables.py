@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from baselines_ppo import configure, train
+from baselines_ppo.common.files import logger
 from baselines_ppo.common.files.logger import Logger
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.run.cli import main
@@ -25,17 +25,17 @@ def test_speed_and_time_left_are_those_of_training_and_not_of_compiling(
 ) -> None:
     """An iteration of 500 steps takes 1 s, the first one 60 s more; the clock is set by hand."""
     clock = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(logger, "monotonic", lambda: clock[0])
     (tmp_path / "run").mkdir()
     for interval in (0.5, 90.0):  # the first table after the first iteration; long after it
-        logger = Logger(RunFolder(tmp_path / "run"), 100_000, interval)
+        own = Logger(RunFolder(tmp_path / "run"), 100_000, interval)
         shown = []
         for iteration in range(1, 101):
             clock[0] += 1.0 if iteration > 1 else 61.0
-            logger.write({"iteration": iteration, "total_steps": 500 * iteration}, last=False)
+            own.write({"iteration": iteration, "total_steps": 500 * iteration}, last=False)
             if text := capsys.readouterr().out:
                 shown.append((500 * iteration, cells(text)))
-        logger.close()
+        own.close()
         for steps, table in shown:
             if steps == 500:
                 assert table["steps_per_second"] == table["time_left"] == "compiling"
