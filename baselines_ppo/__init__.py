@@ -1,17 +1,57 @@
-"""PPO over MPI: one process or hundreds, the same result."""
+"""PPO over MPI: one process or hundreds, the same result.
+
+What is named here is public and stays as it is; all else may change.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
+from baselines_ppo.result import Result
+from baselines_ppo.settings.algorithms import AlgorithmConfig
+from baselines_ppo.settings.config import PolicyConfig, RolloutConfig, TrainConfig
+from baselines_ppo.settings.fields import option
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.train import train
 
 if TYPE_CHECKING:
+    from baselines_ppo.algorithm import Algorithm, register_algorithm
     from baselines_ppo.common.files.agent import Agent
+    from baselines_ppo.common.gae import gae
+    from baselines_ppo.common.policy.networks import Network, register_network
+    from baselines_ppo.common.policy.parameters import Parameter
 
-__all__ = ["configure", "load", "train"]
+__all__ = [
+    "Agent",
+    "Algorithm",
+    "AlgorithmConfig",
+    "Network",
+    "Parameter",
+    "PolicyConfig",
+    "Result",
+    "RolloutConfig",
+    "TrainConfig",
+    "configure",
+    "gae",
+    "load",
+    "option",
+    "register_algorithm",
+    "register_network",
+    "train",
+]
 __version__ = "0.1.0"
+
+# Imported when they are asked for, because they load numpy and more, which `--help` does not need.
+LATER = {
+    "Agent": "common.files.agent",
+    "Algorithm": "algorithm",
+    "Network": "common.policy.networks",
+    "Parameter": "common.policy.parameters",
+    "gae": "common.gae",
+    "register_algorithm": "algorithm",
+    "register_network": "common.policy.networks",
+}
 
 
 def load(path: str) -> Agent:
@@ -19,7 +59,17 @@ def load(path: str) -> Agent:
 
     Raises:
       LoadError: the folder is missing, damaged or not an agent.
+
+    >>> agent = load("zoo:CartPole-v1")
+    >>> agent.env_id
+    'CartPole-v1'
     """
-    from baselines_ppo.common.files.agent import load_agent  # numpy only, but `--help` needs not even that
+    from baselines_ppo.common.files.agent import load_agent
 
     return load_agent(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATER:
+        return getattr(importlib.import_module(f"baselines_ppo.{LATER[name]}"), name)
+    raise AttributeError(f"module 'baselines_ppo' has no attribute {name!r}")

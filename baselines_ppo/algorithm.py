@@ -75,6 +75,15 @@ def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str)
 
     Raises:
       UsageError: the name is taken by another algorithm.
+
+    >>> from dataclasses import dataclass
+    >>> from baselines_ppo import AlgorithmConfig, TrainConfig, configure, option, register_algorithm
+    >>> @dataclass(frozen=True)
+    ... class Mine(AlgorithmConfig):
+    ...     learning_rate: float = option(1e-3, "step size", above=0)
+    >>> register_algorithm("mine", TrainConfig(algorithm=Mine()), "my_module:Learner")
+    >>> configure("CartPole-v1", "mine").algorithm.learning_rate
+    0.001
     """
     if name in TEXTBOOK and LEARNERS[name] != learner:
         raise UsageError(f"the algorithm {name} is registered already")

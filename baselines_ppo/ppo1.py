@@ -30,7 +30,7 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.plan import Plan
-from baselines_ppo.settings.config import PPO1Config
+from baselines_ppo.settings.algorithms import PPO1Config
 
 
 class Settings(NamedTuple):

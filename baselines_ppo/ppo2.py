@@ -31,7 +31,7 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
 from baselines_ppo.common.rollout import Rollout, by_environment
 from baselines_ppo.plan import Plan
-from baselines_ppo.settings.config import PPO2Config
+from baselines_ppo.settings.algorithms import PPO2Config
 
 
 class Settings(NamedTuple):

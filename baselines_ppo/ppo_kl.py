@@ -39,7 +39,7 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout
 from baselines_ppo.plan import ALL, OWN, Plan
-from baselines_ppo.settings.config import PPOKLConfig
+from baselines_ppo.settings.algorithms import PPOKLConfig
 
 METRICS = ("policy_loss", "entropy")
 

@@ -39,6 +39,13 @@ def train(
 
     Raises:
       Failure: see its subclasses in `baselines_ppo.common.failures`.
+
+    >>> from baselines_ppo import configure, load, train
+    >>> config = configure("CartPole-v1", preset="none", num_envs=2, num_steps=32, num_timesteps=64)
+    >>> result = train(config, logdir="first")  # doctest: +ELLIPSIS
+    ppo2 on CartPole-v1...
+    >>> result.total_steps, load(result.folder).env_id
+    (64, 'CartPole-v1')
     """
     _check_arguments(config, unknown)
     if ranks is not None and ranks > 1:

@@ -40,7 +40,7 @@ from baselines_ppo.common.programs import made_of, program
 from baselines_ppo.common.rollout import Rollout, of_all_ranks
 from baselines_ppo.common.shards import rows_by_shard
 from baselines_ppo.plan import ALL, OWN, Plan
-from baselines_ppo.settings.config import TRPOConfig
+from baselines_ppo.settings.algorithms import TRPOConfig
 
 
 class ValueBatch(NamedTuple):

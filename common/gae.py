@@ -25,6 +25,11 @@ def gae(
       ends: whether the episode ended with step t, in either way, [T, n] bool.
 
     Source: Schulman et al. 2016, arXiv:1506.02438, equations 11 and 16; cut at episode ends.
+
+    >>> ends = np.array([[False], [True]])  # one environment, two steps with reward 1, then the end
+    >>> advantages, targets = gae(np.ones((2, 1)), np.zeros((2, 1)), np.zeros((2, 1)), ends, 0.5, 1.0)
+    >>> targets.ravel().tolist()
+    [1.5, 1.0]
     """
     assert rewards.shape == values.shape == next_values.shape == ends.shape, "gae takes four arrays [T, n]"
     deltas = rewards + gamma * next_values - values

@@ -31,7 +31,7 @@ def option(
 def choices_of(item: Field[Any]) -> tuple[str, ...]:
     """Return what a field's value may be; nothing where it is not one of a few."""
     choices = item.metadata["choices"]
-    return choices() if callable(choices) else choices
+    return tuple(choices() if callable(choices) else choices)
 
 
 def is_optional(kind: Any) -> bool:

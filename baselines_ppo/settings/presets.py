@@ -7,16 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.settings.config import (
-    TEXTBOOK,
-    PolicyConfig,
-    PPO1Config,
-    PPO2Config,
-    RolloutConfig,
-    TrainConfig,
-    TRPOConfig,
-    with_fields,
-)
+from baselines_ppo.settings.algorithms import PPO1Config, PPO2Config, TRPOConfig
+from baselines_ppo.settings.config import TEXTBOOK, PolicyConfig, RolloutConfig, TrainConfig, with_fields
 
 ATARI_ID = re.compile(r"ALE/\w+-v5|\w+NoFrameskip-v4")
 
@@ -240,6 +232,10 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
 
     Raises:
       UsageError: an unknown algorithm, preset or field, or a value out of range.
+
+    >>> config = configure("HalfCheetah-v4", "ppo2", preset="none", num_envs=16, learning_rate=1e-4)
+    >>> config.num_envs, config.algorithm.learning_rate
+    (16, 0.0001)
     """
     if alg not in TEXTBOOK:
         raise UsageError(f"unknown algorithm {alg}; choose from {', '.join(TEXTBOOK)}")

@@ -39,10 +39,18 @@ class Agent:
 
         Raises:
           DataError: the observation has another shape than those the agent was trained on, or other numbers.
+
+        >>> import baselines_ppo, gymnasium
+        >>> agent, environment = baselines_ppo.load("zoo:CartPole-v1"), gymnasium.make("CartPole-v1")
+        >>> observation, _ = environment.reset(seed=0)
+        >>> environment.action_space.contains(agent.act(observation))
+        True
         """
         encoded = self._encoded(observation)
         if encoded.ndim == len(self.policy.network.observation.shape):
-            return action_at(self.policy.network.action, self.act_encoded(encoded[None], deterministic, rng), 0)
+            actions = self.act_encoded(encoded[None], deterministic, rng)
+            action: np.ndarray = action_at(self.policy.network.action, actions, 0)
+            return action
         return self.act_encoded(encoded, deterministic, rng)
 
     def act_encoded(

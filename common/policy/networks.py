@@ -165,6 +165,14 @@ def register_network(name: str, build: Build) -> None:
     Args:
       build: a function like `mlp` above: from the shape of one observation and the settings to a Network. Its
         `encode` and `step` are written over the namespace `xp`, so that they act in numpy and learn in TensorFlow.
+
+    >>> from baselines_ppo import Network, Parameter, configure, register_network
+    >>> def linear(shape, settings):
+    ...     weights = Parameter("weights", (shape[0], 8), gain=1.0)
+    ...     return Network([weights], 8, lambda xp, parameters, x: xp.matmul(x, parameters["weights"]))
+    >>> register_network("linear", linear)
+    >>> configure("CartPole-v1", network="linear").policy.network
+    'linear'
     """
     NETWORKS[name] = build
 

@@ -1,0 +1,78 @@
+"""What is public: its names, its examples and its types."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import baselines_ppo
+from baselines_ppo.algorithm import LEARNERS, register_algorithm
+from baselines_ppo.common.files.agent import Agent
+from baselines_ppo.common.gae import gae
+from baselines_ppo.common.policy.networks import NETWORKS, register_network
+from baselines_ppo.settings.config import TEXTBOOK
+from tests.conftest import ROOT
+
+REGISTERED: tuple[dict[str, Any], ...] = (NETWORKS, TEXTBOOK, LEARNERS)
+EXAMPLES = [baselines_ppo.configure, baselines_ppo.train, baselines_ppo.load, Agent.act, gae]
+EXAMPLES += [register_network, register_algorithm]
+# Modules whose names are public, or that these are defined in.
+STRICT = ["__init__", "train", "result", "algorithm", "settings/config", "settings/algorithms", "settings/fields"]
+STRICT += ["settings/presets", "common/files/agent", "common/gae", "common/policy/networks"]
+USER = """
+from baselines_ppo import Agent, Result, TrainConfig, configure, load, train
+
+config: TrainConfig = configure("CartPole-v1", num_envs=2)
+result: Result = train(config)
+steps: int = result.total_steps
+agent: Agent = load("zoo:CartPole-v1")
+agent.act(3, deterministic="yes")
+"""
+
+
+@pytest.mark.parametrize("function", EXAMPLES, ids=lambda function: function.__qualname__)
+def test_an_example_gives_what_it_says(function: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = [(known, dict(known)) for known in REGISTERED]
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    (example,) = (
+        test for test in doctest.DocTestFinder(recurse=False).find(function, function.__qualname__) if test.examples
+    )
+    runner.run(example)
+    for known, entries in before:  # what an example registers is forgotten
+        for name in set(known) - set(entries):
+            del known[name]
+    assert (runner.failures, runner.tries) == (0, len(example.examples))
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    code = (
+        "import sys, baselines_ppo\n"
+        "assert not {'numpy', 'gymnasium', 'tensorflow'} & set(sys.modules)\n"
+        "from baselines_ppo import *\n"
+        "assert all(name in globals() for name in baselines_ppo.__all__)\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'no_such'"):
+        _ = baselines_ppo.no_such
+
+
+def test_a_user_is_told_of_wrong_types_and_what_is_public_is_strict(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(USER)
+    paths = [str(ROOT / "baselines_ppo" / f"{name}.py") for name in STRICT]
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(tmp_path / "user.py"), *paths],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    wrong = [line for line in checked.stdout.splitlines() if ": error: " in line]
+    ours = [line for line in wrong if any(f"{name}.py:" in line for name in (*STRICT, "user"))]
+    assert len(ours) == 1, checked.stdout
+    assert 'Argument "deterministic" to "act" of "Agent" has incompatible type "str"; expected "bool"' in ours[0]
