@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, variance_explained
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, explained_over_ranks, metrics_of
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
 from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
@@ -96,7 +96,7 @@ class PPO1(Algorithm):
         self.policy.parameters = self.adam.parameters
         return {
             **fitted.metrics,
-            "explained_variance": variance_explained(rollout.values, value_targets, rollout.made, self.comm),
+            "explained_variance": explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm),
             "learning_rate": learning_rate,
             "clip_range": clip_range,
         }

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, metrics_of, rows_of, variance_explained
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, explained_over_ranks, metrics_of, rows_of
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
 from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
@@ -124,7 +124,7 @@ class PPO2(Algorithm):
         self.policy.parameters = self.adam.parameters
         return {
             **fitted.metrics,
-            "explained_variance": variance_explained(rollout.values, value_targets, rollout.made, self.comm),
+            "explained_variance": explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm),
             "learning_rate": self.learning_rate,
             "clip_range": clip_range,
             "epochs": float(fitted.epochs),
@@ -136,7 +136,7 @@ class PPO2(Algorithm):
         config, kl = self.config, metrics["approx_kl"]
         if config.learning_rate_schedule == "adaptive":
             learning_rate = adapted_learning_rate(tensorflow_arrays(), learning_rate, kl, config.kl_target)
-        return learning_rate, tf.constant(True) if config.target_kl is None else kl <= config.target_kl
+        return learning_rate, tf.constant(True) if config.kl_stop is None else kl <= config.kl_stop
 
     def _advantage_moments(
         self, advantages: np.ndarray, rollout: Rollout, indices: np.ndarray

@@ -26,7 +26,7 @@ import tensorflow as tf
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adam import prefixed, unprefixed
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
-from baselines_ppo.common.batch import Batch, batch_of, mean_of, variance_explained
+from baselines_ppo.common.batch import Batch, batch_of, explained_over_ranks, mean_of
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
@@ -131,7 +131,7 @@ class PPOKL(Algorithm):
         metrics = self._fit_policy(batch, rollout.made)
         metrics |= self._fit_value_function(rollout, value_targets)
         self.policy.parameters = np.concatenate([self.policy_adam.parameters, self.value_adam.parameters])
-        explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
+        explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
     def _fit_policy(self, batch: Batch, made: np.ndarray) -> dict[str, float]:

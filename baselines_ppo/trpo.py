@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adam import prefixed, unprefixed
-from baselines_ppo.common.batch import Batch, batch_of, variance_explained
+from baselines_ppo.common.batch import Batch, batch_of, explained_over_ranks
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.gradient import sum_over_shards
@@ -116,7 +116,7 @@ class TRPO(Algorithm):
         theta, metrics = self._natural_step(batch)
         metrics |= self._fit_value_function(batch, rollout)
         self.policy.parameters = np.concatenate([theta, self.value_adam.parameters])
-        explained = variance_explained(rollout.values, value_targets, rollout.made, self.comm)
+        explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
     def _advantages(self, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:

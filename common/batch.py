@@ -77,7 +77,7 @@ def mean_of(epochs: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([metrics[name] for metrics in epochs])) for name in epochs[0]}
 
 
-def variance_explained(values: np.ndarray, value_targets: np.ndarray, made: np.ndarray, comm: Comm) -> float:
+def explained_over_ranks(values: np.ndarray, value_targets: np.ndarray, made: np.ndarray, comm: Comm) -> float:
     """Return the share of the targets' variance that the values [T, n] explain, over all ranks."""
     errors = np.stack([value_targets - values, value_targets], axis=-1)
     return explained_variance(*comm.moments(by_environment(errors, made)).variance)

@@ -76,7 +76,7 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     return Rollout(**{**parts, **joined})
 
 
-class Moment(NamedTuple):
+class Stepped(NamedTuple):
     """One step of n environments, as it happened."""
 
     raw: np.ndarray  # [n, ...] observations before the step
@@ -112,7 +112,7 @@ class Collector:
         self.episode_returns = np.zeros(count)  # so far, of the episodes under way
         self.episode_lengths = np.zeros(count, dtype=np.int64)
         self.discounted_returns = np.zeros(count)
-        self._under_way: list[Moment] = []  # of the iteration
+        self._under_way: list[Stepped] = []  # of the iteration
 
     def collect(self, iteration: int, num_steps: int, num_episodes: int | None = None) -> Rollout:
         """Return the next T transitions of each environment.
@@ -147,7 +147,7 @@ class Collector:
         """Steps of this rank's environments in the iteration under way."""
         return sum(int(moment.active.sum()) for moment in list(self._under_way))
 
-    def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Moment:
+    def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Stepped:
         """Act in all environments and step the active ones."""
         begun, policy = perf_counter(), self.policy
         raw, observations, states = self.envs.observations, self._observations(), self.states
@@ -161,13 +161,13 @@ class Collector:
             self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)
         seconds["acting"] += decided - begun
         seconds["environments"] += stepped - decided
-        return Moment(raw, observations, states, sampled, step, active)
+        return Stepped(raw, observations, states, sampled, step, active)
 
     def _observations(self) -> np.ndarray:
         """Return what the environments show now, as the policy takes it."""
         return self.policy.normalize(self.envs.observations)
 
-    def _rollout(self, iteration: int, moments: list[Moment], seconds: dict[str, float]) -> Rollout:
+    def _rollout(self, iteration: int, moments: list[Stepped], seconds: dict[str, float]) -> Rollout:
         """Return the moments as arrays, with what follows from them."""
         policy = self.policy
         observations = np.stack([moment.observations for moment in moments])
@@ -207,7 +207,7 @@ class Collector:
         while True:
             yield from np.stack([self.policy.distribution.noise(stream, block) for stream in streams], axis=1)
 
-    def _values(self, moments: list[Moment], truncated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _values(self, moments: list[Stepped], truncated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return V(s_t) and V(s_{t+1}), both [T, n], with one pass through the value function.
 
         Where an episode was truncated, V(s_{t+1}) is that of the final observation, with what was remembered after

@@ -35,7 +35,7 @@ FALLING = {"--load-path": "load_path", "--override": "override"}  # flags that `
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
-class Plan(NamedTuple):
+class LaunchPlan(NamedTuple):
     """How the ranks are started."""
 
     command: list[str]  # the first time
@@ -90,7 +90,7 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
     return code if code >= 0 else 128 - code
 
 
-def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]) -> Plan:
+def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]) -> LaunchPlan:
     """Return how to start and how to go on, always in one folder, which is chosen here if need be."""
     where = [] if hosts is None else ["-f", hosts]
     job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
@@ -105,7 +105,7 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
         folder, parents = _new_folder(resume, options)
         logdir, made = str(folder), [folder, *parents]
         begin, given = [*begin, "--logdir", logdir], [*given, "--logdir", logdir]
-    return Plan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir), made)
+    return LaunchPlan([*job, *begin], [*job, *_without(given, "--load-path")], place(logdir), made)
 
 
 def _check_hosts(path: str) -> None:

@@ -177,11 +177,11 @@ def parsed(*arguments: str, alg: str = "ppo2") -> dict[str, Any]:
 
 def test_flags_have_the_types_of_their_fields() -> None:
     options = parsed(
-        "--num-timesteps=2.5e6", "--hidden-sizes", "256,128", "--target-kl", "none", "--shared-trunk", "true"
+        "--num-timesteps=2.5e6", "--hidden-sizes", "256,128", "--kl-stop", "none", "--shared-trunk", "true"
     )
     assert options["num_timesteps"] == 2_500_000
     assert options["hidden_sizes"] == (256, 128)
-    assert options["target_kl"] is None
+    assert options["kl_stop"] is None
     assert options["shared_trunk"] is True
 
 
@@ -367,3 +367,18 @@ def test_what_a_message_tells_to_install_is_what_we_need() -> None:
                 told |= {name + rest for rest in re.findall(re.escape(name) + r"(?![\w-])([^'\"\s]*)", text)}
     assert len(told) >= 10
     assert told <= needed
+
+
+def test_a_former_name_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    now = configure("X", kl_stop=0.5)
+    assert capsys.readouterr().err == ""
+    assert configure("X", target_kl=0.5) == now
+    assert capsys.readouterr().err == "warning: target_kl is called kl_stop now\n"
+    assert parsed("--target-kl", "0.5")["kl_stop"] == 0.5
+    words = ["--target-kl=0.5"]
+    assert vars(cli.parser("train", words).parse_args(words))["kl_stop"] == 0.5
+    assert "--target-kl is called --kl-stop now" in capsys.readouterr().err
+    stored = to_json(now)
+    stored["algorithm"]["target_kl"] = stored["algorithm"].pop("kl_stop")
+    assert from_json(stored) == now
+    assert capsys.readouterr().err == ""  # who wrote it could not know

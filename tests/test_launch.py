@@ -20,7 +20,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.job import shared_memory
 from baselines_ppo.run.cli import main, parser
-from baselines_ppo.run.supervisor import FINAL, Plan, _plan
+from baselines_ppo.run.supervisor import FINAL, LaunchPlan, _plan
 from tests.conftest import ROOT, Finished
 from tests.runs import arrays, assert_same_bits
 from tests.test_alive import until
@@ -78,7 +78,7 @@ def test_a_checkpoint_is_gone_on_from_until_there_is_a_newer_one(launcher: Run, 
     assert_same_bits(arrays(tmp_path / "undisturbed"), arrays(run))
 
 
-def plan_of(*arguments: str) -> Plan:
+def plan_of(*arguments: str) -> LaunchPlan:
     return _plan(2, None, list(arguments), vars(parser("train", "ppo2").parse_args(arguments)))
 
 

@@ -81,7 +81,7 @@ CHANGES = [
     Change("ppo2", "clip_range_schedule", "linear", logs("clip_range", 0.01 * REST)),
     Change("ppo2", "entropy_coef", 0.1),
     Change("ppo2-adaptive", "kl_target", 1e-7, fell("learning_rate")),
-    Change("ppo2", "target_kl", 1e-9, logs("epochs", 1)),
+    Change("ppo2", "kl_stop", 1e-9, logs("epochs", 1)),
     Change("ppo2", "num_epochs", 1, logs("epochs", 1)),
     Change("ppo2", "max_grad_norm", 1e-4),
     Change("ppo_kl", "learning_rate", 2e-5, logs("learning_rate", 2e-5 / 2)),  # the root of four units divides it

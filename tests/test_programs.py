@@ -34,7 +34,7 @@ def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
         ("ppo2", {"entropy_coef": 0.1}),
         pytest.param("ppo2", {"kl_coef": 1.0}, marks=pytest.mark.slow),
         pytest.param("ppo2", {"hidden_sizes": (16,)}, marks=pytest.mark.slow),
-        ("ppo2", {"target_kl": 1e-12}),
+        ("ppo2", {"kl_stop": 1e-12}),
         pytest.param("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}, marks=pytest.mark.slow),
         ("trpo", {"cg_damping": 1.0, "adam_epsilon": 1e-3}),
         ("trpo", {"num_envs": 4, "num_steps": 16, "num_minibatches": 1}),

@@ -396,7 +396,7 @@ def test_a_wrong_line_is_refused(line: str, message: str) -> None:
         configure("Humanoid-v4", "ppo2", "none", num_envs=16, hidden_sizes=(32, 16), activation="relu"),
         configure("HalfCheetah-v4", "ppo1", num_envs=3, learning_rate=1.5e-7, clip_observations=None),
         configure("Swimmer-v4", "trpo", normalize_returns=False, shared_trunk=False, num_timesteps=10**7),
-        configure("Pendulum-v1", num_timesteps=12_345, target_kl=0.1, value_clip_range=None, hidden_sizes=()),
+        configure("Pendulum-v1", num_timesteps=12_345, kl_stop=0.1, value_clip_range=None, hidden_sizes=()),
     ],
     ids=lambda config: f"{config.env}-{config.alg}",
 )

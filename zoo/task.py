@@ -10,7 +10,7 @@ import numpy as np
 from baselines_ppo.zoo.simulation import Simulation
 
 
-class Outcome(NamedTuple):
+class TaskOutcome(NamedTuple):
     """What a step of n robots gave."""
 
     terms: Any  # NamedTuple of [n] arrays, of which the rewards are the sums
@@ -31,7 +31,7 @@ class Task(Protocol):
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
         """Begin an episode in each of these rows, by its own one of the generators, as many."""
 
-    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all rows by a control step with actions [n, A] within [-1, 1]; a generator for each row."""
 
     def look(self) -> None:

@@ -105,7 +105,9 @@ class PPO2Config(AlgorithmConfig):
         "linear", "adaptive: hold the KL near kl_target", choices=("constant", "linear", "adaptive")
     )
     kl_target: float = option(0.025, "KL since the start of the iteration that `adaptive` and `kl_coef` hold", above=0)
-    target_kl: float | None = option(None, "end an iteration's epochs above this KL; none: never", above=0)
+    kl_stop: float | None = option(
+        None, "end an iteration's epochs above this KL; none: never", above=0, was="target_kl"
+    )
     clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
     clip_range_schedule: str = option("constant", "of the clip range", choices=("constant", "linear"))
     kl_coef: float = option(0.0, "first weight of a KL penalty beside the clip, then held to kl_target", low=0)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from baselines_ppo.common.envs.keywords import same_meaning
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.checkpoint import Checkpoint
-from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
+from baselines_ppo.settings.config import TrainConfig, all_fields, from_json, renamed
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
 OVERRIDABLE = (
     "learning_rate", "learning_rate_schedule", "value_learning_rate", "clip_range", "clip_range_schedule", "schedule",
-    "entropy_coef", "kl_target", "target_kl", "num_epochs", "max_grad_norm", "env_restarts",
+    "entropy_coef", "kl_target", "kl_stop", "num_epochs", "max_grad_norm", "env_restarts",
 )  # fmt: skip
 CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval", "timeout", "grace")
 
@@ -28,6 +28,7 @@ def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...
     """
     now = {item.name: value for _, item, value in all_fields(config)}
     allowed = [name for name in OVERRIDABLE if name in now]
+    override = tuple(renamed(config).get(name, name) for name in override)
     if unsafe := [name for name in override if name not in allowed]:
         raise UsageError(f"--override {', '.join(unsafe)}: what may be changed is {', '.join(allowed)} of {config.alg}")
     before = {item.name: value for _, item, value in all_fields(configuration_in(stored))}

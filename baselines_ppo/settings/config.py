@@ -134,6 +134,11 @@ def all_fields(config: TrainConfig) -> Iterator[tuple[str | None, Field[Any], An
             yield name, item, getattr(section, item.name)
 
 
+def renamed(config: TrainConfig) -> dict[str, str]:
+    """Return today's names of fields by those that they had in former versions."""
+    return {item.metadata["was"]: item.name for _, item, _ in all_fields(config) if item.metadata.get("was")}
+
+
 def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     """Return the configuration with some fields changed, whatever section they are in, all checked.
 
@@ -142,7 +147,9 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     """
     sections = {item.name: section for section, item, _ in all_fields(config)}
     changes: dict[str | None, dict[str, Any]] = {}
-    for name, value in values.items():
+    today = renamed(config)
+    for given, value in values.items():
+        name = today.get(given, given)
         if name not in sections:
             raise UsageError(f"unknown field {name} of {config.alg}{meant_field(name, sections)}")
         changes.setdefault(sections[name], {})[name] = one_spelling(name, value)

@@ -18,13 +18,15 @@ def option(
     high: float | None = None,
     above: float | None = None,
     choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
+    was: str = "",
 ) -> Any:
     """Return a dataclass field with its help and its range: low <= x <= high, x > above, or one of choices.
 
     Args:
       choices: or a function that gives them, where they may grow.
+      was: its name in former versions, which is taken too.
     """
-    limits = {"low": low, "high": high, "above": above, "choices": choices}
+    limits = {"low": low, "high": high, "above": above, "choices": choices, "was": was}
     return field(default=default, metadata={"help": help, **limits})
 
 

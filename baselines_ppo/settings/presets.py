@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.settings.algorithms import PPO1Config, PPO2Config, TRPOConfig
-from baselines_ppo.settings.config import TEXTBOOK, PolicyConfig, RolloutConfig, TrainConfig, with_fields
+from baselines_ppo.settings.config import TEXTBOOK, PolicyConfig, RolloutConfig, TrainConfig, renamed, with_fields
 
 ATARI_ID = re.compile(r"ALE/\w+-v5|\w+NoFrameskip-v4")
 
@@ -248,4 +249,7 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
     else:
         known = ("none", *PRESETS.get(alg, {}))
         raise UsageError(f"unknown preset {preset} of {alg}{nearest(preset, known)}; known: {', '.join(known)}")
+    for was, name in renamed(base).items():
+        if was in values:
+            sys.stderr.write(f"warning: {was} is called {name} now\n")
     return with_fields(base, env=env, **values)

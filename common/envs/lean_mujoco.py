@@ -15,7 +15,7 @@ import numpy as np
 Environment = gymnasium.Env[np.ndarray, np.ndarray]
 
 
-class Robot(NamedTuple):
+class SimulatedRobot(NamedTuple):
     """What tells one robot from the others, of the state that its simulation is in."""
 
     place: Callable[[], float]  # metres; the way from step to step is rewarded
@@ -26,15 +26,15 @@ class Robot(NamedTuple):
     feels: bool = False  # needs contact forces
 
 
-def half_cheetah(u: Any) -> Robot:
-    return Robot(lambda: u.data.qpos[0], [u.data.qpos[1:], u.data.qvel])
+def half_cheetah(u: Any) -> SimulatedRobot:
+    return SimulatedRobot(lambda: u.data.qpos[0], [u.data.qpos[1:], u.data.qvel])
 
 
-def swimmer(u: Any) -> Robot:
-    return Robot(lambda: u.data.qpos[0], [u.data.qpos[2:], u.data.qvel])
+def swimmer(u: Any) -> SimulatedRobot:
+    return SimulatedRobot(lambda: u.data.qpos[0], [u.data.qpos[2:], u.data.qvel])
 
 
-def walker(u: Any) -> Robot:
+def walker(u: Any) -> SimulatedRobot:
     """Return the hopper or the walker, of which the hopper has one more range."""
     qpos, qvel = u.data.qpos, u.data.qvel
     (lowest, highest), (least, most) = u._healthy_z_range, u._healthy_angle_range
@@ -45,10 +45,10 @@ def walker(u: Any) -> Robot:
         upright = lowest < z < highest and least < angle < most
         return upright and (low == -np.inf or all(low < x < high for x in (*qpos[2:].tolist(), *qvel.tolist())))
 
-    return Robot(lambda: qpos[0], [qpos[1:], qvel], (1, 10.0), healthy)
+    return SimulatedRobot(lambda: qpos[0], [qpos[1:], qvel], (1, 10.0), healthy)
 
 
-def ant(u: Any) -> Robot:
+def ant(u: Any) -> SimulatedRobot:
     qpos, qvel, torso, forces = u.data.qpos, u.data.qvel, u.data.body("torso").xpos, u.data.cfrc_ext
     lowest, highest = u._healthy_z_range
     least, most = u._contact_force_range
@@ -60,14 +60,14 @@ def ant(u: Any) -> Robot:
     def contact_cost() -> float:
         return u._contact_cost_weight * np.sum(np.square(np.clip(forces, least, most)))
 
-    robot = Robot(lambda: torso[0], [qpos[2:], qvel], healthy=healthy)
+    robot = SimulatedRobot(lambda: torso[0], [qpos[2:], qvel], healthy=healthy)
     if not _newer(u):
         return robot
     seen = [*robot.observed, forces[1:].reshape(-1)]
     return robot._replace(observed=seen, clip=(2, most), contact_cost=contact_cost, feels=True)
 
 
-def humanoid(u: Any) -> Robot:
+def humanoid(u: Any) -> SimulatedRobot:
     data, mass, total = u.data, u.model.body_mass, u.model.body_mass.sum()
     first = 1 if _newer(u) else 0  # the world's own body is left out
     lowest, highest = u._healthy_z_range
@@ -80,7 +80,7 @@ def humanoid(u: Any) -> Robot:
         return np.clip(cost, *u._contact_cost_range)
 
     bodies = (data.cinert[first:], data.cvel[first:], data.qfrc_actuator[6 * first :], data.cfrc_ext[first:])
-    return Robot(
+    return SimulatedRobot(
         place,
         [data.qpos[2:], data.qvel, *(x.reshape(-1) for x in bodies)],
         healthy=lambda: lowest < data.qpos[2] < highest,
@@ -89,7 +89,7 @@ def humanoid(u: Any) -> Robot:
     )
 
 
-ROBOTS: dict[str, Callable[[Any], Robot]] = {
+ROBOTS: dict[str, Callable[[Any], SimulatedRobot]] = {
     "HalfCheetahEnv": half_cheetah,
     "SwimmerEnv": swimmer,
     "HopperEnv": walker,
@@ -112,7 +112,7 @@ def lean(environment: Environment) -> Environment:
 class LeanRobot(gymnasium.Wrapper[np.ndarray, np.ndarray, np.ndarray, np.ndarray]):
     """One robot: its reward is the way it makes, plus staying healthy, minus the cost of actions and contacts."""
 
-    def __init__(self, environment: Environment, robot: Callable[[Any], Robot], most_steps: int) -> None:
+    def __init__(self, environment: Environment, robot: Callable[[Any], SimulatedRobot], most_steps: int) -> None:
         super().__init__(environment)
         import mujoco
 

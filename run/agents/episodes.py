@@ -20,7 +20,7 @@ from baselines_ppo.run.news import News
 MOST_STEPS = 30_000  # of an episode that may never end by itself; Atari's longest have 27,000
 
 
-class Episode(NamedTuple):
+class PlayedEpisode(NamedTuple):
     """What one episode came to."""
 
     episode_return: float  # raw, undiscounted
@@ -50,14 +50,14 @@ class Episodes:
         self._generators = [self._noise_of(0)] * rows
         self._observations = np.zeros((rows, *backend.observation.shape), backend.observation.dtype)
 
-    def play(self, numbers: Iterable[int], deterministic: bool) -> list[Episode]:
+    def play(self, numbers: Iterable[int], deterministic: bool) -> list[PlayedEpisode]:
         """Return what the episodes of these numbers come to, in their order.
 
         Raises:
           DataError: the environment raised, or gave something unusable.
         """
         waiting = list(numbers)
-        order, played = list(waiting), dict[int, Episode]()
+        order, played = list(waiting), dict[int, PlayedEpisode]()
         self._agent.reset()
         try:
             under_way = self._begin(range(len(self._numbers)), waiting)
@@ -106,7 +106,7 @@ class Episodes:
         if (found := unlearnable(self._observations[rows])) is not None:
             raise Unusable(rows[found[0]], f"the observation has {found[1]}")
 
-    def _outcomes(self, rows: list[int]) -> dict[int, Episode]:
+    def _outcomes(self, rows: list[int]) -> dict[int, PlayedEpisode]:
         """Return what the episodes that ended in these rows came to, by their numbers."""
         if not rows:
             return {}
@@ -115,7 +115,7 @@ class Episodes:
                 raise Unusable(row, f"the return is {self._returns[row]}")
         flags = self._backend.flags_reached()
         return {
-            int(self._numbers[row]): Episode(
+            int(self._numbers[row]): PlayedEpisode(
                 float(self._returns[row]),
                 int(self._lengths[row]),
                 None if flags is None else int(flags[row]),

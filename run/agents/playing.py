@@ -14,7 +14,7 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job.opengl import has_display
 from baselines_ppo.run.agents.acting import backend_for, seen_backend_for
-from baselines_ppo.run.agents.episodes import Episode, Episodes, cut_after, steps_allowed
+from baselines_ppo.run.agents.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.run.agents.scoring import trusted
 from baselines_ppo.run.show.display import NO_DISPLAY
 from baselines_ppo.run.show.pictures import follow
@@ -98,7 +98,7 @@ def in_window(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
     return environment
 
 
-def told(number: int, played: Episode) -> str:
+def told(number: int, played: PlayedEpisode) -> str:
     """Return a line on an episode."""
     flags = "" if played.flags_reached is None else f", {played.flags_reached} flags reached"
     cut = f", {cut_after(played.length)}" if played.cut else ""

@@ -43,7 +43,7 @@ class Racer(NamedTuple):
     robot: Robot
 
 
-class Result(NamedTuple):
+class Standing(NamedTuple):
     """How far the racer of a lane has come."""
 
     lane: int  # from 1, on the right
@@ -99,7 +99,7 @@ def racer(typed: str) -> Racer:
     return Racer(name, agent, RACES[env_id](1).robot)
 
 
-def run(event: Race, racers: Sequence[Racer], steps: int, show: Show) -> list[Result]:
+def run(event: Race, racers: Sequence[Racer], steps: int, show: Show) -> list[Standing]:
     """Let all run for so many steps, or until the last has fallen; returns the results, the best first."""
     upright = np.zeros(len(racers), dtype=np.int64)  # steps that each has run
     show(0)
@@ -112,7 +112,7 @@ def run(event: Race, racers: Sequence[Racer], steps: int, show: Show) -> list[Re
     return standings(event, racers, upright)
 
 
-def standings(event: Race, racers: Sequence[Racer], upright: np.ndarray | None = None) -> list[Result]:
+def standings(event: Race, racers: Sequence[Racer], upright: np.ndarray | None = None) -> list[Standing]:
     """Return how far all have come, the best first.
 
     Args:
@@ -121,13 +121,13 @@ def standings(event: Race, racers: Sequence[Racer], upright: np.ndarray | None =
     seconds = np.zeros(len(racers)) if upright is None else upright * CONTROL_STEP
     facts = zip(racers, event.distances.tolist(), seconds.tolist(), event.running, strict=True)
     results = [
-        Result(lane, racer.name, distance, seconds, not running)
+        Standing(lane, racer.name, distance, seconds, not running)
         for lane, (racer, distance, seconds, running) in enumerate(facts, 1)
     ]
     return sorted(results, key=lambda result: -result.distance)
 
 
-def table(results: Sequence[Result]) -> str:
+def table(results: Sequence[Standing]) -> str:
     """Return the results as lines of text."""
     width = max(len("agent"), *(len(result.name) for result in results))
     lines = [f"place  lane  {'agent':<{width}}  distance      speed"]

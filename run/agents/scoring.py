@@ -13,7 +13,7 @@ from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network
 from baselines_ppo.run.agents.acting import backend_for, found_out
-from baselines_ppo.run.agents.episodes import Episode, Episodes, cut_after, steps_allowed
+from baselines_ppo.run.agents.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.zoo.card import MODES, Score
 
 ROWS = 64  # episodes at once, at most
@@ -47,7 +47,7 @@ def evaluate(
 
 def measure(
     agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int, rows: int = ROWS, max_steps: int | None = None
-) -> dict[str, list[Episode]]:
+) -> dict[str, list[PlayedEpisode]]:
     """Return, by action mode, what the same episodes come to; the ranks share them, and all have the result.
 
     Args:
@@ -69,7 +69,7 @@ def measure(
         )
     rows = 1 if trial.alone else max(1, min(rows, len(own)))
 
-    def play() -> dict[str, list[Episode]]:
+    def play() -> dict[str, list[PlayedEpisode]]:
         backend = backend_for(agent, spec, rows, trial)
         try:
             player = Episodes(agent, backend, rows, spec.env_id, seed, most)
@@ -82,7 +82,7 @@ def measure(
     return {mode: [parts[k % comm.size][mode][k // comm.size] for k in range(episodes)] for mode in MODES}
 
 
-def score_of(episodes: list[Episode]) -> Score:
+def score_of(episodes: list[PlayedEpisode]) -> Score:
     """Return the figures of some episodes."""
     returns = np.array([episode.episode_return for episode in episodes])
     flags = [episode.flags_reached for episode in episodes if episode.flags_reached is not None]

@@ -236,7 +236,7 @@ class Session:
         self._robot.set_target(0, x, y, stays)
 
 
-class Score(NamedTuple):
+class Tally(NamedTuple):
     """What `follow_places` came to."""
 
     reached: int  # in time
@@ -261,7 +261,7 @@ def make_steered(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
     return wrapped(lambda: env, spec.wrappers)
 
 
-def follow_places(session: Session, count: int, generator: np.random.Generator) -> Score:
+def follow_places(session: Session, count: int, generator: np.random.Generator) -> Tally:
     """Put the flag in so many random places around the robot, one after the other; returns how well it followed.
 
     Each place is one in a square of 16 m around where the robot then is, but at least 2 m away; it has as many
@@ -279,4 +279,4 @@ def follow_places(session: Session, count: int, generator: np.random.Generator) 
             if session.numbers.flags_reached > before:
                 in_time += 1
                 break
-    return Score(in_time, session.numbers.falls - start.falls)
+    return Tally(in_time, session.numbers.falls - start.falls)

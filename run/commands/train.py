@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import Field
 from typing import Any
 
+from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, metavar, value_of, written
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
 from baselines_ppo.settings.fields import choices_of, plain_type
@@ -32,6 +35,7 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     for section, item, value in all_fields(config):
         group = groups.setdefault(section, result.add_argument_group(alg if section == "algorithm" else section))
         kind = field_type(config, section, item)
+        _add_former_name(result, item, kind, arguments)
         group.add_argument(
             "--" + item.name.replace("_", "-"),
             type=converter(kind),
@@ -40,6 +44,16 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
             default=argparse.SUPPRESS,
             help=f"{item.metadata['help']} ({source}: {written(value)})".replace("%", "%%"),
         )
+
+
+def _add_former_name(result: Parser, item: Field[Any], kind: Any, arguments: Sequence[str]) -> None:
+    """Take a field's former name as well, and say so where it is typed."""
+    if not item.metadata.get("was"):
+        return
+    flag = "--" + item.metadata["was"].replace("_", "-")
+    result.add_argument(flag, type=converter(kind), dest=item.name, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    if value_of(arguments, flag) is not None and launched_rank() == 0:
+        sys.stderr.write(f"warning: {flag} is called --{item.name.replace('_', '-')} now\n")
 
 
 def run(options: dict[str, Any]) -> int:

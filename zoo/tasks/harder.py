@@ -10,7 +10,7 @@ import numpy as np
 from baselines_ppo.zoo.bodies.body import CLIP, body_of
 from baselines_ppo.zoo.bodies.robot import HUMANOID
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.task import Outcome
+from baselines_ppo.zoo.task import TaskOutcome
 from baselines_ppo.zoo.tasks.cubes import EVERY, FIRST, Cubes
 from baselines_ppo.zoo.tasks.flags import Flags, distances
 from baselines_ppo.zoo.tasks.walker import FOOT_COST, LIMIT_COST
@@ -72,7 +72,7 @@ class FlagrunHarder:
         self.cubes.park(rows)
         self.body.look()
 
-    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body = self.body
         upright, bonus, before = self._upright(), self._bonus(), distances(self.flags.places, body.pose.position)
@@ -92,7 +92,7 @@ class FlagrunHarder:
             joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
         )
-        return Outcome(terms, ended, failed)
+        return TaskOutcome(terms, ended, failed)
 
     def look(self) -> None:
         """Read where the simulation is."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from baselines_ppo.zoo.scene import Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
-from baselines_ppo.zoo.task import Outcome
+from baselines_ppo.zoo.task import TaskOutcome
 
 # One substep of 16.5 ms, of fourth order, as nothing touches and the only springs are the ends of the rail. It costs
 # as much as four of the walkers' kind, and one pole that swings freely for 10 s keeps more than 0.999 of its energy,
@@ -87,11 +87,11 @@ class Carts:
             noise = generator.uniform(-START_NOISE, START_NOISE, len(self._start))
             self.simulation.qpos[row, 1:] = self._start + noise
 
-    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, 1] within [-1, 1]."""
         self.simulation.ctrl[:] = actions
         failed = self.simulation.step()
-        return Outcome(*self._judge(self.simulation), failed)
+        return TaskOutcome(*self._judge(self.simulation), failed)
 
     def look(self) -> None:
         """Do nothing: what is known is the simulation's."""

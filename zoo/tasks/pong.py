@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.utils.seeding import np_random
 
 from baselines_ppo.zoo.simulation import Simulation
-from baselines_ppo.zoo.task import Outcome
+from baselines_ppo.zoo.task import TaskOutcome
 from baselines_ppo.zoo.tasks.table import (
     BALL_SPEED,
     GOAL,
@@ -137,14 +137,14 @@ class Pong:
             self.game.begin(row, generator)
             self._place_trainer(row, generator)
 
-    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, 2] within [-1, 1]: the velocity of the paddle."""
         away = self._trainers - self.game.table.places[:, 1]
         trainers = np.clip(TRAINER_HASTE * away, -PADDLE_SPEED, PADDLE_SPEED)
         terms, served = self.game.step(np.stack([PADDLE_SPEED * actions, trainers], axis=1), generators)
         for row in np.flatnonzero(served).tolist():
             self._place_trainer(row, generators[row])
-        return Outcome(Terms(*(term[:, 0] for term in terms)), self._failed, self._failed)
+        return TaskOutcome(Terms(*(term[:, 0] for term in terms)), self._failed, self._failed)
 
     def look(self) -> None:
         """Do nothing: all is read where it lives."""

@@ -10,7 +10,7 @@ import numpy as np
 from baselines_ppo.zoo.bodies.robot import AT_LIMIT
 from baselines_ppo.zoo.scene import PREFIX, Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
-from baselines_ppo.zoo.task import Outcome
+from baselines_ppo.zoo.task import TaskOutcome
 from baselines_ppo.zoo.tasks.walker import distances
 
 # Four substeps of 4.1 ms: with joints this light, three become unstable under pushes that always add to the speed.
@@ -61,7 +61,7 @@ class Reacher:
             self.simulation.qpos[row] = shoulder, np.clip(elbow, -self._most_bend, self._most_bend)
             self.targets[row] = generator.uniform(-TARGET_RANGE, TARGET_RANGE, 2)
 
-    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, 2] within [-1, 1]."""
         before = distances(self.targets, self.fingertips)
         self.simulation.ctrl[:] = actions
@@ -72,7 +72,7 @@ class Reacher:
             electricity=-POWER_COST * power - STALL_COST * np.abs(actions).sum(axis=1),
             joints_at_limit=-LIMIT_COST * (np.abs(self._bends) > AT_LIMIT),
         )
-        return Outcome(terms, np.zeros(len(failed), dtype=bool), failed)
+        return TaskOutcome(terms, np.zeros(len(failed), dtype=bool), failed)
 
     def look(self) -> None:
         """Do nothing: what is known is the simulation's."""

@@ -10,7 +10,7 @@ import numpy as np
 from baselines_ppo.zoo.bodies.body import CLIP, body_of
 from baselines_ppo.zoo.bodies.robot import Robot
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.task import Outcome
+from baselines_ppo.zoo.task import TaskOutcome
 from baselines_ppo.zoo.tasks.cubes import Cubes
 from baselines_ppo.zoo.tasks.flags import Flags, distances
 
@@ -57,7 +57,7 @@ class Walker:
         reference = self.robot.reference_height
         self._references[rows] = self.body.pose.height[rows] if reference is None else reference
 
-    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> Outcome:
+    def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body, before = self.body, distances(self.targets, self.body.pose.position)
         failed = body.step(actions)
@@ -74,7 +74,7 @@ class Walker:
             joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
         )
-        return Outcome(terms, alive < 0, failed)
+        return TaskOutcome(terms, alive < 0, failed)
 
     def look(self) -> None:
         """Read where the simulation is."""
