@@ -11,7 +11,6 @@ from baselines_ppo.common.gae import explained_variance
 from baselines_ppo.common.losses import approx_kl, clip_fraction
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.actor_critic import Inputs
-from baselines_ppo.common.policy.distributions import GaussianParams
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout, by_environment
 
@@ -45,7 +44,7 @@ def batch_of(
         inputs=Inputs(rows(rollout.observations), tf.constant(states), rows(rollout.starts)),
         actions=rows(rollout.actions),
         log_probs=rows(rollout.log_probs),
-        params=tf.nest.map_structure(rows, _every_row(policy.params(rollout.outputs))),
+        params=tf.nest.map_structure(rows, policy.distribution.per_row(policy.params(rollout.outputs))),
         advantages=rows(advantages),
         values=rows(values),
         value_targets=rows(value_targets),
@@ -55,13 +54,6 @@ def batch_of(
 def rows_of(x: np.ndarray, recurrent: bool, made: np.ndarray) -> np.ndarray:
     """Return [T, n, ...] as what is dealt into minibatches: steps [B, ...], or with memory environments [n, T, ...]."""
     return np.moveaxis(x, 0, 1) if recurrent else x.reshape(-1, *x.shape[2:]) if made.all() else x[made]
-
-
-def _every_row(params: Any) -> Any:
-    """Return distribution parameters of which every row has its own copy."""
-    if not isinstance(params, GaussianParams):
-        return params
-    return GaussianParams(params.mean, np.broadcast_to(params.log_std, params.mean.shape))
 
 
 def metrics_of(

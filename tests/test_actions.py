@@ -71,7 +71,7 @@ def drawn(action: Action, seed: int, rows: int = 11) -> np.ndarray:
     output = rng.standard_normal((rows, distribution.network_size)) * 10.0 ** rng.uniform(-3, 3, (rows, 1))
     output[:5] = np.array([[-1.0], [1.0], [0.0], [FAR], [-FAR]])
     log_std = np.zeros(distribution.network_size, np.float32)
-    return distribution.mode(distribution.from_network(output.astype(np.float32), log_std))
+    return distribution.mode(distribution.from_network(output.astype(np.float32), {"log_std": log_std}))
 
 
 @pytest.mark.filterwarnings("error", "ignore:.*precision lowered")

@@ -111,7 +111,7 @@ def test_every_drawn_action_is_one_that_the_environment_takes(space: spaces.Spac
     rng = np.random.default_rng(0)
     output = 3 * rng.standard_normal((200, action.distribution.network_size)).astype(np.float32)
     log_std = np.zeros(action.distribution.network_size, np.float32)
-    params = action.distribution.from_network(output, log_std)
+    params = action.distribution.from_network(output, {"log_std": log_std})
     drawn = action.to_environment(action.distribution.sample(params, action.distribution.noise(rng, 200)))
     assert drawn.shape == (200, *space.shape)  # type: ignore[misc]  # all of these have a shape
     assert all(space.contains(one) for one in drawn)

@@ -18,6 +18,7 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, exp
 from baselines_ppo.common.envs.native_backend import vector_form
 from baselines_ppo.common.envs.treatment import AS_USUAL, STREAMS, Treatment
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.policy.distributions import at_first
 
 STEPS = 9  # of an episode; what an environment remembers shows in the first ones
 SECONDS = 2.0  # that the trial takes, about; and half of what a new environment for each episode may
@@ -127,7 +128,7 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
     yield backend.reset([0], [seed])[0].tobytes()
     distribution, rng = backend.action.distribution, np.random.default_rng(seed)
     outputs = np.zeros((1, distribution.network_size), np.float32)
-    params = distribution.from_network(outputs, outputs[0])
+    params = distribution.from_network(outputs, at_first(distribution))
     for _ in range(steps):
         if perf_counter() > until:
             return

@@ -12,6 +12,7 @@ import numpy as np
 from baselines_ppo.common.envs.action_log import ActionLog
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import LARGEST, unlearnable
 from baselines_ppo.common.policy.observations import learned_dtype
 from baselines_ppo.common.seeding import episode_seed
@@ -61,7 +62,9 @@ class VecEnv:
         count = len(indices)
         self._episodes = np.zeros(count, dtype=np.int64)
         distribution = self.action.distribution
-        nothing = distribution.from_network(np.zeros((0, distribution.network_size), np.float32), None)
+        nothing = distribution.from_network(
+            np.zeros((0, distribution.network_size), np.float32), at_first(distribution)
+        )
         self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
         self._actions = ActionLog(count, self._no_actions)
         self._lengths = np.zeros(count, dtype=np.int64)  # of the episodes under way, in steps

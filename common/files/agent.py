@@ -11,6 +11,7 @@ from baselines_ppo.common.failures import DataError, LoadError, UsageError, shor
 from baselines_ppo.common.files.checkpoint import Checkpoint, find
 from baselines_ppo.common.policy.actions import action_at
 from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import WrongShapeError
 from baselines_ppo.common.policy.observation_json import observation_from_json
 from baselines_ppo.common.policy.observations import GroupObservation, Observation
@@ -175,7 +176,9 @@ def _try_out(agent: Agent) -> None:
         actions = agent.act_encoded(seen)
     drawn = network.action.to_environment(
         policy.distribution.mode(
-            policy.distribution.from_network(np.zeros((1, policy.distribution.network_size), np.float32), None)
+            policy.distribution.from_network(
+                np.zeros((1, policy.distribution.network_size), np.float32), at_first(policy.distribution)
+            )
         )
     )
     if actions.shape != drawn.shape or not np.isfinite(actions).all():

@@ -12,7 +12,7 @@ import numpy as np
 
 from baselines_ppo.common.policy.actions import Action, action_from_json, action_to_json
 from baselines_ppo.common.policy.arrays import Array
-from baselines_ppo.common.policy.distributions import DiagonalGaussian
+from baselines_ppo.common.policy.distributions import LOG_STD
 from baselines_ppo.common.policy.layers import dense, dense_parameters
 from baselines_ppo.common.policy.networks import Network, NetworkSettings, network_of
 from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
@@ -61,9 +61,7 @@ class ActorCritic:
             *dense_parameters("policy_head", (policy.features, size), gain=0.01),  # first actions nearly uniform
             *dense_parameters("value_head", (value.features, 1), gain=1.0),
         ]
-        if isinstance(self.action.distribution, DiagonalGaussian):
-            last.append(Parameter("log_std", (self.action.distribution.size,)))
-        return [*inner, *last]
+        return [*inner, *last, *self.action.distribution.own_parameters()]
 
     @cached_property
     def layout(self) -> ParameterLayout:
@@ -103,8 +101,8 @@ class ActorCritic:
     def initial_parameters(self, rng: np.random.Generator, init_log_std: float) -> np.ndarray:
         """Return parameters [P]: orthogonal weights, zero biases, and a nearly uniform first policy."""
         parts = {parameter.name: initial_value(parameter, rng) for parameter in self.parameters}
-        if "log_std" in parts:
-            parts["log_std"] += np.float32(init_log_std)
+        if LOG_STD in parts:
+            parts[LOG_STD] += np.float32(init_log_std)
         return self.layout.join(parts)
 
     def act(
@@ -152,7 +150,7 @@ class ActorCritic:
 
     def _params(self, xp: Any, parameters: Mapping[str, Array], features: Array) -> Any:
         output = dense(xp, parameters, "policy_head", features, None)
-        return self.action.distribution.from_network(output, parameters.get("log_std"))
+        return self.action.distribution.from_network(output, parameters)
 
     def _features(self, xp: Any, parameters: Mapping[str, Array], role: str, inputs: Inputs) -> Array:
         """Return what is given to a last layer, [B, F] or [m, T, F]."""

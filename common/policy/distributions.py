@@ -7,12 +7,16 @@ arguments and the same whatever rank the environment is on.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from baselines_ppo.common.policy.arrays import Array
+from baselines_ppo.common.policy.parameters import Parameter
+
+LOG_STD = "log_std"  # of a Gaussian, the same in all states
 
 
 class Distribution(Protocol):
@@ -22,8 +26,14 @@ class Distribution(Protocol):
     def network_size(self) -> int:
         """Number of outputs that the policy network must have."""
 
-    def from_network(self, output: Array, log_std: Array | None) -> Any:
-        """Return the parameters of the distribution from network outputs [..., network_size]."""
+    def own_parameters(self) -> list[Parameter]:
+        """Return what it learns besides the network's outputs."""
+
+    def from_network(self, output: Array, own: Mapping[str, Array]) -> Any:
+        """Return the parameters of the distribution from network outputs [..., network_size] and its own parameters."""
+
+    def per_row(self, params: Any) -> Any:
+        """Return them with a copy for every row of what is the same in all; numpy."""
 
     def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
         """Draw what `sample` needs for one environment, [steps, ...]."""
@@ -44,6 +54,11 @@ class Distribution(Protocol):
         """Return KL(old || new), one number per row, in nats."""
 
 
+def at_first(distribution: Distribution) -> dict[str, np.ndarray]:
+    """Return a distribution's own parameters as they are before any training."""
+    return {name: np.full(shape, start, np.float32) for name, shape, _, start in distribution.own_parameters()}
+
+
 class GaussianParams(NamedTuple):
     """mean [..., A] and log std [A], the same in all states, or [..., A], where every row carries its own copy."""
 
@@ -61,8 +76,14 @@ class DiagonalGaussian:
     def network_size(self) -> int:
         return self.size
 
-    def from_network(self, output: Array, log_std: Array | None) -> GaussianParams:
-        return GaussianParams(output, log_std)
+    def own_parameters(self) -> list[Parameter]:
+        return [Parameter(LOG_STD, (self.size,))]
+
+    def from_network(self, output: Array, own: Mapping[str, Array]) -> GaussianParams:
+        return GaussianParams(output, own[LOG_STD])
+
+    def per_row(self, params: GaussianParams) -> GaussianParams:
+        return GaussianParams(params.mean, np.broadcast_to(params.log_std, params.mean.shape))
 
     def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
         return rng.standard_normal((steps, self.size), dtype=np.float32)
@@ -97,8 +118,14 @@ class Categorical:
     def network_size(self) -> int:
         return self.size
 
-    def from_network(self, output: Array, log_std: Array | None) -> Array:
+    def own_parameters(self) -> list[Parameter]:
+        return []
+
+    def from_network(self, output: Array, own: Mapping[str, Array]) -> Array:
         return output
+
+    def per_row(self, params: np.ndarray) -> np.ndarray:
+        return params
 
     def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
         return rng.gumbel(size=(steps, self.size)).astype(np.float32)
@@ -136,8 +163,14 @@ class MultiCategorical:
     def network_size(self) -> int:
         return sum(self.sizes)
 
-    def from_network(self, output: Array, log_std: Array | None) -> Array:
+    def own_parameters(self) -> list[Parameter]:
+        return []
+
+    def from_network(self, output: Array, own: Mapping[str, Array]) -> Array:
         return output
+
+    def per_row(self, params: np.ndarray) -> np.ndarray:
+        return params
 
     def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
         return rng.gumbel(size=(steps, sum(self.sizes))).astype(np.float32)
@@ -176,8 +209,14 @@ class Bernoulli:
     def network_size(self) -> int:
         return self.size
 
-    def from_network(self, output: Array, log_std: Array | None) -> Array:
+    def own_parameters(self) -> list[Parameter]:
+        return []
+
+    def from_network(self, output: Array, own: Mapping[str, Array]) -> Array:
         return output
+
+    def per_row(self, params: np.ndarray) -> np.ndarray:
+        return params
 
     def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
         return rng.logistic(size=(steps, self.size)).astype(np.float32)

@@ -102,7 +102,7 @@ class Policy:
 
     def params(self, outputs: np.ndarray) -> Any:
         """Return the action distribution's parameters from the policy network's outputs [..., network_size]."""
-        return self.distribution.from_network(outputs, self._parts.get("log_std"))
+        return self.distribution.from_network(outputs, self._parts)
 
     def values(self, observations: np.ndarray, states: np.ndarray) -> np.ndarray:
         """Return values [B], in the unit of the scaled rewards, for normalised observations and states before them."""

@@ -18,6 +18,7 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm, world
+from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.start import start
 from baselines_ppo.train import iteration
@@ -145,7 +146,7 @@ def environments_rate(envs: VecEnv) -> float:
     """Return this rank's steps per second of its environments with random actions, as training steps them."""
     rng, distribution = np.random.default_rng(0), envs.action.distribution
     outputs = np.zeros((len(envs), distribution.network_size), np.float32)
-    params = distribution.from_network(outputs, np.zeros(distribution.network_size, np.float32))
+    params = distribution.from_network(outputs, at_first(distribution))
     count = max(SIMULATED // len(envs), TOGETHER)
     noise = distribution.noise(rng, count * len(envs))
     begun = time.perf_counter()
