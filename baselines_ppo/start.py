@@ -34,7 +34,7 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.environments import make_environments
-from baselines_ppo.handshake import compare_ranks
+from baselines_ppo.handshake import code_digest, compare_ranks
 from baselines_ppo.plan import OWN, Plan, plan_of
 from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
@@ -169,7 +169,13 @@ def _prepare(
         folder.create()
     else:
         folder.open(int(stored.manifest["iteration"]))
-    facts = {"ranks": comm.size, "command": sys.argv, "platform": platform_facts(), "environment": treatment._asdict()}
+    facts = {
+        "ranks": comm.size,
+        "command": sys.argv,
+        "code": code_digest(),
+        "platform": platform_facts(),
+        "environment": treatment._asdict(),
+    }
     folder.write_config({**to_json(config), **facts})
 
 

@@ -15,7 +15,13 @@ import numpy as np
 from baselines_ppo.common.files.run_folder import CONFIG, RunFolder
 
 SUMMARY_INTERVAL = 1.0  # seconds; TensorBoard takes longer to write than CartPole to learn
-FACTS = ("command", "environment", "platform", "ranks")  # in config.json, that are no fields of the configuration
+FACTS = (
+    "code",
+    "command",
+    "environment",
+    "platform",
+    "ranks",
+)  # in config.json, that are no fields of the configuration
 COMPILING = "compiling"  # in place of a speed, in the first iteration
 TIME_SHARES = ("environments", "acting", "learning")
 

@@ -1,0 +1,1 @@
+"""Measured results: a JSON record for each run, and the tables that are made of them."""
