@@ -79,7 +79,7 @@ def test_a_checkpoint_is_gone_on_from_until_there_is_a_newer_one(launcher: Run, 
 
 
 def plan_of(*arguments: str) -> LaunchPlan:
-    return _plan(2, None, list(arguments), vars(parser("train", "ppo2").parse_args(arguments)))
+    return _plan(2, None, list(arguments), vars(parser("train", arguments).parse_args(arguments)))
 
 
 def tail(command: list[str]) -> list[str]:

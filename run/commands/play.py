@@ -25,7 +25,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
 
 def run(options: dict[str, Any]) -> int:
     """Show episodes; returns the exit code."""
-    from baselines_ppo.run.agents.playing import Playing, play
+
+    def show() -> int:
+        from baselines_ppo.run.agents.playing import Playing, play
+
+        return play(Playing(**options))
 
     check_least(options)
-    return on_one_rank("play", lambda: play(Playing(**options)))
+    return on_one_rank("play", show)

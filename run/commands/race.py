@@ -22,7 +22,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
 
 def run(options: dict[str, Any]) -> int:
     """Let them run, and print who came how far; returns the exit code."""
-    from baselines_ppo.run.agents.racing import race
+
+    def show() -> int:
+        from baselines_ppo.run.agents.racing import race
+
+        return race(**options)
 
     check_least(options)
-    return on_one_rank("race", lambda: race(**options))
+    return on_one_rank("race", show)

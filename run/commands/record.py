@@ -24,7 +24,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
 
 def run(options: dict[str, Any]) -> int:
     """Write a film or a replay; returns the exit code."""
-    from baselines_ppo.run.agents.recording import Recording, record
+
+    def show() -> int:
+        from baselines_ppo.run.agents.recording import Recording, record
+
+        return record(Recording(**options))
 
     check_least(options)
-    return on_one_rank("record", lambda: record(Recording(**options)))
+    return on_one_rank("record", show)

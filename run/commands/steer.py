@@ -20,7 +20,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
 
 def run(options: dict[str, Any]) -> int:
     """Serve its page until Ctrl-C; returns the exit code."""
-    from baselines_ppo.run.agents.serving import steer
+
+    def show() -> int:
+        from baselines_ppo.run.agents.serving import steer
+
+        return steer(**options)
 
     check_least(options)
-    return on_one_rank("steer", lambda: steer(**options))
+    return on_one_rank("steer", show)
