@@ -140,7 +140,7 @@ def _runnable(text: str) -> tuple[list[str], frozenset[str]]:
     shown = {
         alg if alg in SHORTER else "ppo2",
         _package(_value(short, "--env", "")),
-        *({"--resume", "--load-path"} & {*own}),
+        *({"--resume", "--load-path"} & {*own} - {"--resume" if "auto" in own else ""}),
     }
     return [*before, *short], frozenset({*shown, *({"mpirun"} & {*before})})
 
