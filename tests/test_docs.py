@@ -8,16 +8,24 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from baselines_ppo import configure
+from baselines_ppo.banner import banner
 from baselines_ppo.common import failures
+from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.observations import observation_of
+from baselines_ppo.plan import plan_of
 from baselines_ppo.run import cli
 from baselines_ppo.run.commands import zoo
-from baselines_ppo.settings.config import TEXTBOOK
+from baselines_ppo.settings.config import TEXTBOOK, resolve
+from baselines_ppo.wiring import actor_critic_of
 from tests import docs
 from tests.conftest import ROOT
 from tests.docs import Command
@@ -207,6 +215,16 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub and MkDocs make them."""
     headings = re.findall(r"^#+ (.+)$", docs.BLOCK.sub("", page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_the_banner_that_is_shown_is_the_one_that_is_printed() -> None:
+    config = resolve(configure("Humanoid-v4"), 2)
+    with closing(make_environment(config.env)) as env:
+        spaces = observation_of(env.observation_space, config.env), action_of(env.action_space, config.env)
+    folder = Path("runs/Humanoid-v4/ppo2-20261121-080313-0")
+    printed = banner(plan_of(config, actor_critic_of(config, *spaces), 2), folder)
+    for page in ("README.md", "docs/getting-started.md"):
+        assert f"```text\n{printed}\n```" in (ROOT / page).read_text()
 
 
 def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path) -> None:
