@@ -165,7 +165,8 @@ def _brief(words: list[str]) -> list[str]:
     }
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
-    agents = {"race": {"run": "zoo:RoboAnt-v1"}}.get(words[0], {})  # who races must walk
+    moving = {"run": "zoo:RoboAnt-v1"}  # for what MuJoCo does not simulate there must be a display
+    agents = {"race": moving, "play": moving}.get(words[0], {})
     return [agents.get(word, word) for word in words if word != "..."] + more.get(words[0], [])
 
 

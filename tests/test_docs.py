@@ -12,17 +12,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import pytest
 
 from baselines_ppo import configure
 from baselines_ppo.banner import banner
 from baselines_ppo.common import failures
-from baselines_ppo.common.envs.make import make_environment
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.plan import plan_of
 from baselines_ppo.run import cli
+from baselines_ppo.run.cards import tables
 from baselines_ppo.run.commands import zoo
 from baselines_ppo.settings.config import TEXTBOOK, resolve
 from baselines_ppo.wiring import actor_critic_of
@@ -199,6 +200,11 @@ def test_exit_codes_and_actions_of_the_zoo_are_those_that_there_are() -> None:
     assert set(re.findall(r"`zoo (\w+)", docs.text_of_all())) == {*zoo.ACTIONS}
 
 
+def test_the_table_of_agents_is_that_of_zoo_table(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.table()
+    assert capsys.readouterr().out in (ROOT / "docs" / "zoo.md").read_text()
+
+
 @pytest.mark.parametrize("page", (*docs.PAGES, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.name)
 def test_links_and_pictures_lead_somewhere_in_the_repository(page: Path) -> None:
     text = docs.BLOCK.sub("", page.read_text())
@@ -219,7 +225,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_banner_that_is_shown_is_the_one_that_is_printed() -> None:
     config = resolve(configure("Humanoid-v4"), 2)
-    with closing(make_environment(config.env)) as env:
+    with closing(gymnasium.make(config.env)) as env:
         spaces = observation_of(env.observation_space, config.env), action_of(env.action_space, config.env)
     folder = Path("runs/Humanoid-v4/ppo2-20261121-080313-0")
     printed = banner(plan_of(config, actor_critic_of(config, *spaces), 2), folder)
