@@ -201,8 +201,9 @@ def test_exit_codes_and_actions_of_the_zoo_are_those_that_there_are() -> None:
 
 
 def test_the_table_of_agents_is_that_of_zoo_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its pictures are where they are from docs."""
     tables.table()
-    assert capsys.readouterr().out in (ROOT / "docs" / "zoo.md").read_text()
+    assert capsys.readouterr().out.replace('src="', 'src="../') in (ROOT / "docs" / "zoo.md").read_text()
 
 
 @pytest.mark.parametrize("page", (*docs.PAGES, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.name)

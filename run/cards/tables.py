@@ -1,4 +1,4 @@
-"""The cards of the pretrained agents, printed: a list of all, one in full, and a table for docs/zoo.md."""
+"""The cards of the pretrained agents, printed: a list of all, one in full, and a table for the README."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def show(name: str) -> int:
 
 
 def table() -> int:
-    """Print all cards as a Markdown table with pictures, whose paths are those from docs."""
+    """Print all cards as a Markdown table with pictures, whose paths are those of the repository."""
     print("| | agent | return | drawn actions | solved at | training |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in pretrained.names():
-        folder, picture = pretrained.AGENTS / name, Path("..", "zoo", "agents", name, PICTURE)
+        folder, picture = pretrained.AGENTS / name, Path("zoo", "agents", name, PICTURE)
         card = read_card(folder)
         shown = f'<img src="{picture}" width="160" alt="{name}">' if (folder / PICTURE).exists() else ""
         changed = "" if card.exact else ", with other settings or ranks on the way"
