@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium
 import pytest
 
+import baselines_ppo
 from baselines_ppo import configure
 from baselines_ppo.banner import banner
 from baselines_ppo.common import failures
@@ -245,7 +246,8 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path
         loaded = re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]*)\"", page)
         assert loaded, name
         assert not [url for url in loaded if re.match(r"(https?:)?//", url)], name
-    assert 'id="baselines_ppo.train.train"' in pages["python-api"]
+    public = [f"baselines_ppo.{'train.' if name == 'train' else ''}{name}" for name in baselines_ppo.__all__]
+    assert not [name for name in public if f'id="{name}"' not in pages["python-api"]]
 
 
 def test_every_flag_that_is_named_exists() -> None:
