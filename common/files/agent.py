@@ -17,7 +17,7 @@ from baselines_ppo.common.policy.policy import Policy
 
 
 class Agent:
-    """A trained policy: it takes raw observations and returns the environment's actions. Its statistics never change."""
+    """A trained policy: it takes raw observations and returns the environment's actions."""
 
     def __init__(self, policy: Policy, env_id: str, path: Path, manifest: dict[str, Any]) -> None:
         self.policy, self.env_id, self.path, self.manifest = policy, env_id, path, manifest
