@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: train test check
+.PHONY: train test check docs
 
 train: .venv/installed
 	$(BIN)/mpirun -np 2 $(BIN)/python -m baselines_ppo.run --env Humanoid-v4 --num-timesteps 110000
@@ -15,6 +15,9 @@ check: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

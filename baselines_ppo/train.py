@@ -31,7 +31,7 @@ def train(
     Args:
       config: from `configure`.
       ranks: start this many under mpirun, as a notebook needs; None: those that mpirun started, or one.
-      logdir: a new folder for the run; by default runs/<env>/<alg>-<date>-<seed>.
+      logdir: a new folder for the run; by default `runs/<env>/<alg>-<date>-<seed>`.
       resume: a run folder to go on with, or a checkpoint to begin a new run folder from.
       load_path: an agent, checkpoint or run folder whose policy and statistics to begin from.
       environment: function that makes one environment, instead of the id in `config`.

@@ -19,10 +19,12 @@ def gae(
     A_t     = delta_t + gamma lambda (1 - end_t) A_{t+1},   target_t = A_t + value_t
 
     Args:
-      rewards, values: r_t and V(s_t), [T, n].
-      next_values: V(s_{t+1}), [T, n]: 0 where the episode terminated, V(final observation) where it was
-        truncated. Being an array of its own, it leaves no special case here.
-      ends: whether the episode ended with step t, in either way, [T, n] bool.
+      rewards: r_t, [T, n].
+      values: V(s_t), [T, n].
+      next_values: V(s_{t+1}), [T, n]: 0 where the episode terminated, V(final observation) where it was truncated.
+      ends: whether the episode terminated or was truncated with step t, [T, n] bool.
+      gamma: the discount.
+      gae_lambda: lambda.
 
     Source: Schulman et al. 2016, arXiv:1506.02438, equations 11 and 16; cut at episode ends.
 

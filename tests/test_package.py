@@ -44,8 +44,9 @@ FLOORS = (
 )
 LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS, MOST_FILES = 320, 60, 8, 18
 TOP_LEVEL = {
-    "baselines_ppo", "common", "run", "zoo", "tests", "setup.cfg", "README.md", "pyproject.toml", "Makefile",
-    "LICENSE", ".gitignore", ".ci",
+    "baselines_ppo", "benchmarks", "common", "run", "zoo", "tests", "setup.cfg", "README.md", "pyproject.toml", "Makefile",
+    "LICENSE", ".gitignore", ".ci", "docs", "mkdocs.yml", "CHANGELOG.md", "CONTRIBUTING.md", ".pre-commit-config.yaml",
+    ".github",
 }  # fmt: skip
 
 

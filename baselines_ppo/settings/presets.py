@@ -36,7 +36,7 @@ ADAPTIVE = TrainConfig(
     algorithm=ADAPTIVE_PPO2,
 )
 
-# 5 150 at 2 M steps, 8 900 at 10 M (v4; another seed 9 600); three seeds at 2.5 M in the README.
+# 5 150 at 2 M steps, 8 900 at 10 M (v4; another seed 9 600); three seeds at 2.5 M in docs/results.md.
 HUMANOID = replace(
     ADAPTIVE,
     num_timesteps=10_000_000,

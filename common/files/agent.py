@@ -19,7 +19,7 @@ from baselines_ppo.common.policy.policy import Policy
 
 
 class Agent:
-    """Acts in an environment's own units; its statistics never change, what it remembers does."""
+    """A trained policy: it takes raw observations and returns the environment's actions."""
 
     def __init__(self, policy: Policy, env_id: str, path: Path, manifest: dict[str, Any]) -> None:
         self.policy, self.env_id, self.path, self.manifest = policy, env_id, path, manifest
@@ -31,12 +31,12 @@ class Agent:
         """Return the environment action for one raw observation, or actions [n, ...] for a batch of them.
 
         Args:
-          observation: as the environment gives it, or a vector environment; the same one gives the same bits alone
-            and in a batch.
-          deterministic: the most likely action; otherwise one drawn from the policy.
-          rng: where a drawn action's noise comes from; by default a fresh one each call.
+          observation: as the environment gives it, or a batch as a vector environment gives it. An observation gives
+            the same bits alone and in a batch.
+          deterministic: whether to return the most likely action, or to sample one from the policy.
+          rng: where the noise of a sampled action comes from; by default a new generator at each call.
 
-        A policy with memory goes on from its last call; see `reset`.
+        A policy with memory remembers what it saw in earlier calls; see `reset`.
 
         Raises:
           DataError: the observation has another shape than those the agent was trained on, or other numbers.
@@ -74,7 +74,7 @@ class Agent:
         return self.policy.network.action.to_environment(actions)
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Forget what was seen, as at an episode's beginning: everything, or in these rows [n] bool of a batch."""
+        """Forget what was seen, as an episode begins: everything, or only in these rows of a batch, [n] bool."""
         if rows is None:
             self._states = self.policy.initial_states(0)
         elif len(rows) == len(self._states):  # otherwise nothing of such a batch was seen yet

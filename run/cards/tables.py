@@ -1,4 +1,4 @@
-"""The cards of the pretrained agents, printed: a list of all, one in full, and a table for the README."""
+"""The cards of the pretrained agents, printed: a list of all, one in full, and a table for the page of the zoo."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What README tells its readers to type, in a form that can be run in an empty folder, and is short."""
+"""What README and docs tell their readers to type, in a form that can be run in an empty folder, and is short."""
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RUN = ["python", "-m", "baselines_ppo.run"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
-PROGRAMS = ("python", "mpirun", "make", "pip", "source", "apt")
+PROGRAMS = ("python", "mpirun", "make", "pip", "source", "tensorboard")
 OTHERS = ("evaluate", "play", "record", "race", "steer", "bench", "launch", "doctor", "zoo")
 
 # A training is shortened by these flags after its own, where the last one counts; networks and environments stay.
@@ -25,14 +27,21 @@ SHORTER = {
 }
 MOST_RANKS = 2
 # What a reader is to put something else for, or does not have.
-PLACES = {"ID": "CartPole-v1", "RUN": "run", "AGENT": "zoo:CartPole-v1", "NAME": "trpo", "FILE": "film.gif"}
+PLACES = {
+    "ID": "CartPole-v1",
+    "RUN": "run",
+    "AGENT": "zoo:CartPole-v1",
+    "NAME": "trpo",
+    "MODULE:NAME": "tests.test_own_algorithm:a2c",
+    "FILE": "film.gif",
+}
 OWN_RUN = re.compile(r"runs/(?P<env>[^/]+)/\S+")  # some run of the reader's: the pretrained agent of its environment
 
 
 class Command(NamedTuple):
-    """One line of README."""
+    """One line of README or docs."""
 
-    text: str  # as README has it
+    text: str  # as it is there
     words: list[str]  # as it is run here
     kinds: frozenset[str]  # what it shows to work: a command, an algorithm, environments of some package
 
@@ -44,8 +53,8 @@ class Command(NamedTuple):
 
 
 def python_blocks() -> list[str]:
-    """Return the blocks of Python, a training in them shortened to one iteration on two ranks."""
-    blocks = [text for language, text in BLOCK.findall(_text()) if language == "python"]
+    """Return the blocks of Python, each once, a training in them shortened to one iteration on two ranks."""
+    blocks = list(dict.fromkeys(text for language, text in BLOCK.findall(text_of_all()) if language == "python"))
     short = [re.sub(r"num_timesteps=[\d_]+", "num_timesteps=1", block) for block in blocks]
     return [re.sub(r"\branks=\d+", f"ranks={MOST_RANKS}", block) for block in short]
 
@@ -56,46 +65,49 @@ def files() -> dict[str, str]:
     return {match[1]: match.string for match in found if match}
 
 
-def recipe() -> list[Command]:
-    """Return the lines about the environment in such a file, which go on from one another."""
-    return [Command(text, *_runnable(text)) for text in _lines() if _is_of_a_file(text)]
+def recipe(file: str) -> list[Command]:
+    """Return the lines about what is in such a file, which go on from one another."""
+    return [Command(text, *_runnable(text)) for text in _lines() if _is_of(file, text)]
 
 
 def scripts() -> list[str]:
     """Return the scripts of a cluster, which are read but not run."""
-    return [text for language, text in BLOCK.findall(_text()) if language == "bash"]
+    return [text for language, text in BLOCK.findall(text_of_all()) if language == "bash"]
 
 
 def commands() -> list[Command]:
     """Return all commands, of blocks, tables and sentences, each once."""
     typed = list(dict.fromkeys((*_lines(), *_inline())))
-    return [Command(text, *_runnable(text)) for text in typed if not _is_of_a_file(text)]
+    return [Command(text, *_runnable(text)) for text in typed if not any(_is_of(file, text) for file in files())]
 
 
 def flags() -> set[str]:
-    """Return every flag that README names."""
-    code = [*_lines(), *SPAN.findall(BLOCK.sub("", _text()))]
+    """Return every flag that is named."""
+    code = [*_lines(), *SPAN.findall(BLOCK.sub("", text_of_all()))]
     return {word.split("=")[0] for text in code for word in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)}
 
 
-def _is_of_a_file(text: str) -> bool:
-    return any(f"{name.removesuffix('.py')}:" in text for name in files())
+def _is_of(file: str, text: str) -> bool:
+    """Return whether a line names something in a file."""
+    return f"{file.removesuffix('.py')}:" in text
 
 
-def _text() -> str:
-    return (ROOT / "README.md").read_text()
+@functools.cache
+def text_of_all() -> str:
+    """Return all pages, one behind the other."""
+    return "\n".join(path.read_text() for path in PAGES)
 
 
 def _lines() -> Iterator[str]:
     """Yield the lines of blocks that begin with a program."""
-    for language, text in BLOCK.findall(_text()):
+    for language, text in BLOCK.findall(text_of_all()):
         for line in text.splitlines() if language == "" and text.startswith(PROGRAMS) else ():
             yield " ".join(shlex.quote(word) for word in shlex.split(line, comments=True))
 
 
 def _inline() -> Iterator[str]:
     """Yield what begins with our command or with its dots, and flags that name an environment or algorithm."""
-    for span in SPAN.findall(BLOCK.sub("", _text())):
+    for span in SPAN.findall(BLOCK.sub("", text_of_all())):
         text = " ".join(span.split())
         if text.startswith((" ".join(RUN), "mpirun ", "... --")):
             yield text
@@ -107,33 +119,38 @@ def _runnable(text: str) -> tuple[list[str], frozenset[str]]:
     """Return the words that are run, and what they show to work."""
     words = [PLACES.get(word, OWN_RUN.sub(r"zoo:\g<env>", word)) for word in shlex.split(text)]
     words = [*RUN, *words[1:]] if words[0] == "..." else words
-    if RUN[-1] not in words or "-f" in words or "--hosts" in words:
+    if RUN[-1] not in words:
         return words, frozenset()
+    if "-f" in words:  # a file of hosts: here there is one
+        del words[words.index("-f") : words.index("-f") + 2]
     if "-np" in words:
         at = words.index("-np") + 1
         words[at] = str(min(MOST_RANKS, int(words[at])) if words[at].isdecimal() else MOST_RANKS)
     at = words.index(RUN[-1]) + 1
     before, own = words[:at], [word for word in words[at:] if word != "..."]
+    if "--help" in own:
+        return words, frozenset({"--help"})
     if own[:1] == ["launch"]:
         inner = own.index("--") + 1
         return [*before, "launch", "-n", "2", "--", *_short(own[inner:])], frozenset({"launch"})
     if own and own[0] in OTHERS:
         return [*before, *_brief(own)], frozenset({own[0], Path(_value(own, "--out", "")).suffix or own[0]})
     short = _short(own)
+    alg = _value(short, "--alg", "ppo2")
     shown = {
-        _value(short, "--alg", "ppo2"),
+        alg if alg in SHORTER else "ppo2",
         _package(_value(short, "--env", "")),
-        *({"--resume", "--load-path"} & {*own}),
+        *({"--resume", "--load-path"} & {*own} - {"--resume" if "auto" in own else ""}),
     }
     return [*before, *short], frozenset({*shown, *({"mpirun"} & {*before})})
 
 
 def _short(words: list[str]) -> list[str]:
     """Return a training that is short."""
-    if "--resume" in words:
+    if "--resume" in words and _value(words, "--resume", "") != "auto":
         return [*words, "--num-timesteps", "128"]
     named = words if "--env" in words else [*words, "--env", "CartPole-v1"]
-    return [*named, *SHORT, *SHORTER[_value(words, "--alg", "ppo2")]]
+    return [*named, *SHORT, *SHORTER.get(_value(words, "--alg", "ppo2"), [])]
 
 
 def _brief(words: list[str]) -> list[str]:
@@ -148,7 +165,8 @@ def _brief(words: list[str]) -> list[str]:
     }
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
-    agents = {"race": {"run": "zoo:RoboAnt-v1"}}.get(words[0], {})  # who races must walk
+    moving = {"run": "zoo:RoboAnt-v1"}  # for what MuJoCo does not simulate there must be a display
+    agents = {"race": moving, "play": moving}.get(words[0], {})
     return [agents.get(word, word) for word in words if word != "..."] + more.get(words[0], [])
 
 

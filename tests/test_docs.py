@@ -1,0 +1,268 @@
+"""What README and docs tell their readers to type works as it stands, what they name exists, and the site is whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+
+import baselines_ppo
+from baselines_ppo import configure
+from baselines_ppo.banner import banner
+from baselines_ppo.common import failures
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.policy.observations import observation_of
+from baselines_ppo.plan import plan_of
+from baselines_ppo.run import cli
+from baselines_ppo.run.cards import tables
+from baselines_ppo.run.commands import zoo
+from baselines_ppo.settings.config import TEXTBOOK, resolve
+from baselines_ppo.wiring import actor_critic_of
+from tests import docs
+from tests.conftest import ROOT
+from tests.docs import Command
+from tests.test_package import FLOORS
+
+FOREIGN = {"--hostfile", "--shm-size"}  # Open MPI's and Docker's
+SERVING = ("steer", "play")  # until Ctrl-C
+NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
+SECONDS = 150
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of somebody who has activated .venv, and has no display."""
+    without = ("DISPLAY", "WAYLAND_DISPLAY")
+    kept = {name: value for name, value in os.environ.items() if name not in without}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+
+
+def chosen() -> list[Any]:
+    """Return all commands that are run; those that show nothing new are slow."""
+    result, seen = [], set[str]()
+    by_words = {tuple(command.words): command for command in reversed(docs.commands())}
+    for command in reversed(by_words.values()):
+        if command.kinds:
+            new = command.kinds - seen
+            seen |= command.kinds
+            result.append(pytest.param(command, marks=[] if new else [pytest.mark.slow], id=command.text))
+    return result
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder."""
+    folder = tmp_path_factory.mktemp("docs")
+    words = [sys.executable, "-m", "baselines_ppo.run", *docs._short(["--env", "CartPole-v1"]), "--logdir", "run"]
+    subprocess.run(words, cwd=folder, env=environment(folder), check=True, capture_output=True, timeout=SECONDS)
+    return folder / "run"
+
+
+def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=SECONDS,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", chosen())
+def test_a_command_works(command: Command, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(run)
+    if command.name in SERVING and "--headless" not in command.words:
+        serves(command.words, tmp_path)
+        return
+    finished = done(command.words, tmp_path)
+    missing = [word for name, word in NEEDED.items() if name in command.kinds and not importlib.util.find_spec(word)]
+    assert finished.returncode == (2 if missing else 0), finished.stderr
+    if missing:
+        assert re.fullmatch(r"error: .* pip install '\S+'.*\n", finished.stderr)
+    elif "--out" in command.words:
+        (written,) = (tmp_path / word for word in command.words if (tmp_path / word).is_file())
+        assert written.stat().st_size > 1000
+
+
+def serves(words: list[str], folder: Path) -> None:
+    """Check that a page is served until Ctrl-C."""
+    process = subprocess.Popen(
+        words, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert any(re.match(r"open http://127\.0\.0\.1:\d+ in a browser", line) for line in lines), (
+            process.communicate()
+        )
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=SECONDS)
+        assert (rest, process.returncode) == ("stopped\n", 0), errors
+    finally:
+        process.kill()
+
+
+def blocks() -> list[Any]:
+    """Return all blocks of Python; trainings but the first are slow."""
+    result, trains = [], False
+    for block in docs.python_blocks():
+        marks = [pytest.mark.slow] if "train(" in block and trains else []
+        trains |= "train(" in block
+        result.append(pytest.param(block, marks=marks, id=block.strip().splitlines()[-1]))
+    return result
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_a_block_of_python_works(block: str, tmp_path: Path) -> None:
+    finished = done(["python", "-c", block], tmp_path)
+    assert finished.returncode == 0, finished.stderr
+
+
+def followed(file: str, folder: Path) -> tuple[list[str], str]:
+    """Type the lines about a file one after the other, where it is and nothing else; returns names, what was said."""
+    (folder / file).write_text(docs.files()[file])
+    said = ""
+    for command in docs.recipe(file):
+        finished = done([word for word in command.words if word not in ("--port", "0")], folder)
+        assert finished.returncode == 0, finished.stderr
+        said += finished.stdout
+    return [command.name for command in docs.recipe(file)], said
+
+
+def test_the_recipe_for_an_own_environment_works(tmp_path: Path) -> None:
+    names, said = followed("my_env.py", tmp_path)
+    assert names == ["train", "evaluate", "play", "record", "train"]
+    assert "resumed ckpt-00000001 at 64 steps" in said
+    (run,) = tmp_path.glob("runs/*")
+    assert checkpoint.find(run)[0].manifest["total_steps"] == 128
+    assert list(tmp_path.glob("*.gif"))
+
+
+@pytest.mark.slow
+def test_the_recipe_for_an_own_network_works(tmp_path: Path) -> None:
+    names, said = followed("my_networks.py", tmp_path)
+    assert names == ["train", "evaluate"]
+    assert "policy and value function: my_networks:residual, " in said
+
+
+def test_scripts_for_clusters_can_be_read(tmp_path: Path) -> None:
+    for k, script in enumerate(docs.scripts()):
+        (tmp_path / f"{k}.sh").write_text(script)
+        assert done(["bash", "-n", f"{k}.sh"], tmp_path).returncode == 0
+        for line in re.findall(r"-m baselines_ppo\.run([^\n&]*)", script.replace("\\\n", " ")):
+            assert vars(cli.parser("train", line.split()).parse_args(line.split()))["env"]
+
+
+def test_what_is_installed_and_made_exists() -> None:
+    setup, rules, text = (ROOT / "setup.cfg").read_text(), (ROOT / "Makefile").read_text(), docs.text_of_all()
+    extras = set(re.findall(r"^(\w+) =$", setup.partition("[options.extras_require]")[2], re.MULTILINE))
+    named = {extra for names in re.findall(r"pip install -e '\.\[([\w,]+)\]'", text) for extra in names.split(",")}
+    assert named and named <= extras
+    rows = (ROOT / "docs" / "getting-started.md").read_text().partition("| Extra |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == extras
+    targets = re.findall(r"^make (\w+)", text, re.MULTILINE)
+    assert {"train", "test", "docs"} <= {*targets}
+    assert all(f"\n{target}: " in rules for target in targets)
+
+
+def test_files_and_what_is_in_them_are_where_they_are_said_to_be() -> None:
+    text = docs.text_of_all()
+    paths = set(re.findall(r"`((?:baselines_ppo|benchmarks|common|run|zoo|tests|docs)/[\w./-]*\w/?)`", text))
+    assert len(paths) > 40
+    assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+    places = re.findall(r"((?:`[\w.]+`(?:,? and |, )?)+) in\s+`([\w/]+\.py)`", text)
+    assert len(places) > 30
+    for names, path in places:
+        source = (ROOT / path).read_text()
+        for name in re.findall(r"`(?:\w+\.)*(\w+)`", names):
+            made = rf"^\s*(?:(?:def|class) {name}\b|{name}(?::[^=\n]*)? = )"
+            assert re.search(made, source, re.MULTILINE), (name, path)
+
+
+def test_the_floors_are_drawn_as_they_are() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("| Floor |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", table, re.MULTILINE)
+    drawn = {int(number): set(re.findall(r"`(\w+)`", names)) for number, names in rows}
+    assert [drawn[number] for number in range(1, len(FLOORS) + 1)] == list(FLOORS)
+
+
+def test_exit_codes_and_actions_of_the_zoo_are_those_that_there_are() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text().partition("## Exit codes")[2]
+    kinds = [failures.Failure, failures.UsageError, failures.DataError, failures.LoadError, failures.WriteError]
+    ends = {failures.FINISHED, failures.STUCK, failures.STOPPED_BY_SIGNAL, failures.STOPPED_BY_CTRL_C}
+    assert set(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE))) == {kind.exit_code for kind in kinds} | ends
+    assert set(re.findall(r"`zoo (\w+)", docs.text_of_all())) == {*zoo.ACTIONS}
+
+
+def test_the_table_of_agents_is_that_of_zoo_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its pictures are where they are from docs."""
+    tables.table()
+    assert capsys.readouterr().out.replace('src="', 'src="../') in (ROOT / "docs" / "zoo.md").read_text()
+
+
+@pytest.mark.parametrize("page", (*docs.PAGES, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.name)
+def test_links_and_pictures_lead_somewhere_in_the_repository(page: Path) -> None:
+    text = docs.BLOCK.sub("", page.read_text())
+    for target in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+        link = "".join(target)
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            found = (page.parent / path).resolve() if path else page
+            assert found.is_file(), link
+            assert not anchor or anchor in anchors(found), link
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.+)$", docs.BLOCK.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_the_banner_that_is_shown_is_the_one_that_is_printed() -> None:
+    config = resolve(configure("Humanoid-v4"), 2)
+    with closing(gymnasium.make(config.env)) as env:
+        spaces = observation_of(env.observation_space, config.env), action_of(env.action_space, config.env)
+    folder = Path("runs/Humanoid-v4/ppo2-20261121-080313-0")
+    printed = banner(plan_of(config, actor_critic_of(config, *spaces), 2), folder)
+    for page in ("README.md", "docs/getting-started.md"):
+        assert f"```text\n{printed}\n```" in (ROOT / page).read_text()
+
+
+def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(words, cwd=ROOT, env=quiet, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = {path.stem: path.read_text() for path in (tmp_path / "site").glob("*.html")}
+    assert {*pages} == {*(path.stem for path in docs.PAGES[1:]), "faults", "changelog", "404"}
+    for name, page in pages.items():
+        loaded = re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]*)\"", page)
+        assert loaded, name
+        assert not [url for url in loaded if re.match(r"(https?:)?//", url)], name
+    public = [f"baselines_ppo.{'train.' if name == 'train' else ''}{name}" for name in baselines_ppo.__all__]
+    assert not [name for name in public if f'id="{name}"' not in pages["python-api"]]
+
+
+def test_every_flag_that_is_named_exists() -> None:
+    parsers = [cli.parser("train", ["--alg", alg]) for alg in TEXTBOOK]
+    parsers += [cli.parser(name, ["--help"]) for name in cli.COMMANDS]
+    parsers += [cli.parser("zoo", [action]) for action in zoo.ACTIONS]
+    known = {name for parser in parsers for action in parser._actions for name in action.option_strings}
+    assert docs.flags() - FOREIGN <= known
+    assert len(docs.flags()) > 40
+
+
+def test_every_command_and_algorithm_is_shown() -> None:
+    """What a reader finds there is what there is, and what is read here is not less than what is there."""
+    commands = docs.commands()
+    assert {command.name for command in commands} >= {*cli.COMMANDS}
+    kinds = {kind for command in commands for kind in command.kinds}
+    assert kinds >= {*TEXTBOOK, "mpirun", "ale_py", "robots", "box2d", "--resume", "--load-path", "launch"}
+    assert len(docs.python_blocks()) >= 9
