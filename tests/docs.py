@@ -32,7 +32,7 @@ PLACES = {
     "RUN": "run",
     "AGENT": "zoo:CartPole-v1",
     "NAME": "trpo",
-    "MODULE:NAME": "tests.test_own_algorithm:a2c",
+    "MODULE:NAME": "tests.training.test_own_algorithm:a2c",
     "FILE": "film.gif",
 }
 OWN_RUN = re.compile(r"runs/(?P<env>[^/]+)/\S+")  # some run of the reader's: the pretrained agent of its environment

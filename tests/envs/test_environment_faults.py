@@ -16,9 +16,9 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.seeding import episode_seed
 from tests.conftest import Finished
+from tests.envs.test_rollout import collector, vec_env
 from tests.odd_environments import Odd
 from tests.runs import arrays
-from tests.test_rollout import collector, vec_env
 
 Run = Callable[..., Finished]
 

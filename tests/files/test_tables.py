@@ -56,7 +56,11 @@ def test_the_end_says_how_many_episodes_the_mean_is_over_and_which_steps_were_ma
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """2 environments of episodes of 4 steps make 16 of them in an iteration of 64 steps."""
-    line = [*map(str, flags("tests.test_keywords:Paying-v0", "ppo2", 1, num_envs=2)), "--logdir", str(tmp_path / "run")]
+    line = [
+        *map(str, flags("tests.envs.test_keywords:Paying-v0", "ppo2", 1, num_envs=2)),
+        "--logdir",
+        str(tmp_path / "run"),
+    ]
     assert main([*line, "--num-timesteps", "65"]) == 0
     (end,) = re.findall(r"^done: .*$", capsys.readouterr().out, re.MULTILINE)
     assert end == "done: 128 steps (whole iterations; 65 were asked for), mean return of the last 32 episodes 4.0"
@@ -64,6 +68,6 @@ def test_the_end_says_how_many_episodes_the_mean_is_over_and_which_steps_were_ma
 
 def test_a_result_says_over_how_many_episodes_its_mean_is(tmp_path: Path) -> None:
     shape: dict[str, Any] = {"num_envs": 2, "num_steps": 300, "num_minibatches": 3, "num_epochs": 1}
-    config = configure("tests.test_keywords:Paying-v0", preset="none", num_timesteps=600, **shape)
+    config = configure("tests.envs.test_keywords:Paying-v0", preset="none", num_timesteps=600, **shape)
     result = train(config, logdir=tmp_path / "run")
     assert (result.mean_return, result.episodes, result.total_steps) == (4.0, 100, 600)

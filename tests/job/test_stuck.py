@@ -22,8 +22,8 @@ from baselines_ppo.common.job import shared_memory
 from baselines_ppo.common.job.launcher import check_launch
 from baselines_ppo.handshake import code_digest
 from tests.conftest import ROOT, Finished, command
+from tests.job.test_faults import SHORT, SMALL, UNSAVED, Training, newest
 from tests.runs import arrays, assert_same_bits
-from tests.test_faults import SHORT, SMALL, UNSAVED, Training, newest
 
 Run = Callable[..., Finished]
 

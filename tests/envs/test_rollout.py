@@ -101,7 +101,7 @@ def test_a_replayed_environment_continues_bit_for_bit_in_a_new_process(env_id: s
     for k, record in enumerate(records):
         np.savez(tmp_path / f"{k}.npz", **dataclasses.asdict(record))
     trace = continued(envs, steps)
-    line = [sys.executable, "-m", "tests.test_rollout", env_id, str(steps), str(tmp_path)]
+    line = [sys.executable, "-m", "tests.envs.test_rollout", env_id, str(steps), str(tmp_path)]
     subprocess.run(line, check=True, cwd=ROOT, timeout=60)
     np.testing.assert_array_equal(trace, np.load(tmp_path / "trace.npy"))
 

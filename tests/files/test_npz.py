@@ -14,7 +14,7 @@ import pytest
 
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files import checkpoint, npz
-from tests.test_checkpoint import reseal, save
+from tests.files.test_checkpoint import reseal, save
 
 KINDS = ("<f4", "<f8", "<f2", ">f4", "<i8", ">i2", "|u1", "|i1", "<u4", "|b1", "<f16")
 SHAPES = ((), (1,), (0,), (7,), (2, 3), (3, 0, 2), (1,) * 32)

@@ -206,7 +206,7 @@ def test_the_end_of_the_watch_waits_for_what_it_saves(tmp_path: Path) -> None:
 def test_a_job_that_is_stuck_and_suspended_by_turns_is_ended(tmp_path: Path) -> None:
     """As where jobs take turns: only the time for which it was awake counts."""
     code = (
-        "import time; from tests.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True)\n"
+        "import time; from tests.job.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True)\n"
         "while not rank.ended: time.sleep(0.1)"
     )
     process = ready(code)
@@ -221,7 +221,7 @@ def test_a_job_that_is_stuck_and_suspended_by_turns_is_ended(tmp_path: Path) -> 
 def test_a_process_that_was_stopped_and_goes_on_raises_no_alarm(tmp_path: Path) -> None:
     """As when a laptop sleeps, or a cluster suspends the job."""
     code = (
-        "import time; from tests.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True); "
+        "import time; from tests.job.test_alive import Rank; rank = Rank(0, 1, 6.0, 60.0); print('ready', flush=True); "
         "time.sleep(12); print(rank.ended)"
     )
     process = ready(code)

@@ -31,7 +31,7 @@ from baselines_ppo.wiring import actor_critic_of
 from tests import docs
 from tests.conftest import ROOT
 from tests.docs import Command
-from tests.test_package import FLOORS
+from tests.house.test_package import FLOORS
 
 FOREIGN = {"--hostfile", "--shm-size"}  # Open MPI's and Docker's
 SERVING = ("steer", "play")  # until Ctrl-C

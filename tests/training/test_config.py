@@ -31,7 +31,7 @@ from baselines_ppo.settings.config import (
 from baselines_ppo.settings.elsewhere import OURS
 from baselines_ppo.settings.presets import PRESETS
 from tests import runs
-from tests.conftest import Finished
+from tests.conftest import ROOT, Finished
 
 
 @pytest.mark.parametrize(("alg", "name"), [(alg, name) for alg, presets in PRESETS.items() for name in presets])
@@ -119,11 +119,11 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["--env", "HumanoidX-v4"]), "unknown environment HumanoidX-v4 (did you mean"),
     (lambda: cli.main(["--env", "nowhere:X-v0"]), "module nowhere is not installed"),
     (
-        lambda: cli.main(["--env", "tests.test_spaces:Words-v0"]),
+        lambda: cli.main(["--env", "tests.policy.test_spaces:Words-v0"]),
         "only Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of these are supported",
     ),
     (
-        lambda: cli.main(["--env", "tests.test_spaces:Speaking-v0"]),
+        lambda: cli.main(["--env", "tests.policy.test_spaces:Speaking-v0"]),
         "only Box, Discrete, MultiDiscrete and MultiBinary are supported",
     ),
     (lambda: cli.main(["--resume", "nowhere"]), "nowhere does not exist"),
@@ -350,7 +350,7 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_a_message_tells_to_install_is_what_we_need() -> None:
     """Names and versions in our texts are those of setup.cfg."""
-    root = Path(__file__).resolve().parent.parent
+    root = ROOT
     options = configparser.RawConfigParser()
     options.read(root / "setup.cfg")
     sections = [options["options"]["install_requires"], *options["options.extras_require"].values()]

@@ -24,8 +24,8 @@ from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.trpo import TRPO
 from baselines_ppo.wiring import actor_critic_of
+from tests.envs.test_rollout import vec_env
 from tests.reference import mlp, softmax
-from tests.test_rollout import vec_env
 
 STATES, CHOICES = 12, 3
 XP = tensorflow_arrays()

@@ -257,10 +257,10 @@ def test_a_network_is_found_by_module_and_function_and_refused_where_it_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("baselines_ppo.common.policy.networks.NETWORKS", dict(NETWORKS))
-    network = actor_critic_of(configure("X", network="tests.test_networks:sums"), VECTOR, CHOICE)
-    assert network.policy_network.name == "tests.test_networks:sums"
+    network = actor_critic_of(configure("X", network="tests.policy.test_networks:sums"), VECTOR, CHOICE)
+    assert network.policy_network.name == "tests.policy.test_networks:sums"
     for name, message in (
-        ("tests.test_networks:product", "network tests.test_networks:product not found"),
+        ("tests.policy.test_networks:product", "network tests.policy.test_networks:product not found"),
         ("nowhere:sums", "No module named 'nowhere'"),
         ("lstn", "did you mean lstm"),
     ):
@@ -277,7 +277,7 @@ def test_an_agent_whose_network_is_not_known_here_is_refused() -> None:
         arrays |= {f"{name}/mean": np.zeros(shape), f"{name}/variance": np.ones(shape), f"{name}/count": np.array(0.0)}
     agent = agent_of(Checkpoint(Path("agent"), manifest, arrays))
     assert agent.act(np.zeros(4)).shape == ()
-    manifest["policy"]["policy_network"]["name"] = "tests.test_networks:sums"
+    manifest["policy"]["policy_network"]["name"] = "tests.policy.test_networks:sums"
     with pytest.raises(LoadError, match="sums is not known here; import what registers it"):
         agent_of(Checkpoint(Path("agent"), manifest, arrays))
 

@@ -11,7 +11,7 @@ from baselines_ppo.common.gae import gae
 from baselines_ppo.common.moments import Moments
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector
-from tests.test_rollout import collector
+from tests.envs.test_rollout import collector
 
 GAMMA = 0.9
 

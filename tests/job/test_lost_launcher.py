@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from baselines_ppo.common.files import checkpoint
-from tests.test_alive import until
-from tests.test_faults import Training
+from tests.job.test_alive import until
+from tests.job.test_faults import Training
 
 
 def children(process: int) -> list[int]:

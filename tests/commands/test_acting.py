@@ -136,7 +136,7 @@ class Bright(gymnasium.ObservationWrapper[np.ndarray, int, np.ndarray]):
 def test_an_agent_that_was_trained_on_fractions_is_refused_for_bytes(
     door: Callable[[object, EnvironmentSpec], object], tmp_path: Path
 ) -> None:
-    one, other = ((f"tests.test_acting:Bright(white={white})",) for white in (1, 255))
+    one, other = ((f"tests.commands.test_acting:Bright(white={white})",) for white in (1, 255))
     agent = load_agent(untrained(tmp_path, "InvertedPendulum-v4", one))
     backend_for(agent, EnvironmentSpec("InvertedPendulum-v4", one)).close()
     with pytest.raises(LoadError, match=r"observation bounds 0\.\.1, here 0\.\.255"):

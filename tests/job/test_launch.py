@@ -22,8 +22,8 @@ from baselines_ppo.common.job import shared_memory
 from baselines_ppo.run.cli import main, parser
 from baselines_ppo.run.supervisor import FINAL, LaunchPlan, _plan
 from tests.conftest import ROOT, Finished
+from tests.job.test_alive import until
 from tests.runs import arrays, assert_same_bits
-from tests.test_alive import until
 
 Run = Callable[..., Finished]
 
