@@ -6,6 +6,7 @@ What is named here is public and stays as it is; all else may change.
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.result import Result
@@ -54,7 +55,7 @@ LATER = {
 }
 
 
-def load(path: str) -> Agent:
+def load(path: str | Path) -> Agent:
     """Load a trained agent from a run folder, a checkpoint, an agent folder or `zoo:NAME`; needs no TensorFlow.
 
     Raises:

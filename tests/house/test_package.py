@@ -44,9 +44,9 @@ FLOORS = (
 )
 LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS, MOST_FILES = 320, 60, 8, 18
 TOP_LEVEL = {
-    "baselines_ppo", "benchmarks", "common", "run", "zoo", "tests", "setup.cfg", "README.md", "pyproject.toml",
-    "Makefile", "LICENSE", ".gitignore", ".ci", "docs", "mkdocs.yml", "CHANGELOG.md", "CONTRIBUTING.md", ".pre-commit-config.yaml",
-    ".github",
+    "baselines_ppo", "benchmarks", "common", "run", "zoo", "tests", "docs", "setup.cfg", "pyproject.toml", "mkdocs.yml",
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", ".gitignore", ".ci", ".github",
+    ".pre-commit-config.yaml",
 }  # fmt: skip
 
 
