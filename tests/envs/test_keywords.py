@@ -96,7 +96,7 @@ def test_a_wrapper_gets_what_is_in_its_brackets(tmp_path: Path, capsys: pytest.C
         "gymnasium.wrappers:TimeLimit(max_episode_steps=3)",
     )
     assert checkpoint.find(run)[0].manifest["mean_return"] == 3 * 9.0
-    with pytest.raises(LoadError, match=r"if you trust it, add --wrapper 'tests\.test_keywords:Bonus"):
+    with pytest.raises(LoadError, match=r"if you trust it, add --wrapper 'tests\.envs\.test_keywords:Bonus"):
         main(["evaluate", str(run), *MODULES])
     assert returns(run, capsys, *MODULES, "--wrapper", bonus) == (36.0, 4.0)
 

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,45 +42,57 @@ WHOLE: dict[str, tuple[object, ...]] = {
     for name, line, environments in (("ppo1", PPO1, 6), ("ppo2", PPO2, 6), ("lstm", REMEMBERING, 12))
 }
 SHORT_RUNS = {**SHARED_OUT, **WHOLE}
+QUICK = ("ppo2", "trpo", "counting", "ppo1 whole", "lstm whole")  # the others are slow: each is compiled twice
+
+
+def some_slow(names: Iterable[str]) -> list[Any]:
+    """Return the names as parameters."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
 
 
 @pytest.fixture(scope="module")
-def first_iterations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """Return the folder of all these runs on some ranks; they are made at the first call."""
+def first_iterations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, str], Path]:
+    """Return the folder of a run on some ranks; all that are as quick, or as slow, are made at the first call."""
+
+    def run_folder(ranks: int, name: str) -> Path:
+        return made(ranks, name in QUICK) / name
 
     @functools.cache
-    def made(ranks: int) -> Path:
+    def made(ranks: int, quick: bool) -> Path:
         folder = tmp_path_factory.mktemp(f"ranks-{ranks}")
-        runs = [(*line, "--preset", "none", "--logdir", name, "+") for name, line in SHORT_RUNS.items()]
+        lines = {name: line for name, line in SHORT_RUNS.items() if (name in QUICK) == quick}
+        runs = [(*line, "--preset", "none", "--logdir", name, "+") for name, line in lines.items()]
         line = command(ranks, str(ROOT / "tests" / "series.py"), *map(str, sum(runs, ())[:-1]))
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         finished = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
         assert finished.returncode == 0, finished.stderr
         return folder
 
-    return made
+    return run_folder
 
 
 @pytest.mark.parametrize("ranks", [3, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", some_slow(WHOLE))
 def test_whole_minibatches_give_the_same_bits_on_any_number_of_ranks(
-    name: str, ranks: int, first_iterations: Callable[[int], Path]
+    name: str, ranks: int, first_iterations: Callable[[int, str], Path]
 ) -> None:
-    one, other = (checkpoint.find(first_iterations(count) / name)[0] for count in (1, ranks))
+    one, other = (checkpoint.find(first_iterations(count, name))[0] for count in (1, ranks))
     assert one.manifest["iteration"] == other.manifest["iteration"] == 2
     assert {key: x.tobytes() for key, x in one.arrays.items()} == {key: x.tobytes() for key, x in other.arrays.items()}
 
 
 @pytest.mark.parametrize("ranks", [3, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", SHARED_OUT)
-def test_one_two_and_three_ranks_train_alike(name: str, ranks: int, first_iterations: Callable[[int], Path]) -> None:
+@pytest.mark.parametrize("name", some_slow(SHARED_OUT))
+def test_one_two_and_three_ranks_train_alike(
+    name: str, ranks: int, first_iterations: Callable[[int, str], Path]
+) -> None:
     """After one iteration trajectories are equal exactly, parameters up to the rounding of sums.
 
     The textbook's PPO2 standardises advantages over global minibatches, clips values and scales rewards. Ten steps
     of conjugate gradient enlarge the rounding of TRPO's sums.
     """
     closeness = 1e-4 if name == "trpo" else 1e-5
-    one, other = (checkpoint.find(first_iterations(count) / name)[0] for count in (1, ranks))
+    one, other = (checkpoint.find(first_iterations(count, name))[0] for count in (1, ranks))
     assert set(one.arrays) == set(other.arrays)
     for key, x in one.arrays.items():
         y = other.arrays[key]
@@ -97,8 +109,8 @@ def test_one_two_and_three_ranks_train_alike(name: str, ranks: int, first_iterat
     assert other.manifest["lineage"][0]["ranks"] == ranks
 
 
-def test_each_environment_makes_its_share_of_the_episodes(first_iterations: Callable[[int], Path]) -> None:
-    found = checkpoint.find(first_iterations(3) / "counting")[0]
+def test_each_environment_makes_its_share_of_the_episodes(first_iterations: Callable[[int, str], Path]) -> None:
+    found = checkpoint.find(first_iterations(3, "counting"))[0]
     assert found.arrays["environments/episode"].tolist() == [1] * 6
     assert found.manifest["episodes"] == 6
     lengths = found.arrays["window"][:, 1]
