@@ -9,6 +9,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baselines_ppo.former import keep_former_names
 from baselines_ppo.result import Result
 from baselines_ppo.settings.algorithms import AlgorithmConfig
 from baselines_ppo.settings.config import PolicyConfig, RolloutConfig, TrainConfig
@@ -42,6 +43,7 @@ __all__ = [
     "train",
 ]
 __version__ = "0.1.0"
+keep_former_names()
 
 # Imported when they are asked for, because they load numpy and more, which `--help` does not need.
 LATER = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from baselines_ppo.algorithm import LEARNERS, register_algorithm
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.policy.networks import NETWORKS, register_network
+from baselines_ppo.former import MOVED
 from baselines_ppo.settings.config import TEXTBOOK
 from tests.conftest import ROOT
 
@@ -61,6 +64,36 @@ def test_every_public_name_is_there_and_no_other() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     with pytest.raises(AttributeError, match="has no attribute 'no_such'"):
         _ = baselines_ppo.no_such
+
+
+def test_what_has_moved_is_found_by_its_former_name_with_a_warning(tmp_path: Path) -> None:
+    """As in a user's own network, written when `networks` and `parameters` were elsewhere."""
+    (tmp_path / "my_networks.py").write_text(
+        "from baselines_ppo.common.networks import Network\n"
+        "from baselines_ppo.common.parameters import Parameter\n"
+        "from baselines_ppo.common import checkpoint, gae\n"
+        "import baselines_ppo, baselines_ppo.common.policy.networks as here\n"
+        "assert Network is here.Network is baselines_ppo.Network and Parameter is baselines_ppo.Parameter\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", "import my_networks"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 0, said.stderr
+    assert (
+        "my_networks.py:1: FutureWarning: baselines_ppo.common.networks is baselines_ppo.common.policy.networks now"
+        in (said.stderr)
+    )
+    assert said.stderr.count("FutureWarning") == 3
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_every_former_name_leads_somewhere_and_hides_nothing(name: str) -> None:
+    assert importlib.util.find_spec(MOVED[name]) is not None
+    assert not (ROOT / f"{name.replace('.', '/')}.py").exists()
 
 
 def test_a_user_is_told_of_wrong_types_and_what_is_public_is_strict(tmp_path: Path) -> None:
