@@ -68,6 +68,7 @@ def main(runs: list[str]) -> int:
     if lines:
         sys.stderr.write("commit first: a record names the commit that it was made with\n")
         return 2
+    RECORDS.mkdir(exist_ok=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     for run in map(Path, runs):
         record = record_of(run, commit.stdout.strip())

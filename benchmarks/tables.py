@@ -31,7 +31,7 @@ def table(found: list[dict[str, Any]]) -> str:
         returns = [record["mean_return"] for record in same]
         spread = f" ± {figure(statistics.stdev(returns))}" if len(returns) > 1 else ""
         seeds = ", ".join(str(record["seed"]) for record in same)
-        minutes = f"{statistics.median(record['minutes'] for record in same):.0f}"
+        minutes = f"{statistics.median(record['minutes'] for record in same):.1f}"
         each = ", ".join(map(figure, returns))
         cells = (f"`{flags}`", f"{same[0]['steps']:,}".replace(",", " "), seeds, each)
         total = f"**{figure(statistics.mean(returns))}**{spread}"

@@ -60,4 +60,4 @@ def test_seeds_of_one_command_share_a_row() -> None:
     assert flags_of(typed) == "--env X-v0 --lr=1"
     common = {"flags": "--env X-v0", "steps": 10_000, "minutes": 2.0, "platform": {"cpu": "one"}}
     rows = tables.table([{**common, "seed": seed, "mean_return": x} for seed, x in ((0, 10.0), (1, 14.0))])
-    assert rows.splitlines()[2] == "| `--env X-v0` | 10 000 | 0, 1 | 10, 14 | **12** ± 2.828 | 2 | one |"
+    assert rows.splitlines()[2] == "| `--env X-v0` | 10 000 | 0, 1 | 10, 14 | **12** ± 2.828 | 2.0 | one |"
