@@ -64,7 +64,9 @@ class BoxAction:
             for low, high in zip(self.low, self.high, strict=True)
         ]
         kind = np.float64 if self.dtype == "float64" else np.float32
-        return tuple(np.array(row, kind) for row in zip(*columns, strict=True))
+        least, most, half, middle, low, high = (np.array(row, kind) for row in zip(*columns, strict=True))
+        room = np.nextafter(np.finfo(kind).max - np.abs(middle), kind(0))  # rounded, their sum may pass the largest
+        return least, most, np.minimum(half, room), middle, low, high
 
 
 @dataclass(frozen=True)
