@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
+    from baselines_ppo.experiments.plot import plot
 
 __all__ = [
     "Agent",
@@ -38,6 +39,7 @@ __all__ = [
     "gae",
     "load",
     "option",
+    "plot",
     "register_algorithm",
     "register_network",
     "train",
@@ -52,6 +54,7 @@ LATER = {
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
     "gae": "common.gae",
+    "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
 }
