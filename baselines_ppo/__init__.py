@@ -24,17 +24,24 @@ if TYPE_CHECKING:
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
     from baselines_ppo.experiments.plot import plot
+    from baselines_ppo.experiments.tune import tune
+    from baselines_ppo.experiments.tuning.settings import Tuned
+    from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
 __all__ = [
     "Agent",
     "Algorithm",
     "AlgorithmConfig",
+    "Choice",
+    "LogUniform",
     "Network",
     "Parameter",
     "PolicyConfig",
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "Tuned",
+    "Uniform",
     "configure",
     "gae",
     "load",
@@ -43,6 +50,7 @@ __all__ = [
     "register_algorithm",
     "register_network",
     "train",
+    "tune",
 ]
 __version__ = "0.1.0"
 keep_former_names()
@@ -51,12 +59,17 @@ keep_former_names()
 LATER = {
     "Agent": "common.files.agent",
     "Algorithm": "algorithm",
+    "Choice": "settings.search_spaces",
+    "LogUniform": "settings.search_spaces",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "Tuned": "experiments.tuning.settings",
+    "Uniform": "settings.search_spaces",
     "gae": "common.gae",
     "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
+    "tune": "experiments.tune",
 }
 
 

@@ -150,7 +150,7 @@ class Searcher:
                     return asked.exit_code
                 self._look()
                 begun = self._fill()
-                if not begun and not self.active:
+                if not begun and not self.active and not self.leaving:
                     if not self.trials.elsewhere:
                         return FINISHED
                     self.screen.waits(self.trials.elsewhere)

@@ -52,7 +52,8 @@ def explained(url: str, *further: type[Exception]) -> Iterator[None]:
         while isinstance(cause, optuna.exceptions.StorageInternalError) and cause.__cause__ is not None:
             cause = cause.__cause__
         if isinstance(cause, ImportError):
-            raise UsageError(f"--storage {shown(url)} needs {cause.name}; pip install {cause.name}") from None
+            driver = cause.name or getattr(cause.__context__, "name", None)  # Optuna's own complaint has no name
+            raise UsageError(f"--storage {shown(url)} needs {driver}; pip install {driver}") from None
         if isinstance(cause, sqlalchemy.exc.ArgumentError):
             expected = "a URL such as sqlite:///study.db or postgresql://user@host/name"
             raise UsageError(f"--storage {shown(url)} is no database, expected {expected}") from None
