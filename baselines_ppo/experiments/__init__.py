@@ -1,0 +1,1 @@
+"""Many runs: started side by side, tuned, drawn and compared."""
