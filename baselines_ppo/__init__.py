@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
+    from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "compare",
     "configure",
     "gae",
     "load",
@@ -53,6 +55,7 @@ LATER = {
     "Algorithm": "algorithm",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "compare": "experiments.compare",
     "gae": "common.gae",
     "plot": "experiments.plot",
     "register_algorithm": "algorithm",
