@@ -101,32 +101,33 @@ class Comparison(NamedTuple):
         with paper_style():
             height = 0.9 + 0.25 * len(labels)
             figure, axes = panels(len(environments) * len(measures), 2.2, height, columns=len(measures))
-            for place, axis in enumerate(axes):
-                env, measure = environments[place // len(measures)], [*measures][place % len(measures)]
-                _draw(axis, [row for row in self.rows if row.env == env], measure, labels)
-                axis.set_title(measures[measure])
-                if place % len(measures) == 0:
-                    axis.set_yticks(range(len(labels)), labels)
-                    axis.set_ylabel(env)
-            note(figure, self._legend())
+            for env, row in zip(environments, _in_rows(axes, len(measures)), strict=True):
+                own = [found for found in self.rows if found.env == env]
+                row[0].set_title(env, loc="left")
+                for axis, measure in zip(row, measures, strict=True):
+                    _draw(axis, own, measure, labels)
+                    axis.set_xlabel(measures[measure])
+                row[0].set_yticks(range(len(own)), [found.group for found in own])
+            note(figure, f"{self._score()} Bars are 95 % bootstrap intervals over runs.")
         if path is not None:
             write_figure(figure, path)
         return figure
 
     def _legend(self) -> str:
-        what = "mean return of the last 100 episodes" if self.score == "episode_return" else f"last {self.score}"
-        return f"Score of a run: {what}. In brackets: 95 % bootstrap intervals over runs."
+        return f"{self._score()} In brackets are 95 % bootstrap intervals over runs."
+
+    def _score(self) -> str:
+        what = (
+            "the mean return of its last 100 episodes" if self.score == "episode_return" else f"its last {self.score}"
+        )
+        return f"The score of a run is {what}."
 
     def _words(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows as people read them."""
         header = ["environment", "group", "runs", "mean", "median", "IQM"]
         compared, timed = any(row.improvement for row in self.rows), any(row.threshold is not None for row in self.rows)
-        header += [f"P(better than {self.over})"] * compared + [
-            "threshold",
-            "passed by",
-            "steps to it",
-            "hours to it",
-        ] * timed
+        header += [f"P(better than {self.over})"] * compared
+        header += ["threshold", "passed by", "steps to it", "hours to it"] * timed
         rows = []
         for row in self.rows:
             cells = [row.env, row.group, str(row.runs), str(row.mean), str(row.median), str(row.iqm)]
@@ -143,22 +144,28 @@ def _times(row: Row) -> list[str]:
     return [written_number(row.threshold), f"{row.reached} of {row.runs}", *times]
 
 
+def _in_rows(axes: Sequence[Axes], columns: int) -> list[Sequence[Axes]]:
+    """Return panels row by row."""
+    return [axes[begin : begin + columns] for begin in range(0, len(axes), columns)]
+
+
 def _draw(axis: Axes, rows: Sequence[Row], measure: str, labels: Sequence[str]) -> None:
     """Draw each group's interval as a bar, and its figure as a line across it."""
-    for row in rows:
+    axis.use_sticky_edges = False
+    for place, row in enumerate(rows):
         found: Estimate | None = getattr(row, measure)
         if found is None:
             continue
-        place = labels.index(row.group)
-        colour = look_of(place)["color"]
+        colour = look_of(labels.index(row.group))["color"]
         if not math.isnan(found.low):
             axis.barh(place, found.high - found.low, left=found.low, height=0.6, color=colour, alpha=0.35, linewidth=0)
         axis.vlines(found.value, place - 0.3, place + 0.3, color=colour, linewidth=2)
     if measure == "improvement":
-        axis.set_xlim(0, 1)
+        axis.set_xlim(-0.02, 1.02)
         axis.axvline(0.5, color=GREY, linewidth=0.8, linestyle="--", zorder=1)
+        axis.set_visible(any(row.improvement for row in rows))
     axis.set_ylim(len(labels) - 0.4, -0.6)  # the first on top
-    axis.set_yticks(range(len(labels)), [""] * len(labels))
+    axis.set_yticks([])
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
