@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
+    from baselines_ppo.experiments.compare import compare
+    from baselines_ppo.experiments.plot import plot
 
 __all__ = [
     "Agent",
@@ -34,10 +36,12 @@ __all__ = [
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "compare",
     "configure",
     "gae",
     "load",
     "option",
+    "plot",
     "register_algorithm",
     "register_network",
     "train",
@@ -51,7 +55,9 @@ LATER = {
     "Algorithm": "algorithm",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "compare": "experiments.compare",
     "gae": "common.gae",
+    "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
 }

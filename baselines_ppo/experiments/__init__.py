@@ -1,1 +1,1 @@
-"""Many runs: started side by side, tuned, drawn and compared."""
+"""Many runs at once: found, grouped, compared, drawn, reported."""
