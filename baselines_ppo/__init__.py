@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
+    from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
     from baselines_ppo.experiments.tune import tune
     from baselines_ppo.experiments.tuning.settings import Tuned
@@ -42,6 +43,7 @@ __all__ = [
     "TrainConfig",
     "Tuned",
     "Uniform",
+    "compare",
     "configure",
     "gae",
     "load",
@@ -65,6 +67,7 @@ LATER = {
     "Parameter": "common.policy.parameters",
     "Tuned": "experiments.tuning.settings",
     "Uniform": "settings.search_spaces",
+    "compare": "experiments.compare",
     "gae": "common.gae",
     "plot": "experiments.plot",
     "register_algorithm": "algorithm",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
 from baselines_ppo.common.files.run_folder import PROGRESS
 from baselines_ppo.common.files.whole import shown
 from baselines_ppo.experiments.runs import STEPS, Run
@@ -57,8 +57,21 @@ def axis_of(x: str) -> Axis:
     return AXES.get(x, Axis(x, 1.0, x.replace("_", " ")))
 
 
+def check_columns(runs: Sequence[Run], x: str, y: str) -> None:
+    """Check that there is something to draw over something.
+
+    Raises:
+      UsageError: no run has such a column.
+    """
+    columns = dict.fromkeys(name for run in runs for name in run.columns)
+    for flag, name, known in (("--x", x, [*AXES, *columns]), ("--y", y, [*columns])):
+        if columns and name not in known:
+            hint = nearest(name, known) or f"; there are {', '.join(known)}"
+            raise UsageError(f"{flag} is {short(name)}, which is no column of these runs{hint}")
+
+
 def curve_of(run: Run, x: str = "steps", y: str = "episode_return", smooth: int = 1) -> Curve:
-    """Return a run's curve; there is no point in it where nothing is known yet.
+    """Return a run's curve; there is no point in it where nothing is known yet, or the run has no such column.
 
     Args:
       x: a name of `AXES`, or a column.
@@ -66,13 +79,12 @@ def curve_of(run: Run, x: str = "steps", y: str = "episode_return", smooth: int 
       smooth: each point is the mean of so many iterations, its own and those before; 1: as it is.
 
     Raises:
-      UsageError: there is no such column.
       LoadError: x falls somewhere, so that this is no curve.
     """
     axis = axis_of(x)
-    if not run.columns:
+    if axis.column not in run.columns or y not in run.columns:
         return Curve(np.zeros(0), np.zeros(0))
-    xs, ys = run.column(axis.column) / axis.unit, run.column(y)
+    xs, ys = run.columns[axis.column] / axis.unit, run.columns[y]
     known = np.isfinite(xs) & np.isfinite(ys)
     xs, ys = xs[known], ys[known]
     if (np.diff(xs) < 0).any():
@@ -97,14 +109,9 @@ def mean_curve(curves: Sequence[Curve]) -> MeanCurve:
     """Return the mean of curves where all of them are known, with its 95 % bootstrap band at each point.
 
     It begins where the last of them begins, and ends where the shortest ends. Its points are those of all curves;
-    between its own points a curve is a straight line.
-
-    Raises:
-      UsageError: there is no such place.
+    between its own points a curve is a straight line. There is no point in it where one run ends before another begins.
     """
     begin, end = max(curve.x[0] for curve in curves), min(curve.x[-1] for curve in curves)
-    if begin > end:
-        raise UsageError("the shortest of these runs ends before another has a first value; leave one of them out")
     grid = np.unique(np.concatenate([curve.x for curve in curves]))
     grid = grid[(grid >= begin) & (grid <= end)]
     if len(grid) > MOST_POINTS:
@@ -115,6 +122,6 @@ def mean_curve(curves: Sequence[Curve]) -> MeanCurve:
 
 
 def rest_of(curve: Curve, end: float) -> Curve:
-    """Return what is known of a curve beyond an end, and the last point before it."""
+    """Return what is known of a curve beyond an end, and the last point before it, if there is one."""
     first = max(int(np.searchsorted(curve.x, end, side="right")) - 1, 0)
     return Curve(curve.x[first:], curve.y[first:])

@@ -62,7 +62,7 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def panels(count: int, width: float, height: float, columns: int | None = None) -> tuple[Figure, list[Axes]]:
     """Return a new figure with so many panels, row by row, and these.
 
     Args:
@@ -70,7 +70,7 @@ def panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]
     """
     from matplotlib.figure import Figure
 
-    columns = 2 if count == 4 else min(count, 3)
+    columns = columns or (2 if count == 4 else min(count, 3))
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -103,6 +103,11 @@ def number_axis(axis: Any) -> None:
 
     if max(map(abs, axis.get_view_interval())) >= 1000:
         axis.set_major_formatter(EngFormatter(sep="\N{NO-BREAK SPACE}"))
+
+
+def written_number(value: float) -> str:
+    """Return a number with three digits, or all of them before the point, and with the minus of the axes."""
+    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
 
 
 def note(figure: Figure, text: str) -> None:

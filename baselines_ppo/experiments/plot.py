@@ -11,16 +11,34 @@ import numpy as np
 
 from baselines_ppo.common.failures import ModuleNotNamed, UsageError, short
 from baselines_ppo.common.files.whole import checked_file, shown
-from baselines_ppo.experiments.curves import RETURNS, Curve, MeanCurve, axis_of, curve_of, mean_curve, rest_of
-from baselines_ppo.experiments.figures import GREY, KINDS, look_of, note, number_axis, panels, paper_style, write_figure
-from baselines_ppo.experiments.references import random_return, reward_threshold
-from baselines_ppo.experiments.runs import Place, Run, differing, find_runs, group_runs
+from baselines_ppo.experiments.curves import (
+    RETURNS,
+    Curve,
+    MeanCurve,
+    axis_of,
+    check_columns,
+    curve_of,
+    mean_curve,
+    rest_of,
+)
+from baselines_ppo.experiments.figures import (
+    GREY,
+    KINDS,
+    look_of,
+    note,
+    number_axis,
+    panels,
+    paper_style,
+    write_figure,
+    written_number,
+)
+from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
+from baselines_ppo.experiments.runs import Place, Run, find_runs, group_fields, group_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REGISTERED = "registered"
 LABELS = {"episode_return": "return (mean of the last 100 episodes)", "eval_return": "return in evaluation"}
 SAME_END = 0.99  # of the longest run: a run that ends later than that is as long as this one
 
@@ -99,45 +117,38 @@ def groups_of(runs: Sequence[Run], by: Sequence[str] | str | None, x: str, y: st
     Raises:
       UsageError: a field or a column is unknown, or no run has a value.
     """
-    fields = colour_fields(runs, by)
+    fields = group_fields(runs, by)
+    check_columns(runs, x, y)
     groups = []
     for env, of_env in group_runs(runs, ["env"]).items():
         for label, own in group_runs(of_env, fields).items():
             known = [(run, curve) for run in own if len((curve := curve_of(run, x, y, smooth)).x)]
             for run in own:
                 if run not in [other for other, _ in known]:
-                    sys.stderr.write(f"{shown(run.path)} is left out: no {short(y)} is known yet\n")
+                    sys.stderr.write(f"{shown(run.path)} is left out: its log has no {short(y)} yet\n")
             if known:
                 own, curves = zip(*known, strict=True)
                 groups.append(Group(env, label, own, curves, mean_curve(curves)))
                 _say_what_is_odd(groups[-1], x)
     if not groups:
-        raise UsageError(f"no {short(y)} is known in any of these runs yet; wait until an episode has ended")
+        raise UsageError(
+            f"no log of these runs has a value of {short(y)} yet; a return is known once an episode has ended"
+        )
     return groups
-
-
-def colour_fields(runs: Sequence[Run], by: Sequence[str] | str | None) -> list[str]:
-    """Return the fields that make the groups of one environment; environments are apart anyway.
-
-    Args:
-      by: None: those in which the runs differ, or else the algorithm.
-    """
-    if by is None:
-        return [name for name in differing(runs) if name != "env"] or ["alg"]
-    return [name for name in ([by] if isinstance(by, str) else by) if name != "env"]
 
 
 def _say_what_is_odd(group: Group, x: str) -> None:
     """Say on stderr if a group has one run alone, or runs of different length."""
+    axis = axis_of(x).label
     name = f"{group.env}, {group.label}"
     if len(group.runs) == 1:
         sys.stderr.write(f"{name}: one run, so there is no band\n")
     ends = [float(curve.x[-1]) for curve in group.curves]
     if min(ends) < SAME_END * max(ends):
         shortest = group.runs[int(np.argmin(ends))]
-        where = f"{min(ends):,.0f} {axis_of(x).label}" if min(ends) >= 100 else f"{min(ends):.2f} {axis_of(x).label}"
-        unfinished = "" if shortest.finished else ", which is not finished"
-        sys.stderr.write(f"{name}: mean and band end at {where}, with {shown(shortest.path)}{unfinished}\n")
+        where = f"mean and band end at {written_number(min(ends))} {axis}" if len(group.mean.x) else "there is no mean"
+        which = "the shortest run" if shortest.finished else "a run that is not finished"
+        sys.stderr.write(f"{name}: {where}, because of {shown(shortest.path)}, {which}\n")
 
 
 def _draw_group(panel: Axes, group: Group, place: int) -> None:
@@ -146,8 +157,9 @@ def _draw_group(panel: Axes, group: Group, place: int) -> None:
     if mean.low is not None and mean.high is not None:
         panel.fill_between(mean.x, mean.low, mean.high, color=line.get_color(), alpha=0.2, linewidth=0)
     for curve in group.curves:
-        if curve.x[-1] > mean.x[-1]:
-            panel.plot(*rest_of(curve, mean.x[-1]), color=line.get_color(), linewidth=0.5, alpha=0.6)
+        end = mean.x[-1] if len(mean.x) else -np.inf
+        if curve.x[-1] > end:
+            panel.plot(*rest_of(curve, end), color=line.get_color(), linewidth=0.5, alpha=0.6)
 
 
 def _draw_references(panel: Axes, run: Run, random: bool, threshold: float | str | None) -> None:
@@ -155,18 +167,13 @@ def _draw_references(panel: Axes, run: Run, random: bool, threshold: float | str
     value = reward_threshold(run.env) if threshold == REGISTERED else threshold
     if value is not None:
         what = "reward threshold" if threshold == REGISTERED else "threshold"
-        _draw_line(panel, float(value), f"{what} {_number(float(value))}", "--", left=True)
+        _draw_line(panel, float(value), f"{what} {written_number(float(value))}", "--", left=True)
     if random:
         try:
             value = random_return(run)
-            _draw_line(panel, value, f"random agent {_number(value)}", ":", left=False)
+            _draw_line(panel, value, f"random agent {written_number(value)}", ":", left=False)
         except ModuleNotNamed as error:
             sys.stderr.write(f"{run.env}: no random agent is drawn; {error}\n")
-
-
-def _number(value: float) -> str:
-    """Return a return with three digits, or all of them before the point, and with the minus of the axes."""
-    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
 
 
 def _draw_line(panel: Axes, y: float, name: str, dashes: str, left: bool) -> None:

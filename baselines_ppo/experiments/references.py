@@ -15,6 +15,7 @@ from baselines_ppo.common.failures import DataError, Failure, UsageError
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.experiments.runs import Run
 
+REGISTERED = "registered"  # means the threshold that an environment is registered with
 RANDOM_EPISODES = 100
 LONGEST = 30_000  # steps, after which an episode of the random agent is cut; Atari's longest have 27,000
 

@@ -53,18 +53,6 @@ class Run:
         """Whether all steps are made."""
         return self.total_steps >= int(self.fields["num_timesteps"])
 
-    def column(self, name: str) -> np.ndarray:
-        """Return a column of its log, [iterations].
-
-        Raises:
-          UsageError: there is none of this name.
-        """
-        if name not in self.columns:
-            known = ", ".join(self.columns) or "nothing yet"
-            hint = nearest(name, self.columns) or f"; it has {known}"
-            raise UsageError(f"{shown(self.path)} has no column {short(name)}{hint}")
-        return self.columns[name]
-
 
 Place = str | Path | Run  # a run folder, something in it, a folder that contains runs, or a pattern such as runs/*/*-0
 
@@ -208,6 +196,17 @@ def differing(runs: Sequence[Run]) -> list[str]:
         if split > parts:
             chosen, parts = [*chosen, name], split
     return chosen or ["alg"]
+
+
+def group_fields(runs: Sequence[Run], by: Sequence[str] | str | None) -> list[str]:
+    """Return the fields that make the groups within an environment; environments are kept apart anyway.
+
+    Args:
+      by: None: those in which the runs differ, or else the algorithm.
+    """
+    if by is None:
+        return [name for name in differing(runs) if name != "env"] or ["alg"]
+    return [name for name in ([by] if isinstance(by, str) else by) if name != "env"]
 
 
 def label_of(run: Run, by: Sequence[str]) -> str:

@@ -20,6 +20,8 @@ from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
 CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
 
+OUTPUT = "output.log"  # what a run prints, where nobody sees its screen
+
 EVENTS = "events.out.tfevents."  # what TensorBoard's files begin with
 
 RUNS = Path("runs")  # where runs are made by default
@@ -79,6 +81,35 @@ def _unreadable(path: Path, reason: str) -> LoadError:
 def has_checkpoints(path: Path) -> bool:
     """Return whether there is a checkpoint in a run's folder, whole or not."""
     return any((path / CHECKPOINTS).glob(checkpoint.NAMES))
+
+
+def steps_made(path: Path) -> int:
+    """Return the steps up to a run's newest whole checkpoint; 0 where there is none."""
+    try:  # a folder that is not there yet may have the name of a pretrained agent
+        return int(checkpoint.find(path)[0].manifest["total_steps"]) if path.exists() else 0
+    except (LoadError, LookupError, TypeError, ValueError):
+        return 0
+
+
+def is_made(path: Path) -> bool:
+    """Return whether all steps of a run are made and saved; a rank that its environment ends may end with 0 as well."""
+    try:
+        return steps_made(path) >= int(read_config(path)["num_timesteps"])
+    except (LoadError, LookupError, TypeError, ValueError):
+        return False
+
+
+def user_of(path: Path) -> str:
+    """Return in words which process uses a run's folder; '' where none does."""
+    try:
+        with open_text(path / LOCK, "r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with open_text(path / LOCK, "r") as lock:
+            return lock.read().strip() or "another process"
+    except OSError:
+        return ""
+    return ""
 
 
 def missing(path: Path) -> list[Path]:
@@ -161,10 +192,11 @@ class RunFolder:
             raise LoadError(f"run folder {self.path}: {', '.join(linked)} is a link; put what it leads to in its place")
 
     def _refuse_others_files(self) -> None:
-        """Refuse a folder in which somebody keeps something; files whose names are hidden do not count."""
+        """Refuse a folder in which somebody keeps something; hidden files, and what runs have printed, do not count."""
         if (self.path / LOCK).exists() or not self.path.is_dir():
             return
-        if others := sorted(path.name for path in self.path.iterdir() if not path.name.startswith(".")):
+        names = sorted(path.name for path in self.path.iterdir())
+        if others := [name for name in names if not name.startswith(".") and name != OUTPUT]:
             raise UsageError(
                 f"run folder {self.path} is not empty and holds no run ({short(', '.join(others))}); "
                 "give a new --logdir, or an empty one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from baselines_ppo.run.options import add_runs
+from baselines_ppo.run.options import add_runs, add_threshold
 from baselines_ppo.run.parser import Parser, converter
 
 HELP = "learning curves of runs, the mean over seeds with a 95 % bootstrap band"
@@ -21,16 +21,7 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add("--y", metavar="COLUMN", default="episode_return", help="column of progress.csv; default episode_return")
     add("--smooth", type=converter(int), default=1, help="iterations that each point is the mean of; default 1: none")
     add("--random", action="store_true", help="measure a random agent over 100 episodes, and draw its mean return")
-    threshold = "return that is drawn as a line, or none; default: the one that the environment is registered with"
-    add("--threshold", metavar="RETURN", type=threshold_of, default="registered", help=threshold)
-
-
-def threshold_of(text: str) -> float | str | None:
-    """Return a threshold as it is typed; argparse names the flag if it raises ValueError."""
-    return {"none": None, "registered": "registered"}[text] if text in ("none", "registered") else float(text)
-
-
-threshold_of.__name__ = "number"  # as argparse calls what it expects
+    add_threshold(result, "return that is drawn as a line, or none")
 
 
 def run(options: dict[str, Any]) -> int:
