@@ -28,6 +28,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add("--override", type=converter(tuple[str, ...]), default=(), metavar="A,B,...", help=override)
     add("--load-path", metavar="PATH", help="begin with the policy of this agent, checkpoint or run folder")
     add("--play", action="store_true", help="watch the agent in a window when training has ended")
+    add_fields(result, arguments)
+
+
+def add_fields(result: Parser, arguments: Sequence[str]) -> None:
+    """Add every field of the configuration, for the algorithm that the arguments name."""
     groups: dict[str | None, Any] = {None: result.add_argument_group("run")}
     alg = _algorithm(arguments)
     preset = _preset(arguments, alg) if HELP_FLAGS & set(arguments) else None

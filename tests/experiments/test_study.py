@@ -88,7 +88,7 @@ def test_of_two_hosts_that_begin_the_last_trial_at_once_one_gives_it_back(tmp_pa
     late = host(tmp_path, "late", 1)
     counted = late.counted
     early = host(tmp_path, "early", 1)
-    answers = iter([[]])  # what it knew before `early` came
+    answers = iter([list[optuna.trial.FrozenTrial]()])  # what it knew before `early` came
     late.counted = lambda: next(answers, None) or counted()  # type: ignore[method-assign]
     first = taken(early)[0]
     assert late.next(SPACE) is None
