@@ -15,7 +15,7 @@ RUN = ["python", "-m", "baselines_ppo.run"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 PROGRAMS = ("python", "mpirun", "make", "pip", "source", "tensorboard")
-OTHERS = ("evaluate", "play", "record", "race", "steer", "bench", "launch", "doctor", "zoo")
+OTHERS = ("evaluate", "play", "record", "race", "steer", "bench", "launch", "tune", "doctor", "zoo")
 
 # A training is shortened by these flags after its own, where the last one counts; networks and environments stay.
 SHORT = ["--num-timesteps", "1", "--num-envs", "2", "--num-steps", "32", "--num-epochs", "1"]
@@ -163,6 +163,8 @@ def _brief(words: list[str]) -> list[str]:
         "play": ["--port", "0"],
         "bench": ["--env", "CartPole-v1", "--ranks", "1", "--num-envs", "8"],
     }
+    if words[0] == "tune":  # one trial, of an environment whose episodes are short
+        return [*words, "--trials", "1", "--seeds", "1", "--env", "CartPole-v1", *SHORT, *SHORTER["ppo2"]]
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
     moving = {"run": "zoo:RoboAnt-v1"}  # for what MuJoCo does not simulate there must be a display

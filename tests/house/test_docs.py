@@ -113,8 +113,9 @@ def blocks() -> list[Any]:
     """Return all blocks of Python; trainings but the first are slow."""
     result, trains = [], False
     for block in docs.python_blocks():
-        marks = [pytest.mark.slow] if "train(" in block and trains else []
-        trains |= "train(" in block
+        train = "train(" in block or "tune(" in block
+        marks = [pytest.mark.slow] if train and trains else []
+        trains |= train
         result.append(pytest.param(block, marks=marks, id=block.strip().splitlines()[-1]))
     return result
 
