@@ -102,12 +102,19 @@ LUNAR_LANDER = TrainConfig(
     ),
 )
 
-# gamma 0.9 and a large step, as RL Zoo has it for its -172 at 100 k steps with gSDE; here -219 in training.
+# The best of 60 trials of `tune`: -156 in training at 100 k steps, mean of five seeds that it was not chosen by, -170 the
+# worst. What it began with, close to RL Zoo's for its -172 with gSDE, has -304 with the same seeds, -688 the worst.
 PENDULUM = TrainConfig(
     num_timesteps=100_000,
-    rollout=RolloutConfig(num_envs=16, num_steps=256, gamma=0.9),
+    rollout=RolloutConfig(num_envs=4, num_steps=512, gamma=0.95, gae_lambda=0.8),
+    policy=PolicyConfig(activation="relu", init_log_std=0.5),
     algorithm=PPO2Config(
-        num_minibatches=64, learning_rate=1e-3, learning_rate_schedule="constant", value_clip_range=None
+        num_minibatches=4,
+        num_epochs=15,
+        learning_rate=7.54e-4,
+        learning_rate_schedule="adaptive",
+        clip_range=0.1,
+        value_clip_range=None,
     ),
 )
 

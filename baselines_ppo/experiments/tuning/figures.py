@@ -71,7 +71,7 @@ def _saved(figure: Any, path: Path) -> Path:
 
 def _history(trials: Sequence[FrozenTrial], title: str) -> Any:
     """Return a picture of every trial's score, and of the best so far."""
-    figure, axes = _figure(6.4, 4.0)
+    figure, axes = _figure(6.4, 4.4)
     scored = {trial.number: trial.value for trial in ranked(trials)}
     pruned = {
         trial.number: trial.intermediate_values[max(trial.intermediate_values)]
@@ -90,7 +90,7 @@ def _history(trials: Sequence[FrozenTrial], title: str) -> Any:
         low = axes.get_ylim()[0]
         axes.plot(lost, [low] * len(lost), "v", color=ORANGE, markersize=5, clip_on=False, label="could not be trained")
     axes.set(xlabel="trial", ylabel="mean return of the last 100 episodes", title=title)
-    axes.legend(frameon=False, fontsize="small", loc="lower right")
+    figure.legend(frameon=False, fontsize="small", loc="outside lower center", ncols=2)  # over no point
     return figure
 
 

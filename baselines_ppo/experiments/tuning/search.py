@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.ending import inside_job, say
 from baselines_ppo.common.failures import FINISHED, Failure, UsageError
 from baselines_ppo.common.files.run_folder import runs_of
-from baselines_ppo.common.files.whole import open_text, place, shown, writing
+from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.tuning.candidates import (
     Spaces,
@@ -24,6 +22,7 @@ from baselines_ppo.experiments.tuning.candidates import (
     spaces_of,
 )
 from baselines_ppo.experiments.tuning.figures import write_figures
+from baselines_ppo.experiments.tuning.folder import study_folder
 from baselines_ppo.experiments.tuning.report import SUMMARY, TABLE, config_of, ranked, write_report
 from baselines_ppo.experiments.tuning.screen import Screen
 from baselines_ppo.experiments.tuning.settings import Search, Tuned
@@ -38,13 +37,14 @@ from baselines_ppo.experiments.tuning.study import (
     open_study,
     rungs,
     seed_of,
+    shown_url,
 )
 from baselines_ppo.experiments.tuning.trial_run import CRASHED, PRUNED, REFUSED, Outcome, TrialRun
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.settings.search_spaces import Dimension, search_space
 
 HARMLESS = ("save_interval", "log_interval", "timeout", "grace")  # that may change while a study goes on
-DATABASE, TRIALS, LOCK = "study.db", "trials", "lock"
+DATABASE, TRIALS = "study.db", "trials"
 LOOK = 0.3  # s, between two looks at the trainings
 GO_ON = "the same command goes on"
 WAIT = 5.0  # s, between two looks at what other hosts do
@@ -64,8 +64,8 @@ def run_search(
     name = how.study or f"tune-{config.alg}"
     folder = place(logdir or runs_of(config.env) / name)
     host = os.uname().nodename
-    with _locked(folder, host), StopSignals(inside_job()) as signals:
-        url = how.storage or f"sqlite:///{folder / DATABASE}"
+    url = how.storage or f"sqlite:///{folder / DATABASE}"
+    with study_folder(folder, host, {"study": name, "storage": shown_url(url)}), StopSignals(inside_job()) as signals:
         seed = [config.seed, seed_of(host) if how.storage else 0]
         study = open_study(url, name, how.sampler, how.pruner, config.num_timesteps, seed)
         with explained(url):
@@ -85,7 +85,7 @@ def run_search(
 
 def identity_of(config: TrainConfig, space: Sequence[Dimension], seeds: int) -> dict[str, Any]:
     """Return what all trials of a study have in common, in JSON: what is not tried, the space and the seeds."""
-    tried = {dimension.field: f"{dimension.field} in {dimension.words()}" for dimension in space}
+    tried = {dimension.field: f"in {dimension.words()}" for dimension in space}
     fields = {name: value for name, value in settings_of(config).items() if name not in HARMLESS}
     return in_json({**fields, **tried, "seeds": seeds})
 
@@ -100,27 +100,6 @@ def codes_of(config: TrainConfig, space: Sequence[Dimension]) -> dict[str, Any]:
     values = settings_of(config)
     codes = {dimension.field: dimension.code(values[dimension.field]) for dimension in space}
     return {name: code for name, code in codes.items() if code is not None}
-
-
-@contextmanager
-def _locked(folder: Path, host: str) -> Iterator[None]:
-    """Keep a study's folder for this process alone, of those on this host.
-
-    Raises:
-      UsageError: another process uses it.
-      WriteError: it cannot be written.
-    """
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open_text(folder / f"{LOCK}-{host}", "a+")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"study {folder} goes on in another process here; for more at once it takes --jobs"
-            ) from None
-        yield
 
 
 class Searcher:

@@ -53,16 +53,16 @@ def explained(url: str, *further: type[Exception]) -> Iterator[None]:
             cause = cause.__cause__
         if isinstance(cause, ImportError):
             driver = cause.name or getattr(cause.__context__, "name", None)  # Optuna's own complaint has no name
-            raise UsageError(f"--storage {shown(url)} needs {driver}; pip install {driver}") from None
+            raise UsageError(f"--storage {shown_url(url)} needs {driver}; pip install {driver}") from None
         if isinstance(cause, sqlalchemy.exc.ArgumentError):
             expected = "a URL such as sqlite:///study.db or postgresql://user@host/name"
-            raise UsageError(f"--storage {shown(url)} is no database, expected {expected}") from None
+            raise UsageError(f"--storage {shown_url(url)} is no database, expected {expected}") from None
         reason = short(getattr(cause, "orig", None) or cause)
         cure = "nothing is lost: the same command goes on when it can be used"
-        raise LoadError(f"storage {shown(url)} cannot be used: {reason}; {cure}") from None
+        raise LoadError(f"storage {shown_url(url)} cannot be used: {reason}; {cure}") from None
 
 
-def shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return a storage's URL without its password."""
     try:
         return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
