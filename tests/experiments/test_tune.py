@@ -49,6 +49,9 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
     study = tmp_path / "study"
     killed = started(tmp_path, "--trials", 2, "--logdir", "study")
     trains(study / "trials" / "0000" / "seed-0")
+    config, space = configure("CartPole-v1", num_timesteps=STEPS), [LogUniform("learning_rate", 1e-4, 1e-2)]
+    with pytest.raises(UsageError, match="is in use: another process trains for it"):
+        tune(config, space=space, logdir=study)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     (under_way,) = trials_of(study)
@@ -68,7 +71,6 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
     assert {path.name for path in study.iterdir()} >= {"results.md", "trials.csv", "history.png"}
 
     begun = time.time()
-    config, space = configure("CartPole-v1", num_timesteps=STEPS), [LogUniform("learning_rate", 1e-4, 1e-2)]
     found = tune(config, space=space, logdir=study, trials=2, seeds=1, jobs=1, pruner="none")
     assert (found.score, found.trials, found.exit_code) == (max(trial.value or 0 for trial in ended), 2, 0)
     assert all(path.stat().st_mtime < begun for path in study.glob("trials/*/*/*"))
@@ -77,6 +79,8 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
 
     with pytest.raises(UsageError, match="seeds 1 -> 2; give another --study"):
         tune(config, space=space, logdir=study, trials=2, seeds=2)
+    with pytest.raises(UsageError, match="is the folder of study tune-ppo2 in study.db"):
+        tune(configure("CartPole-v1", "trpo"), logdir=study)
 
 
 def test_trials_that_diverge_or_are_refused_are_counted_as_the_worst(
@@ -99,6 +103,9 @@ def test_what_cannot_be_trained_at_all_ends_the_search_at_once(tmp_path: Path) -
     with pytest.raises(UsageError, match="num_minibatches 3 does not divide"):
         tune(configure("CartPole-v1", num_minibatches=3), logdir=tmp_path / "study")
     assert not (tmp_path / "study").exists()
+    (tmp_path / "somebody.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"is not empty and holds no study \(somebody.txt\)"):
+        tune(configure("CartPole-v1"), logdir=tmp_path)
     with pytest.raises(UsageError, match="the setting to begin with cannot be trained: ppo_kl takes networks without"):
         tune(configure("CartPole-v1", "ppo_kl"), space=[Choice("network", "lstm")], logdir=tmp_path / "study")
 

@@ -65,7 +65,8 @@ def run_search(
     folder = place(logdir or runs_of(config.env) / name)
     host = os.uname().nodename
     url = how.storage or f"sqlite:///{folder / DATABASE}"
-    with study_folder(folder, host, {"study": name, "storage": shown_url(url)}), StopSignals(inside_job()) as signals:
+    whose = {"study": name, "storage": shown_url(url) if how.storage else DATABASE}
+    with study_folder(folder, host, whose), StopSignals(inside_job()) as signals:
         seed = [config.seed, seed_of(host) if how.storage else 0]
         study = open_study(url, name, how.sampler, how.pruner, config.num_timesteps, seed)
         with explained(url):
