@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.experiments.tuning.settings import Tuned, search_of
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.settings.search_spaces import Dimension
+
+NEEDED = ("optuna", "cmaes")
 
 
 def tune(
@@ -39,8 +42,8 @@ def tune(
       WriteError: a file cannot be written.
     """
     how = search_of(search)
-    try:
-        from baselines_ppo.experiments.tuning.search import run_search
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed; pip install 'optuna>=4' 'cmaes>=0.11'") from None
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise UsageError(f"tune needs {' and '.join(missing)}; pip install 'optuna>=5.0' 'cmaes>=0.12'")
+    from baselines_ppo.experiments.tuning.search import run_search  # which needs them
+
     return run_search(config, tuple(space), tuple(fixed), logdir, how)

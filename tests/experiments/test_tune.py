@@ -79,7 +79,7 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
 
     with pytest.raises(UsageError, match="seeds 1 -> 2; give another --study"):
         tune(config, space=space, logdir=study, trials=2, seeds=2)
-    with pytest.raises(UsageError, match="is the folder of study tune-ppo2 in study.db"):
+    with pytest.raises(UsageError, match=r"is the folder of study tune-ppo2 in study\.db"):
         tune(configure("CartPole-v1", "trpo"), logdir=study)
 
 

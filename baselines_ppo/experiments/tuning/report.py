@@ -128,19 +128,19 @@ def write_report(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Pat
     with whole_file(folder / SUMMARY) as temporary, open_text(temporary, "w") as file:
         file.write(text)
     with whole_file(folder / TABLE) as temporary, open_text(temporary, "w") as file:
-        rows = [_row(trial) for trial in trials]
+        rows = [_row(trial, config.seed) for trial in trials]
         table = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
         table.writeheader()
         table.writerows(rows)
     return text
 
 
-def _row(trial: FrozenTrial) -> Mapping[str, Any]:
+def _row(trial: FrozenTrial, first_seed: int) -> Mapping[str, Any]:
     """Return a trial by columns."""
-    steps = max(trial.intermediate_values, default=0)
+    steps = max(trial.intermediate_values, default=None) if trial.state == TrialState.PRUNED else None
     facts = trial.user_attrs
     score = trial.value if trial.state == TrialState.COMPLETE else None
     row: dict[str, Any] = {"trial": trial.number, "outcome": facts.get(KIND), "score": score}
-    row |= {f"return_{k}": value for k, value in enumerate(facts.get(RETURNS, []))}
-    row |= {"looked_at": steps, "reason": facts.get(REASON, "")}
+    row |= {f"return_seed_{seed}": value for seed, value in enumerate(facts.get(RETURNS, []), first_seed)}
+    row |= {"pruned_at": steps, "reason": facts.get(REASON, "")}
     return row | {name: _written(value) for name, value in facts.get(SETTING, {}).items()}

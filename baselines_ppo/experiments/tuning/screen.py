@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.ending import say
+from baselines_ppo.common.files.logger import duration
 from baselines_ppo.experiments.tuning.report import ranked
 from baselines_ppo.experiments.tuning.study import Trials
 from baselines_ppo.experiments.tuning.trial_run import Outcome, TrialRun
@@ -28,7 +29,7 @@ class Screen:
         """Say what is done; nothing is begun yet."""
         self._trials, self._config, self._seeds = trials, config, seeds
         self._live: Live | None = None
-        self._shown_at = 0.0
+        self._shown_at, self._begun_at, self._made_before = 0.0, time.monotonic(), len(trials.made())
         self._waited_for: set[str] = set()
         if sys.stdout.isatty():
             with suppress(ModuleNotFoundError):  # plain lines, then
@@ -76,7 +77,8 @@ class Screen:
         made = self._trials.made()
         best = ranked(made)
         record = f", best {best[0].value:,.1f} (trial {best[0].number})" if best else ""
-        table = Table(title=f"{len(made)} of {self._trials.wanted} trials{record}", title_justify="left", box=None)
+        title = f"{len(made)} of {self._trials.wanted} trials{record}{self._left(len(made))}"
+        table = Table(title=title, title_justify="left", box=None)
         for name, justify in (("trial", "right"), ("", "left"), ("steps", "right"), ("return", "right")):
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
         total = self._seeds * self._config.num_timesteps
@@ -85,6 +87,12 @@ class Screen:
             bar = ProgressBar(total=total, completed=min(run.steps, total), width=30)
             table.add_row(str(run.number), bar, f"{run.steps:,}", "-" if value is None else f"{value:,.1f}")
         return table
+
+    def _left(self, made: int) -> str:
+        """Return in words how long the other trials will take, at the speed since the start; '' before one is made."""
+        new, left = made - self._made_before, self._trials.wanted - made
+        seconds = time.monotonic() - self._begun_at
+        return f", about {duration(seconds / new * left)} left" if new and left > 0 else ""
 
 
 def _live() -> Any:
