@@ -23,6 +23,7 @@ COMMANDS = (
     "steer",
     "plot",
     "compare",
+    "report",
     "bench",
     "launch",
     "doctor",
