@@ -24,17 +24,18 @@ PAGE = """<!doctype html>
   :root {{ --ink: #e4e8ec; --paper: #14171a; --quiet: #98a2ad; --line: #343a41 }}
   img {{ filter: invert(1) hue-rotate(180deg) }}  /* black on white becomes light on dark; hues stay */
 }}
-body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; color: var(--ink); background: var(--paper);
+body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 70rem; color: var(--ink); background: var(--paper);
   font: 16px/1.5 system-ui, sans-serif }}
 h1 {{ font-size: 1.6rem; margin: 0 }} h2 {{ font-size: 1.15rem; margin: 2.5rem 0 .75rem }}
 p, summary {{ color: var(--quiet) }} summary {{ cursor: pointer }}
 figure {{ margin: 0; overflow-x: auto }} figcaption {{ text-align: center; color: var(--quiet); font-size: .85rem }}
 img {{ display: block; max-width: 100%; height: auto; margin: 0 auto }}
 table {{ border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; width: 100% }}
-th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap }}
+th, td {{ padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap }}
 th {{ font-weight: 600 }} .wide {{ overflow-x: auto; margin: .75rem 0 }}
 .number {{ text-align: right }}
-iframe {{ display: block; width: 100%; max-width: 44rem; margin: 0 auto; aspect-ratio: 4 / 3; border: 1px solid var(--line) }}
+iframe {{ display: block; width: 100%; max-width: 44rem; margin: 0 auto; aspect-ratio: 4 / 3;
+  border: 1px solid var(--line) }}
 code {{ font-size: .85em; overflow-wrap: anywhere }}
 </style>
 <h1>{title}</h1>
