@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from baselines_ppo.experiments.plot import plot
     from baselines_ppo.experiments.tune import tune
     from baselines_ppo.experiments.tuning.settings import Tuned
+    from baselines_ppo.run.agents.reporting import report
     from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "plot",
     "register_algorithm",
     "register_network",
+    "report",
     "train",
     "tune",
 ]
@@ -72,6 +74,7 @@ LATER = {
     "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
+    "report": "run.agents.reporting",
     "tune": "experiments.tune",
 }
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "steer",
     "plot",
     "compare",
+    "report",
     "tune",
     "bench",
     "launch",
