@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.policy.parameters import Parameter
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
+    from baselines_ppo.experiments.sweep import sweep
 
 __all__ = [
     "Agent",
@@ -44,6 +45,7 @@ __all__ = [
     "plot",
     "register_algorithm",
     "register_network",
+    "sweep",
     "train",
 ]
 __version__ = "0.1.0"
@@ -60,6 +62,7 @@ LATER = {
     "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
+    "sweep": "experiments.sweep",
 }
 
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "record",
     "race",
     "steer",
+    "sweep",
     "plot",
     "compare",
     "bench",
