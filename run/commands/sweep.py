@@ -9,6 +9,7 @@ from typing import Any
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.run.parser import Parser, converter, listed, metavar
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, field_type
+from baselines_ppo.settings.elsewhere import ours_for
 from baselines_ppo.settings.fields import choices_of, plain_type
 
 HELP = "train environments x algorithms x seeds x values; killed and started again, it goes on"
@@ -53,7 +54,9 @@ def run(options: dict[str, Any]) -> int:
     """Make the runs of a sweep, list them, or hand them to Slurm; returns the exit code."""
     from baselines_ppo.run.sweeping import sweep_command
 
-    vary = dict(varied(text) for text in options.pop("vary"))
+    vary: dict[str, list[Any]] = {}
+    for name, values in map(varied, options.pop("vary")):
+        vary.setdefault(name, []).extend(values)
     return sweep_command({**options, **({"vary": vary} if vary else {})})
 
 
@@ -68,7 +71,9 @@ def varied(text: str) -> tuple[str, list[Any]]:
     if not equals:
         raise UsageError(f"--vary is {text}, expected FIELD=A,B,...")
     if name not in fields:
-        raise UsageError(f"--vary {text}: {name} is no field{nearest(name, fields)}")
+        ours = ours_for(name, [field.replace("_", "-") for field in fields])
+        meant = nearest(name, fields) if ours is None else f"; ours is {ours.replace('-', '_')}"
+        raise UsageError(f"--vary {text}: {name} is no field{meant}")
     kind = fields[name][1]
     try:
         parts = words.split(";") if plain_type(kind) is tuple else listed(words)

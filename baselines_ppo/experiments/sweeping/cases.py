@@ -13,9 +13,9 @@ import gymnasium
 
 from baselines_ppo.common.envs.make import explained, registered
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.experiments.sweeping.description import PRESET, Description
+from baselines_ppo.experiments.sweeping.description import PRESET, Description, textbook_of
 from baselines_ppo.plan import check_minibatches
-from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, resolve
+from baselines_ppo.settings.config import TrainConfig, all_fields, imported_algorithm, resolve
 from baselines_ppo.settings.fields import written
 from baselines_ppo.settings.presets import configure
 
@@ -46,8 +46,11 @@ def cases_of(sweep: Description, ranks: int) -> list[Case]:
       ranks: of each run.
 
     Raises:
-      UsageError: names the run whose configuration is wrong.
+      UsageError: an environment is not known, or a configuration is wrong; its run is named.
     """
+    for env in sweep.env:
+        with explained(env):
+            gymnasium.spec(registered(env))
     cases: dict[str, Case] = {}
     for settings, varied in _combinations(sweep):
         name = _name(settings, varied)
@@ -56,9 +59,6 @@ def cases_of(sweep: Description, ranks: int) -> list[Case]:
         except UsageError as error:
             raise UsageError(f"run {name}: {error}") from None
         cases.setdefault(name, Case(len(cases), name, settings, config))
-    for env in sweep.env:
-        with explained(env):
-            gymnasium.spec(registered(env))
     return list(cases.values())
 
 
@@ -84,7 +84,7 @@ def _combinations(sweep: Description) -> Iterator[tuple[dict[str, Any], list[str
 
 
 def _names(alg: str) -> set[str]:
-    return {PRESET, *(item.name for _, item, _ in all_fields(TEXTBOOK[alg]))}
+    return {PRESET, *(item.name for _, item, _ in all_fields(textbook_of(alg)))}
 
 
 def _configured(settings: dict[str, Any], ranks: int) -> TrainConfig:
@@ -93,7 +93,7 @@ def _configured(settings: dict[str, Any], ranks: int) -> TrainConfig:
     Raises:
       UsageError: they do not fit together.
     """
-    config = resolve(configure(**settings), ranks)
+    config = resolve(configure(**{**settings, "alg": imported_algorithm(settings["alg"])}), ranks)
     if config.policy.network in ("auto", "mlp", "cnn"):  # others may have a memory, and deal in another way
         check_minibatches(config, ranks, recurrent=False)
     return config
@@ -102,7 +102,7 @@ def _configured(settings: dict[str, Any], ranks: int) -> TrainConfig:
 def _name(settings: dict[str, Any], varied: list[str]) -> str:
     """Return the run's folder in that of the sweep: `<env>/<alg>-<field>=<value>-seed=<seed>`."""
     chosen = [f"{name}={written(settings[name])}" for name in varied]
-    words = "-".join([settings["alg"], *chosen, f"seed={settings['seed']}"])
+    words = "-".join([imported_algorithm(settings["alg"]), *chosen, f"seed={settings['seed']}"])
     safe = re.sub(r"[^\w.,=+-]", "_", words)
     if safe != words or len(safe) > LONGEST_NAME:
         digest = hashlib.sha256(words.encode()).hexdigest()[:8]

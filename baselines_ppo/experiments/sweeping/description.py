@@ -9,7 +9,7 @@ from typing import Any
 
 from baselines_ppo.common.envs.keywords import one_spelling
 from baselines_ppo.common.failures import UsageError, nearest, short
-from baselines_ppo.settings.config import TEXTBOOK, all_fields, field_type, renamed
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type, imported_algorithm, renamed
 from baselines_ppo.settings.elsewhere import ours_for
 from baselines_ppo.settings.fields import check, is_optional, option, plain_type
 
@@ -26,7 +26,7 @@ class Description:
     """A sweep: every environment with every algorithm, every seed and every combination of the varied values."""
 
     env: tuple[str, ...]
-    alg: tuple[str, ...]
+    alg: tuple[str, ...]  # NAME or MODULE:NAME
     seeds: tuple[int, ...]
     settings: Mapping[str, Any]  # fields of the training, and `preset`, the same in all runs
     vary: Mapping[str, tuple[Any, ...]]  # values by field
@@ -45,7 +45,7 @@ def described(data: Mapping[str, Any], where: Where = lambda *key: "") -> Descri
     if not env:
         raise UsageError(f"{where('env')}which environments? give env, such as CartPole-v1")
     for name in alg:
-        if name not in TEXTBOOK:
+        if imported_algorithm(name) not in TEXTBOOK:
             raise UsageError(f"{where('alg')}unknown algorithm {short(name)}{nearest(name, TEXTBOOK)}")
     read = functools.partial(_settings, kinds=kinds_of(alg), where=where)
     own = {name: functools.partial(read, kinds=kinds_of([name])) for name in alg}
@@ -65,12 +65,17 @@ def described(data: Mapping[str, Any], where: Where = lambda *key: "") -> Descri
     )
 
 
+def textbook_of(alg: str) -> TrainConfig:
+    """Return the textbook values of an algorithm, NAME or MODULE:NAME."""
+    return TEXTBOOK[imported_algorithm(alg)]
+
+
 def kinds_of(algorithms: Iterable[str]) -> dict[str, tuple[Field[Any], Any]]:
     """Return all settings of some algorithms by name, each with its field and its type."""
     kinds = {
-        item.name: (item, field_type(TEXTBOOK[alg], section, item))
-        for alg in algorithms
-        for section, item, _ in all_fields(TEXTBOOK[alg])
+        item.name: (item, field_type(config, section, item))
+        for config in map(textbook_of, algorithms)
+        for section, item, _ in all_fields(config)
     }
     preset: Any = option("", "environment whose settings to use, or none for the textbook's")
     preset.name = PRESET
@@ -90,24 +95,27 @@ def _settings(
     for given, value in table.items():
         name = today.get(given, given)
         if name not in kinds:
-            raise UsageError(f"{where(*path, given)}unknown key {short(given)}{_meant(given, [*kinds], path)}")
+            raise UsageError(f"{where(*path, given)}{_unknown(name, [*kinds], path)}")
         item, kind = kinds[name]
         try:
             found[name] = _checked(item, kind, value)
         except UsageError as error:
-            raise UsageError(f"{where(*path, given)}{error}") from None
+            words = str(error).replace(f"--{name.replace('_', '-')}", name)
+            raise UsageError(f"{where(*path, given)}{words}") from None
     return found
 
 
-def _meant(name: str, known: list[str], path: tuple[str, ...]) -> str:
-    """Return in words what is meant by a key that is none; '' if nobody knows."""
-    known = [*known, *(() if path else OWN)]
+def _unknown(name: str, known: list[str], path: tuple[str, ...]) -> str:
+    """Return in words that a key is none, and which is meant."""
     if name in OF_SWEEP:
-        return f"; give {OF_SWEEP[name]}"
+        return f"unknown key {name}; give {OF_SWEEP[name]}"
     if name in OWN:
-        return "; it belongs to the top of the file"
+        return f"unknown key {name} here; it belongs to the top of the file"
+    if name in kinds_of(TEXTBOOK):
+        return f"none of these algorithms has {name}{nearest(name, known)}"
+    known = [*known, *(() if path else OWN)]
     ours = ours_for(name, [word.replace("_", "-") for word in known])
-    return nearest(name, known) if ours is None else f"; ours is {ours.replace('-', '_')}"
+    return f"unknown key {short(name)}{nearest(name, known) if ours is None else '; ours is ' + ours.replace('-', '_')}"
 
 
 def _checked(item: Field[Any], kind: Any, value: Any) -> Any:
