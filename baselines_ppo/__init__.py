@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
     from baselines_ppo.experiments.sweep import sweep
+    from baselines_ppo.run.agents.reporting import report
 
 __all__ = [
     "Agent",
@@ -45,6 +46,7 @@ __all__ = [
     "plot",
     "register_algorithm",
     "register_network",
+    "report",
     "sweep",
     "train",
 ]
@@ -62,6 +64,7 @@ LATER = {
     "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
+    "report": "run.agents.reporting",
     "sweep": "experiments.sweep",
 }
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "sweep",
     "plot",
     "compare",
+    "report",
     "bench",
     "launch",
     "doctor",

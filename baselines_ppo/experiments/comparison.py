@@ -63,11 +63,11 @@ class Comparison(NamedTuple):
 
     def markdown(self) -> str:
         """Return a table of Markdown, with a line that says what is in it."""
-        return f"{markdown_table(*self._words())}\n{self._legend()}\n"
+        return f"{markdown_table(*self.words())}\n{self.legend()}\n"
 
     def latex(self) -> str:
         """Return a tabular of LaTeX, which needs the package booktabs; a comment says what is in it."""
-        return f"% {self._legend()}\n{latex_table(*self._words())}"
+        return f"% {self.legend()}\n{latex_table(*self.words())}"
 
     def csv(self) -> str:
         """Return all figures as comma-separated values; a cell is empty where there is no figure."""
@@ -113,7 +113,8 @@ class Comparison(NamedTuple):
             write_figure(figure, path)
         return figure
 
-    def _legend(self) -> str:
+    def legend(self) -> str:
+        """Return what is in the table."""
         return f"{self._score()} In brackets are 95 % bootstrap intervals over runs."
 
     def _score(self) -> str:
@@ -122,7 +123,7 @@ class Comparison(NamedTuple):
         )
         return f"The score of a run is {what}."
 
-    def _words(self) -> tuple[list[str], list[list[str]]]:
+    def words(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows as people read them."""
         header = ["environment", "group", "runs", "mean", "median", "IQM"]
         compared, timed = any(row.improvement for row in self.rows), any(row.threshold is not None for row in self.rows)

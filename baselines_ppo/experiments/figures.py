@@ -106,7 +106,9 @@ def number_axis(axis: Any) -> None:
 
 
 def written_number(value: float) -> str:
-    """Return a number with three digits, or all of them before the point, and with the minus of the axes."""
+    """Return a number with three digits, or all of them before the point, and a true minus; nothing for NaN."""
+    if math.isnan(value):
+        return ""
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
 
 

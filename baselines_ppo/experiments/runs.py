@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.failures import LoadError, UsageError, nearest, short
+from baselines_ppo.common.failures import LoadError, UsageError, nearest, printable, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, CONFIG, PROGRESS, read_config
 from baselines_ppo.common.files.whole import place, shown
@@ -88,8 +88,9 @@ def read_run(path: Path) -> Run:
     config = read_config(path)
     if not config:
         config = checkpoint.find(path)[0].manifest.get("config", {})
-    if missing := [name for name in ("env", "alg", "seed", "num_timesteps") if name not in config]:
-        raise LoadError(f"{shown(path / CONFIG)} names no {missing[0]}; it is not that of a run")
+    for name, kind in (("env", str), ("alg", str), ("seed", int), ("num_timesteps", int)):
+        if type(config.get(name)) is not kind:
+            raise LoadError(f"{shown(path / CONFIG)} names no {name}, so it is not that of a run; leave it out")
     return Run(path, config, fields_of(config), read_columns(path))
 
 
@@ -97,7 +98,7 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return every setting in a config.json by its name of today; what another version did not have is as it was."""
     given = {name: value for name, value in config.items() if not isinstance(value, dict)}
     for section in ("rollout", "policy", "algorithm"):
-        given |= config.get(section, {})
+        given |= config.get(section) or {}
     textbook = TEXTBOOK.get(str(config["alg"]))
     today = {} if textbook is None else renamed(textbook)
     defaults = {} if textbook is None else {item.name: value for _, item, value in all_fields(textbook)}
@@ -220,8 +221,8 @@ def label_of(run: Run, by: Sequence[str]) -> str:
 
 def written(value: Any) -> str:
     """Return a setting as one would type it."""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value) or "none"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return printable(",".join(map(str, value)) if isinstance(value, tuple) else value) or "none"
