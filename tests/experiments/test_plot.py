@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from baselines_ppo import plot
 from baselines_ppo.common.failures import Failure
+from baselines_ppo.experiments.curves import curve_of
+from baselines_ppo.experiments.runs import find_runs
 from baselines_ppo.run.cli import main
 from tests.experiments.on_disk import made_run
 
@@ -64,6 +66,13 @@ def test_axes_columns_and_smoothing(tmp_path: Path) -> None:
     smooth = plot(tmp_path, smooth=3)
     assert curves(smooth)["ppo2"][:, 1] == pytest.approx([1, 1.5, 3, 16 / 3])
     assert "each point is the mean of 3 iterations" in texts(smooth)
+
+
+def test_of_iterations_in_which_no_episode_ended_the_last_counts(tmp_path: Path) -> None:
+    log = made_run(tmp_path / "a", [1.0, 2.0, 3.0]) / "progress.csv"
+    log.write_text(log.read_text().replace(",120,", ",60,"))
+    curve = curve_of(find_runs(tmp_path)[0], x="episodes")
+    assert (curve.x.tolist(), curve.y.tolist()) == ([60, 180], [2, 3])
 
 
 def test_environments_have_panels_and_groups_keep_their_colours(tmp_path: Path) -> None:

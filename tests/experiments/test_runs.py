@@ -31,6 +31,7 @@ def names(*places: object) -> list[str]:
 def test_runs_are_found_in_all_ways_to_say_where_each_once(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = ["ppo2/seed-2", "ppo2/seed-10", "trpo/seed-2"]
     (sweep / "ppo2" / "seed-2" / "checkpoints" / "ckpt-00000002").mkdir()
+    made_run(sweep / "ppo2" / "seed-2" / "before" / "copy", [1.0])  # what is in a run is its own
     assert names(sweep) == everything
     assert names(str(sweep / "*" / "seed-2")) == ["ppo2/seed-2", "trpo/seed-2"]
     assert names(f"{sweep}/**/seed-*") == everything
