@@ -37,10 +37,10 @@ class Algorithm(Protocol):
         """Return all that the next update depends on, the same on all ranks, besides the policy's statistics."""
 
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
-        """Take the arrays of `state()`, but no value that does not move by itself: that is the configuration's.
+        """Restore the arrays of `state()`; constants, such as a fixed learning rate, are the configuration's.
 
         Args:
-          changed: fields whose values in the configuration are new: what moved away from the old ones begins there.
+          changed: fields with new values in the configuration; a value that adapts starts again from its new setting.
         """
 
     def environment_state(self) -> list[dict[str, np.ndarray]]:

@@ -204,7 +204,8 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
         for name in ("rollout", "policy", "algorithm"):
             flat.update(data.get(name, {}))
         if flat.get("alg") not in TEXTBOOK:
-            raise UsageError(f"unknown algorithm {flat.get('alg')}; choose from {', '.join(TEXTBOOK)}")
+            known = ", ".join(TEXTBOOK)
+            raise UsageError(f"unknown algorithm {flat.get('alg')}; known are {known}; name yours by --alg MODULE:NAME")
         flat = {name: tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
         return with_fields(TEXTBOOK[flat["alg"]], **flat)
     except UsageError as error:

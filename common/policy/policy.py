@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.arrays import NUMPY
 from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.policy.observations import images_of, learned_dtype
@@ -100,7 +101,7 @@ class Policy:
     def _act(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the policy network's outputs, the next states, and values if these come along."""
         return in_fixed_rows(
-            functools.partial(self.network.act, np, self._parts), observations, states, rows=self._acting_rows
+            functools.partial(self.network.act, NUMPY, self._parts), observations, states, rows=self._acting_rows
         )
 
     def params(self, outputs: np.ndarray) -> Any:
@@ -114,13 +115,13 @@ class Policy:
         return self.value_targets.denormalize(values)
 
     def _value_function(self, parts: dict[str, np.ndarray]) -> Function:
-        return lambda observations, states: (self.network.value(np, parts, observations, states),)
+        return lambda observations, states: (self.network.value(NUMPY, parts, observations, states),)
 
     @functools.cached_property
     def _acting_rows(self) -> int:
         """How many observations a forward pass of the policy takes on this machine."""
         parts, examples = self._examples()
-        return self._independent_rows(functools.partial(self.network.act, np, parts), examples, ROWS)
+        return self._independent_rows(functools.partial(self.network.act, NUMPY, parts), examples, ROWS)
 
     @functools.cached_property
     def _valued_rows(self) -> int:
