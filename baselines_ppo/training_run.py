@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.ending import say
+from baselines_ppo.common.envs.facts import means_of
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
@@ -21,7 +22,7 @@ from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
 from baselines_ppo.iteration_progress import progress
 from baselines_ppo.result import Result
-from baselines_ppo.state.run_state import RunState
+from baselines_ppo.state.run_state import Finished, RunState
 from baselines_ppo.state.saver import Saver
 
 UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
@@ -114,7 +115,7 @@ class TrainingRun:
             return
         finished = sorted(episode for episodes, *_ in gathered for episode in episodes)
         counters.episodes += len(finished)
-        counters.window.extend((episode.episode_return, episode.length) for episode in finished)
+        counters.window.extend(Finished(episode.episode_return, episode.length, episode.facts) for episode in finished)
         times = {name: float(np.mean([spent[name] for _, spent, _ in gathered])) for name in TIME_SHARES}
         row: dict[str, Any] = {
             "iteration": counters.iteration,
@@ -126,6 +127,7 @@ class TrainingRun:
             "episodes_averaged": len(counters.window),
             "episode_return": counters.mean_return,
             "episode_length": counters.mean_length,
+            **means_of(episode.facts for episode in counters.window),
             **metrics,
             **{f"{name}_share": times[name] / seconds for name in TIME_SHARES},
             "memory_mb": max(megabytes for *_, megabytes in gathered),

@@ -5,17 +5,19 @@ Everything per environment is keyed by its global index, so a checkpoint continu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.envs.facts import facts_at
 from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.config import to_json
 from baselines_ppo.state.platform_facts import platform_facts
-from baselines_ppo.state.run_state import RunState
+from baselines_ppo.state.run_state import Finished, RunState
 
 PER_ENVIRONMENT = {
     f"environments/{name}"
@@ -33,6 +35,7 @@ PER_ENVIRONMENT = {
 }
 COUNTS = {f"environments/{name}" for name in ("episode", "action_count", "episode_length", "restarts")}
 CAPTURED = "environments/captured/"  # before the names of the states of environments that can say them
+FACTS = "window/"  # before the names of what environments said of the last episodes
 LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
 
 
@@ -56,7 +59,7 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
     learned = [kept for *_, part in (gathered if run.learns_from_its_own else gathered[:1]) for kept in part]
     arrays = {
         **run.replicated(),
-        "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
+        **_window(counters.window),
         "environments/episode": np.array([record.episode for record in records]),
         "environments/observation": np.stack([record.observation for record in records]),
         "environments/actions": np.concatenate([record.actions for record in records]),
@@ -116,7 +119,7 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
     try:
         counters.iteration, counters.total_steps = int(manifest["iteration"]), int(manifest["total_steps"])
         counters.episodes, counters.seconds = int(manifest["episodes"]), float(manifest["seconds"])
-        counters.window.extend((float(value), int(length)) for value, length in arrays["window"])
+        counters.window.extend(_finished(arrays))
         before, lineage, facts = int(manifest["lineage"][-1]["ranks"]), manifest["lineage"], manifest["platform"]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
@@ -151,8 +154,8 @@ def _check_environments(checkpoint: Checkpoint) -> None:
     if missing := sorted(PER_ENVIRONMENT - set(arrays)):
         raise LoadError(f"{path}: {', '.join(missing)} missing")
     for name, x in arrays.items():
-        # Environments that say their state may have their own use of what is not a number.
-        if x.dtype.kind == "f" and not name.startswith(CAPTURED) and not np.isfinite(x).all():
+        # States that environments give have their own use of what is not a number; in facts it says: not known.
+        if x.dtype.kind == "f" and not name.startswith((CAPTURED, FACTS)) and not np.isfinite(x).all():
             raise LoadError(f"{path}: {name} is not finite")
     count = arrays["environments/episode"].size
     for name in (*PER_ENVIRONMENT, *(name for name in arrays if name.startswith(CAPTURED))):
@@ -203,6 +206,22 @@ def _too_long(arrays: dict[str, np.ndarray]) -> str:
     kept = arrays["environments/action_count"] >= arrays["environments/episode_length"]
     indices = [] if states else np.flatnonzero(~kept).tolist()
     return f" (too long to be replayed: {', '.join(map(str, indices))})" if indices else ""
+
+
+def _window(episodes: Sequence[Finished]) -> dict[str, np.ndarray]:
+    """Return returns and lengths, [k, 2], and each thing that is known of some, [k], NaN of the others."""
+    rows = [(episode.episode_return, episode.length) for episode in episodes]
+    names = sorted({name for episode in episodes for name in episode.facts})
+    facts = {f"{FACTS}{name}": np.array([episode.facts.get(name, np.nan) for episode in episodes]) for name in names}
+    return {"window": np.array(rows, dtype=np.float64).reshape(-1, 2), **facts}
+
+
+def _finished(arrays: dict[str, np.ndarray]) -> list[Finished]:
+    """Return the episodes that `_window` took apart."""
+    facts = {name.removeprefix(FACTS): x for name, x in arrays.items() if name.startswith(FACTS)}
+    return [
+        Finished(float(total), int(length), facts_at(facts, k)) for k, (total, length) in enumerate(arrays["window"])
+    ]
 
 
 def _captured(records: list[EpisodeRecord]) -> dict[str, np.ndarray]:

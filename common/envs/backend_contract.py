@@ -58,8 +58,8 @@ class Backend(Protocol):
           KeyError, ValueError: the states are not of this environment.
         """
 
-    def flags_reached(self) -> np.ndarray | None:
-        """Return how many flags each row has reached in its episode, [n], or None where there are none to reach."""
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        """Return what the last step said of each row's episode, see `facts_of_rows`."""
 
     def close(self) -> None:
         """Close all environments."""

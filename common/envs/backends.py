@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable, told
+from baselines_ppo.common.envs.facts import facts_of_rows
 from baselines_ppo.common.envs.foreign import close_unheard, pass_on
 from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, refuse_shared
 from baselines_ppo.common.envs.lean_mujoco import lean
@@ -48,6 +49,7 @@ class SerialBackend:
         self._seeds = [0] * count if seeds is None else list(seeds)
         self._own_streams = [OwnStreams(treatment.streams, seed) if treatment.streams else None for seed in self._seeds]
         self._used = [bool(treatment.streams)] * count  # by an episode; or made with another seed than an episode's
+        self._infos: list[Any] = [None] * count  # of each row's last step
         self.environments: list[gymnasium.Env[Any, Any]] = []
         for row in range(count):
             self.environments.append(self._made(row))
@@ -94,7 +96,7 @@ class SerialBackend:
                 raised[row] = told("step", error)
                 continue
             try:
-                observation, rewards[row], terminated[row], truncated[row] = checked_step(result)
+                observation, rewards[row], terminated[row], truncated[row], self._infos[row] = checked_step(result)
             except ValueError as error:
                 raise Unusable(row, str(error)) from None
             observations[row] = self._encoded(row, observation)
@@ -111,9 +113,8 @@ class SerialBackend:
     def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
         raise ValueError("these environments have no states that could be restored")
 
-    def flags_reached(self) -> np.ndarray | None:
-        reached = [getattr(environment.unwrapped, "flags_reached", None) for environment in self.environments]
-        return None if None in reached else np.array(reached)
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        return facts_of_rows(self._infos)
 
     def streams_drawn(self) -> tuple[str, ...]:
         """Return the global streams, of those that the environments have states of their own of, that were used."""

@@ -14,6 +14,7 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
 
 from baselines_ppo.common.envs.backend_contract import Outcome, Unusable, told
+from baselines_ppo.common.envs.facts import facts_of_vector
 from baselines_ppo.common.envs.foreign import pass_on
 from baselines_ppo.common.envs.make import FRAMES, explained, is_atari, registered
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
@@ -37,6 +38,7 @@ class NativeBackend:
         self.captures = _captures(envs)
         self.observation = observation_of(envs.single_observation_space, env_id, taken_for)
         self.action = action_of(envs.single_action_space, env_id)
+        self._infos: Any = {}  # of the last step
         self._begun = False
         self._ended = np.zeros(self._count, dtype=bool)  # and has not begun again
 
@@ -60,7 +62,7 @@ class NativeBackend:
             idle = np.flatnonzero(self._ended).tolist()
             self.reset(idle, [0] * len(idle))
         try:
-            observations, rewards, terminated, truncated, _ = self._envs.step(actions)
+            observations, rewards, terminated, truncated, self._infos = self._envs.step(actions)
         except BaseException as error:
             pass_on(error)
             raise Unusable(None, f"last actions {actions.tolist()}: {told('step', error)}") from error
@@ -86,8 +88,8 @@ class NativeBackend:
                 values[row] = state[name]
         return self._encoded(self._envs.restore(whole))[list(rows)]
 
-    def flags_reached(self) -> np.ndarray | None:
-        return getattr(self._envs, "flags_reached", None)
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        return facts_of_vector(self._infos, self._count)
 
     def close(self) -> None:
         self._envs.close()

@@ -73,6 +73,7 @@ class VecEnv:
         self._restarted = np.zeros(count, dtype=np.int64)
         self._learned, self._captures = learned_dtype(self.observation), backend.captures
         self._said = False  # that an episode is too long to be replayed
+        self.facts: dict[str, np.ndarray] = {}  # of the episodes that the last step has ended, see `facts_of_rows`
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
 
@@ -117,6 +118,7 @@ class VecEnv:
         self.observations = next_observations
         ends = terminated | truncated
         if ends.any():
+            self.facts = self._backend.episode_facts()
             ended = np.flatnonzero(ends).tolist()
             self._episodes[ended] += 1
             self._begin(ended)

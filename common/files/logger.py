@@ -79,7 +79,7 @@ class Logger:
 
 def tag(name: str) -> str:
     """Return what TensorBoard calls a column: in one of three groups, what is collected, what is learned, and time."""
-    collected = name.startswith(("episode", "flags", "simulation")) or name in ("environments_restarted",)
+    collected = name.startswith(("episode", "flags", "success", "simulation")) or name in ("environments_restarted",)
     spent = name in ("iteration", "total_steps", "updates", "seconds", "steps_per_second", "memory_mb")
     return f"{'rollout' if collected else 'time' if spent or name.endswith('_share') else 'train'}/{name}"
 

@@ -185,8 +185,8 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
     """
     from PIL import Image
 
+    from baselines_ppo.common.episodes import Episodes
     from baselines_ppo.run.agents.acting import seen_backend_for
-    from baselines_ppo.run.agents.episodes import Episodes
     from baselines_ppo.run.show.pictures import pictures_of  # MuJoCo, which nothing else here needs
 
     backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))

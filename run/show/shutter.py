@@ -76,8 +76,8 @@ class Filmed:
     def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
         return self._backend.restore(rows, states)
 
-    def flags_reached(self) -> np.ndarray | None:
-        return self._backend.flags_reached()
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        return self._backend.episode_facts()
 
     def close(self) -> None:
         close_unheard(self._backend.close)
