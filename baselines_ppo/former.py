@@ -20,6 +20,7 @@ ROOMS = {
     "common.files": "agent checkpoint files:whole logger npz pretrained progress run_folder",
     "settings": "changes config fields presets",
     "state": "snapshot",
+    "monitoring": "iteration_progress",
     "run.agents": "choices evaluate:scoring live play:playing race:racing record:recording steering",
     "run.show": "display film film_page frame local_server messages motion page pictures replay shapes shutter "
     "simulated stage",

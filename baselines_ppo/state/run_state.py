@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -30,12 +30,14 @@ class Finished(NamedTuple):
 
 @dataclass
 class Counters:
-    """How far a run is; all global, the window on rank 0 only."""
+    """How far a run is; all global."""
 
     iteration: int = 0
     total_steps: int = 0
     episodes: int = 0
     seconds: float = 0.0
+    eval_return: float | None = None  # of an evaluation after this very iteration; on rank 0 only, like the next two
+    best_eval_return: float | None = None
     window: deque[Finished] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the last ones
 
     @property
@@ -69,6 +71,7 @@ class RunState:
     treatment: Treatment  # of the environments
     counters: Counters = field(default_factory=Counters)
     lineage: list[Segment] = field(default_factory=list)
+    changed: dict[str, Any] = field(default_factory=dict)  # on the way: what the run began with, by field
 
     @property
     def learns_from_its_own(self) -> bool:

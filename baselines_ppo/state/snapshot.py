@@ -16,6 +16,7 @@ from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.config import to_json
+from baselines_ppo.state.attributes import attributes_to_json, stored_attributes
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import Finished, RunState
 
@@ -72,26 +73,44 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
         **_captured(records),
         **_ragged(learned),
     }
-    policy = collector.policy
     manifest = {
         "kind": "checkpoint",
-        "env": run.config.env,
-        "env_kwargs": run.config.env_kwargs,
-        "wrapper": list(run.config.wrapper),
+        **_acted_on(run),
         "config": to_json(run.config),
-        "policy": policy.network.to_json(),
-        "clip_observations": policy.observations.clip,
+        **({"changed": run.changed} if run.changed else {}),
+        **attributes_to_json(collector.envs.attributes, [record.attributes for record in records]),
         "iteration": counters.iteration,
         "total_steps": counters.total_steps,
         "updates": run.algorithm.updates,
         "episodes": counters.episodes,
         "seconds": counters.seconds,
         "mean_return": counters.mean_return,
+        "eval_return": counters.eval_return,
+        "best_eval_return": counters.best_eval_return,
         "platform": platform_facts(),
         "environment": run.treatment._asdict(),
         "lineage": run.lineage,
     }
     return manifest, arrays
+
+
+def agent_facts(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return manifest and arrays of the agent as it is; of all that a checkpoint holds, what it acts by."""
+    kept = ("observations", "value_targets")
+    statistics = {f"{name}/{key}": x for name in kept for key, x in run.normalizers()[name].state().items()}
+    return {"kind": "agent", **_acted_on(run)}, {"parameters": run.collector.policy.parameters, **statistics}
+
+
+def _acted_on(run: RunState) -> dict[str, Any]:
+    """Return what a manifest says of an agent: in which environment it acts, and by which policy."""
+    policy = run.collector.policy
+    return {
+        "env": run.config.env,
+        "env_kwargs": run.config.env_kwargs,
+        "wrapper": list(run.config.wrapper),
+        "policy": policy.network.to_json(),
+        "clip_observations": policy.observations.clip,
+    }
 
 
 def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> str:
@@ -120,11 +139,14 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
         counters.iteration, counters.total_steps = int(manifest["iteration"]), int(manifest["total_steps"])
         counters.episodes, counters.seconds = int(manifest["episodes"]), float(manifest["seconds"])
         counters.window.extend(_finished(arrays))
+        best, evaluated = manifest.get("best_eval_return"), manifest.get("eval_return")
+        counters.best_eval_return = None if best is None else float(best)
+        counters.eval_return = None if evaluated is None else float(evaluated)
         before, lineage, facts = int(manifest["lineage"][-1]["ranks"]), manifest["lineage"], manifest["platform"]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
-    failed = _restore_environments(run, arrays)
+    failed = _restore_environments(run, checkpoint)
     run.algorithm.restore_environments(_learned(arrays, run.algorithm.environments))
     notes = [f"changed {change}" for change in changes.values()]
     alike = True
@@ -169,12 +191,15 @@ def _check_environments(checkpoint: Checkpoint) -> None:
             raise LoadError(f"{path}: {name} does not count")
 
 
-def _restore_environments(run: RunState, arrays: dict[str, np.ndarray]) -> list[int]:
+def _restore_environments(run: RunState, checkpoint: Checkpoint) -> list[int]:
     """Replay this rank's environments; returns the global indices, over all ranks, that begin anew."""
-    collector, envs = run.collector, run.collector.envs
+    collector, envs, arrays = run.collector, run.collector.envs, checkpoint.arrays
     starts = np.concatenate([[0], np.cumsum(arrays["environments/action_count"])])
     stored = len(starts) - 1
     known = [index for index in envs.indices if index < stored]
+    now, attributes = stored_attributes(checkpoint, stored)
+    for name, value in now.items():
+        envs.set_attribute(name, value)
     # Environments that the checkpoint does not know number their episodes so that no seed of the past returns.
     envs.reset(np.full(len(envs), run.counters.total_steps))
     records = envs.capture()
@@ -188,6 +213,7 @@ def _restore_environments(run: RunState, arrays: dict[str, np.ndarray]) -> list[
             restarts=int(arrays["environments/restarts"][index]),
             length=int(arrays["environments/episode_length"][index]),
             state={name.removeprefix(CAPTURED): arrays[name][index] for name in captured} or None,
+            attributes=attributes[index],
         )
     failed = envs.restore(records, run.comm.alive.note)
     for row, index in enumerate(known):

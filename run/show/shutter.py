@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -78,6 +78,9 @@ class Filmed:
 
     def episode_facts(self) -> dict[str, np.ndarray]:
         return self._backend.episode_facts()
+
+    def set_attributes(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]]) -> None:
+        self._backend.set_attributes(rows, attributes)
 
     def close(self) -> None:
         close_unheard(self._backend.close)
