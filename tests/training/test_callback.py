@@ -195,7 +195,7 @@ def test_what_there_is_not_is_refused_in_one_line(
 
 
 def test_robots_that_are_stepped_as_one_have_no_attributes_of_their_own(stub: None, tmp_path: Path) -> None:
-    shape = {"num_envs": 2, "num_steps": 16, "num_timesteps": 64, "num_minibatches": 2}
+    shape: dict[str, Any] = {"num_envs": 2, "num_steps": 16, "num_timesteps": 64, "num_minibatches": 2}
     config = configure("RoboHopper-v1", preset="none", **shape)
     callback = at(1, lambda progress: progress.set_environments("gravity", -5.0))
     with pytest.raises(UsageError, match=r"RoboHopper-v1 steps all its environments as one.*put a wrapper around it"):
@@ -205,7 +205,8 @@ def test_robots_that_are_stepped_as_one_have_no_attributes_of_their_own(stub: No
 def test_attributes_of_a_stranger_that_may_lead_to_a_file_are_not_set(stub: None, tmp_path: Path) -> None:
     train(small(), logdir=tmp_path / "run", callback=at(1, lambda progress: progress.set_environments("wind", 0.1)))
     found = checkpoint.find(tmp_path / "run")[0]
-    for attributes in ({"now": {"wind": "../x"}, "episodes": [{}], "of_environments": [0, 0]}, {"now": {}}, [1]):
+    forged: tuple[Any, ...] = ({"now": {"wind": "../x"}, "episodes": [{}], "of_environments": [0, 0]}, {"now": {}}, [1])
+    for attributes in forged:
         manifest = {**found.manifest, "attributes": attributes}
         path = checkpoint.save(tmp_path, "ckpt-00000009", manifest, found.arrays)
         with pytest.raises(LoadError, match="its environments' attributes cannot be taken"):

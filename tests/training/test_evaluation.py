@@ -65,7 +65,7 @@ def test_an_evaluation_says_what_its_episodes_come_to_one_by_one(tmp_path: Path)
     environment = Windy()
     for row in figures(tmp_path)[1::2]:
         agent = load(tmp_path / "checkpoints" / f"ckpt-{int(row['iteration']):08d}")
-        returns, lengths, successes = [], [], []
+        returns, lengths, successes = list[float](), list[int](), list[bool]()
         for number in range(5):
             observation, _ = environment.reset(seed=episode_seed(0, 0, number, Purpose.MEASURING))
             rewards, ended = [], False
@@ -131,7 +131,5 @@ def test_an_environment_that_raises_in_an_evaluation_ends_the_job_and_is_told(tm
     """In its second episode, which none of the training's has begun."""
     line = (*flags("tests.environments:Raising-always-v0", "ppo1", 1, num_envs=2), "--hidden-sizes", 4)
     short = ("--num-steps", 8, "--num-minibatches", 1, "--num-timesteps", 16, "--logdir", tmp_path / "run")
-    with pytest.raises(
-        DataError, match=r"evaluation episode 1\d, step 4: step raised RuntimeError: the wheel came off"
-    ):
+    with pytest.raises(DataError, match=r"evaluation episode 1\d, step 4: step raised .* the wheel came off"):
         main([*map(str, (*line, *short, "--eval-interval", 1, "--eval-episodes", 20))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_tensorboard_shows_a_film_among_its_images(tmp_path: Path) -> None:
 def test_a_film_in_the_making_is_a_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[str] = []
     monkeypatch.setattr(Alive, "note", lambda self, doing, saving=False, brief=False: noted.append(doing))
-    shape = {"num_envs": 1, "num_steps": 8, "num_minibatches": 1, "num_timesteps": 8}
+    shape: dict[str, Any] = {"num_envs": 1, "num_steps": 8, "num_minibatches": 1, "num_timesteps": 8}
     monkeypatch.setattr("baselines_ppo.monitoring.films.LONGEST", -1.0)  # no time at all
     train(configure(WINDY, preset="none", film_interval=1, **shape), logdir=tmp_path / "run")
     assert any(re.fullmatch(r"filming, \d+ s", doing) for doing in noted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -13,7 +13,10 @@ from gymnasium import spaces
 class Windy(gymnasium.Env[np.ndarray, np.ndarray]):
     """To the middle of a line, where it is a success to be; from 5 to 15 steps, the seed says how many."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: dict[str, Any] = {  # noqa: RUF012  # as Gymnasium declares it
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+    }
     observation_space = spaces.Box(-9, 9, (1,), np.float64)
     action_space = spaces.Box(-1, 1, (1,), np.float32)
 
