@@ -43,7 +43,7 @@ class TrainingRun:
         """Rank 0 gives the run its logger afterwards, and all give it their evaluator if there are evaluations."""
         self.state, self.folder, self.process, self.callback = state, folder, process, callback
         self.comm, self.counters, self.collector = state.comm, state.counters, state.collector
-        self.saver, self.films = Saver(state, folder), Films(state, folder, process.folder)
+        self.saver, self.films = Saver(state, folder), Films(state, folder, process)
         self.logger: Logger | None = None
         self.evaluator: Evaluator | None = None
         self.exit_code = FINISHED
@@ -219,8 +219,10 @@ class TrainingRun:
 
     def _expected_seconds(self) -> float:
         """Return how long the next iteration may take, or more: as long as this one, and as its evaluation."""
-        measured = self.evaluator is not None and self.evaluator.is_due(self.counters.iteration + 1)
-        return monotonic() - self._agreed_at + (self.evaluator.seconds if self.evaluator and measured else 0.0)
+        counters, seconds = self.counters, monotonic() - self._agreed_at
+        last = counters.total_steps * (1 + 1 / counters.iteration) >= self.config.num_timesteps
+        measured = self.evaluator is not None and self.evaluator.is_due(counters.iteration + 1, last)
+        return seconds + self.evaluator.seconds if self.evaluator is not None and measured else seconds
 
     def save(self) -> None:
         """Write a checkpoint; if that fails, warn and train on, to try again next time."""

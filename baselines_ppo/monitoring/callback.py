@@ -35,7 +35,7 @@ class TrainingProgress:
     >>> def until_60(progress):
     ...     if progress.total_steps >= 60:
     ...         progress.stop()
-    >>> config = configure("CartPole-v1", preset="none", num_envs=2, num_steps=16, num_timesteps=10_000)
+    >>> config = configure("CartPole-v1", preset="none", num_envs=2, num_steps=32, num_timesteps=10_000)
     >>> train(config, logdir="stopped", callback=until_60).total_steps  # doctest: +ELLIPSIS
     ppo2 on CartPole-v1...
     64

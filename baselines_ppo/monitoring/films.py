@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
+from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.failures import Failure, LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import FILMS, RunFolder
@@ -34,10 +35,10 @@ RECORD = (
 class Films:
     """Makes films into a run's folder, on rank 0; what stands in the way of one is told and does no harm."""
 
-    def __init__(self, state: RunState, folder: RunFolder, working_folder: Path) -> None:
-        """Note where modules are imported from, before an environment can change that."""
-        self._state, self._folder = state, folder.path / FILMS
-        self._python = python_like_this(RECORD, working_folder)
+    def __init__(self, state: RunState, folder: RunFolder, process: ProcessState) -> None:
+        """Note where this process imports modules from."""
+        self._state, self._folder, self._asked = state, folder.path / FILMS, process.signals.asked
+        self._python = python_like_this(RECORD, process.folder)
         self._go_on = True
 
     def is_due(self, last: bool) -> bool:
@@ -90,6 +91,8 @@ class Films:
             alive.note(f"filming, {monotonic() - begun:.0f} s")
             if monotonic() - begun > LONGEST:
                 return f"it was not ready after {LONGEST:.0f} s"
+            if self._asked() is not None:
+                return "a stop was asked for"
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK)
         if process.returncode == 0:

@@ -14,7 +14,6 @@ from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.settings.config import TrainConfig
 from tests.conftest import ROOT, Finished
-from tests.faults import Stub
 from tests.runs import arrays, assert_same_bits, figures
 from tests.training.windy import Windy
 
@@ -48,14 +47,6 @@ train(config, callback=callback, **given)
 """.replace("ROOT", repr(str(ROOT)))
 
 
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Learn without TensorFlow, as faults.py has it."""
-    monkeypatch.setattr("baselines_ppo.start.start_tensorflow", lambda: None)
-    monkeypatch.setattr("baselines_ppo.common.files.logger.summary_writer", lambda folder: None)
-    monkeypatch.setattr("baselines_ppo.algorithm.find_learner", lambda name: lambda plan, *parts: Stub(*parts))
-
-
 def made(mpi: Run, ranks: int, what: str, folder: str, resume: str = "") -> Finished:
     return mpi(ranks, "-c", SCRIPT, what, folder, resume)
 
@@ -63,7 +54,7 @@ def made(mpi: Run, ranks: int, what: str, folder: str, resume: str = "") -> Fini
 def small(**fields: Any) -> TrainConfig:
     """Return the configuration of a run of four iterations."""
     shape = {"num_envs": 2, "num_steps": 16, "num_timesteps": 128, "save_interval": 0, "num_minibatches": 2}
-    return configure("tests.training.windy:Windy-v0", preset="none", **shape | fields)
+    return configure("tests.training.windy:Windy-v0", "ppo1", preset="none", hidden_sizes=(4,), **shape | fields)
 
 
 def at(iteration: int, act: Callable[[TrainingProgress], object]) -> Callable[[TrainingProgress], None]:
@@ -94,7 +85,7 @@ def test_attributes_are_set_on_all_ranks_and_a_killed_run_goes_on_with_them_bit_
     assert figures(tmp_path / "two") == figures(tmp_path / "killed")
 
 
-def test_an_attribute_is_set_where_an_episode_begins_and_never_within_one(stub: None, tmp_path: Path) -> None:
+def test_an_attribute_is_set_where_an_episode_begins_and_never_within_one(tmp_path: Path) -> None:
     winds: list[list[float]] = []  # of each episode, its steps
 
     class Recorded(Windy):
@@ -147,7 +138,7 @@ def test_a_changed_setting_is_that_of_an_override_and_a_resume_goes_on_with_it(a
     assert "changed" not in checkpoint.find(tmp_path / "back")[0].manifest
 
 
-def test_it_stops_saves_and_logs(stub: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[TrainingProgress] = []
 
     def callback(progress: TrainingProgress) -> None:
@@ -175,7 +166,7 @@ def test_it_stops_saves_and_logs(stub: None, tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (lambda progress: progress.log(approx_kl=1.0), "the row has a column of this name"),
+        (lambda progress: progress.log(entropy=1.0), "the row has a column of this name"),
         (lambda progress: progress.log(note="well"), "the callback logs note='well', expected a number"),
         (lambda progress: progress.change(learning_rat=1e-4), "learning_rat cannot be changed on the way"),
         (lambda progress: progress.change(learning_rate="fast"), "--learning-rate is 'fast', expected float"),
@@ -187,22 +178,22 @@ def test_it_stops_saves_and_logs(stub: None, tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_what_there_is_not_is_refused_in_one_line(
-    act: Callable[[TrainingProgress], object], said: str, stub: None, tmp_path: Path
+    act: Callable[[TrainingProgress], object], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         train(small(), logdir=tmp_path, callback=at(1, act))
     assert "\n" not in str(raised.value)
 
 
-def test_robots_that_are_stepped_as_one_have_no_attributes_of_their_own(stub: None, tmp_path: Path) -> None:
+def test_robots_that_are_stepped_as_one_have_no_attributes_of_their_own(tmp_path: Path) -> None:
     shape: dict[str, Any] = {"num_envs": 2, "num_steps": 16, "num_timesteps": 64, "num_minibatches": 2}
-    config = configure("RoboHopper-v1", preset="none", **shape)
+    config = configure("RoboHopper-v1", "ppo1", preset="none", hidden_sizes=(4,), **shape)
     callback = at(1, lambda progress: progress.set_environments("gravity", -5.0))
     with pytest.raises(UsageError, match=r"RoboHopper-v1 steps all its environments as one.*put a wrapper around it"):
         train(config, logdir=tmp_path, callback=callback)
 
 
-def test_attributes_of_a_stranger_that_may_lead_to_a_file_are_not_set(stub: None, tmp_path: Path) -> None:
+def test_attributes_of_a_stranger_that_may_lead_to_a_file_are_not_set(tmp_path: Path) -> None:
     train(small(), logdir=tmp_path / "run", callback=at(1, lambda progress: progress.set_environments("wind", 0.1)))
     found = checkpoint.find(tmp_path / "run")[0]
     forged: tuple[Any, ...] = ({"now": {"wind": "../x"}, "episodes": [{}], "of_environments": [0, 0]}, {"now": {}}, [1])
