@@ -135,7 +135,7 @@ class TrainingRun:
         figures = self.evaluator.evaluate()
         self.process.set_again()
         self.spent["evaluating"] = self.evaluator.seconds
-        if self.comm.is_root:
+        if figures:
             self._evaluated, best = figures, self.counters.best_eval_return
             self.counters.eval_return = figures["eval_return"]
             if best is None or figures["eval_return"] > best:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from time import perf_counter
 
@@ -13,7 +14,7 @@ from baselines_ppo.common.envs.facts import means_of
 from baselines_ppo.common.envs.make import time_limit
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
 from baselines_ppo.common.episodes import MOST_STEPS, Episodes, PlayedEpisode
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.seeding import Purpose, episode_seed
@@ -48,12 +49,12 @@ class Evaluator:
         self._streams = OwnStreams(tuple(STREAMS), self._seed)
         self._backend: Backend | None = None
         self._player: Episodes | None = None
-        rows = min(len(self._own), ROWS)
-        if rows:
+        self._rows = min(len(self._own), ROWS)
+        if self._rows:
             with self._streams:
-                self._backend = make(rows)
+                self._backend = make(self._rows)
             most = _steps_allowed(config.env)
-            self._player = Episodes(agent, self._backend, rows, config.env, config.seed, most, Purpose.MEASURING)
+            self._player = Episodes(agent, self._backend, self._rows, config.env, config.seed, most, Purpose.MEASURING)
 
     def is_due(self, iteration: int, last: bool = False) -> bool:
         """Return whether the policy after an iteration is evaluated.
@@ -67,6 +68,8 @@ class Evaluator:
     def evaluate(self) -> Figures:
         """Return figures over all episodes on rank 0, and nothing elsewhere.
 
+        Where environments that raise may be made again, nothing on any rank, with a warning, if one did.
+
         Raises:
           DataError: an environment raised, or gave something unusable; the same on all ranks.
         """
@@ -76,15 +79,28 @@ class Evaluator:
             played = self._comm.together(self._play, "an evaluation")
         gathered = self._comm.gather(played, "evaluated episodes") or []
         self.seconds = perf_counter() - begun
-        count = self._config.eval_episodes if gathered else 0
-        episodes = [gathered[k % self._comm.size][k // self._comm.size] for k in range(count)]
+        count = 0 if None in gathered or not gathered else self._config.eval_episodes
+        parts = [part or [] for part in gathered]
+        episodes = [parts[k % self._comm.size][k // self._comm.size] for k in range(count)]
         return figures_of(episodes) if episodes else {}
 
-    def _play(self) -> list[PlayedEpisode]:
+    def _play(self) -> list[PlayedEpisode] | None:
+        """Return what this rank's episodes come to; None where an environment raised and all were made again."""
+
         def tell(how_far: Callable[[], str]) -> None:
             self._comm.alive.note(f"evaluating, {how_far()}")
 
-        return [] if self._player is None else self._player.play(self._own, deterministic=True, tell=tell)
+        if self._player is None or self._backend is None:
+            return []
+        try:
+            return self._player.play(self._own, deterministic=True, tell=tell)
+        except DataError as error:
+            if not (self._config.env_restarts and hasattr(self._backend, "environments")):  # a vector form has none
+                raise
+            sys.stderr.write(f"warning: an evaluation was left: {error}\n")
+            for row in range(self._rows):
+                self._backend.make_again(row)
+            return None
 
     def close(self) -> None:
         """Close the environments."""

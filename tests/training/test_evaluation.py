@@ -133,3 +133,13 @@ def test_an_environment_that_raises_in_an_evaluation_ends_the_job_and_is_told(tm
     short = ("--num-steps", 8, "--num-minibatches", 1, "--num-timesteps", 16, "--logdir", tmp_path / "run")
     with pytest.raises(DataError, match=r"evaluation episode 1\d, step 4: step raised .* the wheel came off"):
         main([*map(str, (*line, *short, "--eval-interval", 1, "--eval-episodes", 20))])
+
+
+def test_an_evaluation_is_left_where_environments_that_raise_may_be_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = (*flags("tests.environments:Raising-always-v0", "ppo1", 1, num_envs=2), "--hidden-sizes", 4)
+    short = ("--num-steps", 8, "--num-minibatches", 1, "--num-timesteps", 16, "--logdir", tmp_path, "--env-restarts", 1)
+    assert main([*map(str, (*line, *short, "--eval-interval", 1, "--eval-episodes", 20))]) == 0
+    assert "warning: an evaluation was left: env tests.environments:Raising-always-v0" in capsys.readouterr().err
+    assert [row["eval_return"] for row in figures(tmp_path)] == [""]
