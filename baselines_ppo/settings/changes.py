@@ -83,7 +83,8 @@ def as_changed(
     Raises:
       LoadError: the checkpoint says nonsense of it.
     """
-    began = stored.manifest.get("changed", {})
+    if (began := stored.manifest.get("changed")) is None:
+        return config, {}
     before = {item.name: value for _, item, value in all_fields(configuration_in(stored))}
     given = {item.name: value for _, item, value in all_fields(config)}
     if not isinstance(began, dict) or not {*began} <= {*OVERRIDABLE} & {*before}:

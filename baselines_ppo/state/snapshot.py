@@ -198,10 +198,10 @@ def _restore_environments(run: RunState, checkpoint: Checkpoint) -> list[int]:
     stored = len(starts) - 1
     known = [index for index in envs.indices if index < stored]
     now, attributes = stored_attributes(checkpoint, stored)
-    for name, value in now.items():
-        envs.set_attribute(name, value)
     # Environments that the checkpoint does not know number their episodes so that no seed of the past returns.
     envs.reset(np.full(len(envs), run.counters.total_steps))
+    for name, value in now.items():  # after the reset: episodes under way may have begun before anything was set
+        envs.set_attribute(name, value)
     records = envs.capture()
     captured = [name for name in arrays if name.startswith(CAPTURED)]
     for row, index in enumerate(known):

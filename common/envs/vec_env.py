@@ -235,9 +235,9 @@ class VecEnv:
         """
         chosen = list(rows)
         for row, own in zip(chosen, attributes or [self.attributes] * len(chosen), strict=True):
-            if own != self._in_force[row]:
+            if own or self.attributes:
                 self._backend.set_attributes([row], [own])
-                self._in_force[row] = own
+            self._in_force[row] = own
         while chosen:
             self._actions.clear(chosen)
             self._lengths[chosen] = 0

@@ -33,7 +33,7 @@ WHAT, FOLDER, RESUME = sys.argv[1:4]
 def callback(progress):
     if progress.iteration in (2, 4):
         progress.set_environments("wind", 0.05 * progress.iteration)
-    if WHAT == "killed" and progress.iteration == 5:
+    if WHAT == f"killed-{progress.iteration}":
         os.kill(os.getpid(), 9)
     if WHAT == "raises" and progress.iteration == 2:
         raise ValueError("no good")
@@ -75,14 +75,16 @@ def test_attributes_are_set_on_all_ranks_and_a_killed_run_goes_on_with_them_bit_
         finished = made(mpi, ranks, what, folder)
         assert finished.returncode == 0, finished.stderr
     assert_same_bits(arrays(tmp_path / "one"), arrays(tmp_path / "two"))
-    assert made(mpi, 2, "killed", "killed").returncode != 0
-    last = checkpoint.find(tmp_path / "killed")[0].manifest
-    assert (last["iteration"], last["attributes"]["now"]) == (4, {"wind": 0.2})
-    assert {"wind": 0.2} not in last["attributes"]["episodes"]
-    resumed = made(mpi, 2, "whole", "", "killed")
-    assert "steps: exact" in resumed.stdout, resumed.stderr
-    assert_same_bits(arrays(tmp_path / "two"), arrays(tmp_path / "killed"))
-    assert figures(tmp_path / "two") == figures(tmp_path / "killed")
+    for iteration, now, before in ((3, {"wind": 0.1}, {}), (5, {"wind": 0.2}, {"wind": 0.1})):
+        killed = f"killed-{iteration}"
+        assert made(mpi, 2, killed, killed).returncode != 0
+        last = checkpoint.find(tmp_path / killed)[0].manifest["attributes"]
+        assert last["now"] == now
+        assert before in last["episodes"]
+        resumed = made(mpi, 2, "whole", "", killed)
+        assert "steps: exact" in resumed.stdout, resumed.stderr
+        assert_same_bits(arrays(tmp_path / "two"), arrays(tmp_path / killed))
+        assert figures(tmp_path / "two") == figures(tmp_path / killed)
 
 
 def test_an_attribute_is_set_where_an_episode_begins_and_never_within_one(tmp_path: Path) -> None:
