@@ -13,7 +13,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout
-from baselines_ppo.plan import Plan
+from baselines_ppo.plan import OWN, Plan
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
 
@@ -88,6 +88,18 @@ def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str)
     if name in TEXTBOOK and LEARNERS[name] != learner:
         raise UsageError(f"the algorithm {name} is registered already")
     TEXTBOOK[name], LEARNERS[name] = replace(textbook, alg=name), learner
+
+
+def make_learner(plan: Plan, policy: Policy, comm: Comm, indices: range) -> Algorithm:
+    """Return the learner of a run on this rank; may load TensorFlow.
+
+    Args:
+      indices: of this rank's own environments.
+    """
+    learn = find_learner(plan.config.alg)
+    if plan.sharing.learns_from == OWN:
+        return learn(plan, policy, comm, indices)
+    return learn(plan, policy, Comm(), range(plan.config.num_envs))
 
 
 def find_learner(name: str) -> Learner:

@@ -61,6 +61,9 @@ class TrainConfig:
         1_000_000, "environment steps over all ranks, such as 2.5e6; whole iterations are made", low=1
     )
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
+    eval_interval: int | None = option(None, "iterations between evaluations on the way; none: no evaluation", low=1)
+    eval_episodes: int = option(10, "of each evaluation, over all ranks", low=1)
+    film_interval: int | None = option(None, "iterations between films of an episode; none: no films", low=1)
     log_interval: float = option(5.0, "seconds between tables on the screen", low=0)
     timeout: float = option(600.0, "seconds without a sign of life of a rank until the job ends", above=0)
     grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does", above=0)
