@@ -89,7 +89,7 @@ def start(
         begun = stored if continued else None
         comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
         if comm.is_root:
-            print("\n".join((banner(plan, typed), *trial.told)), flush=True)
+            print("\n".join((banner(plan, typed), *trial.told_in_training)), flush=True)
         comm.alive.note("loading TensorFlow")
         algorithm, collector = _learner(plan, comm, envs)
         run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)
