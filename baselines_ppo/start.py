@@ -34,10 +34,11 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.environments import make_environments
-from baselines_ppo.handshake import code_digest, compare_ranks
+from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.plan import OWN, Plan, plan_of
 from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
+from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import restore

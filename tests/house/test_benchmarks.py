@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from baselines_ppo.run.cli import main
+from baselines_ppo.state import run_state
+from baselines_ppo.state.code import code_digest
 from benchmarks import tables
 from benchmarks.record import flags_of, record_of
 from tests.runs import flags
@@ -52,6 +54,19 @@ def test_a_record_says_what_the_run_says(tmp_path: Path) -> None:
         record_of(run, "0123abc")
     (run / "config.json").write_text(json.dumps({**config, "code": "of another day"}))
     with pytest.raises(ValueError, match="made by other code"):
+        record_of(run, "0123abc")
+
+
+def test_a_run_that_other_code_began_has_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run folder's `config.json` has the code of its newest start alone; the checkpoint knows of all."""
+    run, line = tmp_path / "run", [*map(str, flags("CartPole-v1", "ppo2", 1))]
+    with monkeypatch.context() as patched:
+        patched.setattr(run_state, "code_digest", lambda: "0123456789ab")
+        assert main([*line, "--logdir", str(run)]) == 0
+    steps = str(int(line[line.index("--num-timesteps") + 1]) + 1)
+    assert main([*line, "--num-timesteps", steps, "--resume", str(run)]) == 0
+    assert json.loads((run / "config.json").read_text())["code"] == code_digest()
+    with pytest.raises(ValueError, match=r"made by other code \(.*0123456789ab"):
         record_of(run, "0123abc")
 
 
