@@ -26,6 +26,7 @@ from baselines_ppo.common.job.alive import Watch
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
+from baselines_ppo.common.job.xla_flags import check_xla_flags
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.fit import check_network, check_spaces
@@ -72,6 +73,7 @@ def start(
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
+        comm.on_root(check_xla_flags, "the compiler's flags")
         stored, warm = _read(resume, comm), _read(load_path, comm)
         config = config if stored is None else in_stored_words(config, stored)
         changes = {} if stored is None else changes_of(config, stored, override)
