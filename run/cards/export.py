@@ -208,7 +208,7 @@ def _bare(env_id: str) -> str:
 def _preset_name(config: TrainConfig) -> str | None:
     """Return the name of the preset that the environment has, None if it has none."""
     name = _bare(config.env)
-    return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI else None
+    return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI.config else None
 
 
 def _flag(name: str, value: Any) -> tuple[str, str]:
