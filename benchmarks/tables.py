@@ -1,4 +1,4 @@
-"""The tables in docs/results.md, made of the records: `python -m benchmarks.tables` writes them anew."""
+"""The tables in docs, made of the records: `python -m benchmarks.tables` writes them anew."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 import statistics
 from pathlib import Path
 from typing import Any
+
+from benchmarks import speed
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS, PAGE = ROOT / "benchmarks" / "records", ROOT / "docs" / "results.md"
@@ -51,3 +53,4 @@ def written(page: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")
+    speed.PAGE.write_text(speed.written(speed.PAGE.read_text("utf-8")), "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from baselines_ppo.run.cli import main
 from baselines_ppo.state import run_state
 from baselines_ppo.state.code import code_digest
-from benchmarks import tables
+from benchmarks import speed, tables
 from benchmarks.record import flags_of, record_of
 from tests.runs import flags
 
@@ -37,6 +38,16 @@ def test_the_page_has_the_table_of_the_records() -> None:
     for record in tables.records():
         assert set(record) >= NEEDED
         assert tables.figure(record["mean_return"]) in page
+
+
+def test_the_page_of_speed_has_the_tables_of_the_records() -> None:
+    """If this fails: python -m benchmarks.tables."""
+    page = speed.PAGE.read_text("utf-8")
+    assert speed.written(page) == page
+    shown = {path for _, pattern, _ in speed.BLOCK.findall(page) for path in speed.RECORDS.glob(pattern)}
+    assert shown == {*speed.RECORDS.iterdir()}
+    outside = speed.BLOCK.sub("", page)
+    assert not re.findall(r"\d[\d ]*steps/s|\d+ MB|\d+ microseconds|\d\.\d+ times", outside)
 
 
 def test_a_record_says_what_the_run_says(tmp_path: Path) -> None:
