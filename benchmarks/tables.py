@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import speed
+from benchmarks.earlier import copied, curves, figure
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS, PAGE = ROOT / "benchmarks" / "records", ROOT / "docs" / "results.md"
-BLOCK = re.compile(r"(<!-- records -->\n).*?(<!-- end of records -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (records|curves|copied) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def records() -> list[dict[str, Any]]:
@@ -41,14 +42,10 @@ def table(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def figure(x: float) -> str:
-    """Return a return with four digits, more for large ones."""
-    return f"{x:,.0f}".replace(",", " ") if abs(x) >= 1000 else f"{x:.4g}"
-
-
 def written(page: str) -> str:
-    """Return the page with the table of today's records."""
-    return BLOCK.sub(lambda match: match[1] + table(records()) + match[2], page)
+    """Return the page with the tables of today's records."""
+    made = {"records": lambda: table(records()), "curves": curves, "copied": copied}
+    return BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3], page)
 
 
 if __name__ == "__main__":

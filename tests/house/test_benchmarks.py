@@ -35,6 +35,8 @@ def test_the_page_has_the_table_of_the_records() -> None:
     page = tables.PAGE.read_text("utf-8")
     assert tables.BLOCK.search(page)
     assert tables.written(page) == page
+    outside = tables.BLOCK.sub("", page)
+    assert "|" not in outside  # no table is typed by hand
     for record in tables.records():
         assert set(record) >= NEEDED
         assert tables.figure(record["mean_return"]) in page
