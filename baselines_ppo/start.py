@@ -27,6 +27,7 @@ from baselines_ppo.common.job.alive import Watch
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
+from baselines_ppo.common.job.xla_flags import check_xla_flags
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.fit import check_network, check_spaces
@@ -35,13 +36,14 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.environments import make_environments
-from baselines_ppo.handshake import code_digest, compare_ranks
+from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.monitoring.callback import Callback
 from baselines_ppo.monitoring.evaluation import Evaluator
 from baselines_ppo.monitoring.films import check_filmed
 from baselines_ppo.plan import Plan, plan_of
 from baselines_ppo.settings.changes import as_changed, changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
+from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import restore
@@ -77,6 +79,7 @@ def start(
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
+        comm.on_root(check_xla_flags, "the compiler's flags")
         stored, warm = _read(resume, comm), _read(load_path, comm)
         config, began, changes = (config, {}, {}) if stored is None else _going_on(config, stored, override)
         path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
@@ -94,7 +97,7 @@ def start(
         begun = stored if continued else None
         comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
         if comm.is_root:
-            print("\n".join((banner(plan, typed), *trial.told)), flush=True)
+            print("\n".join((banner(plan, typed), *trial.told_in_training)), flush=True)
         comm.alive.note("loading TensorFlow")
         state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
         run = TrainingRun(state, folder, process, callback)

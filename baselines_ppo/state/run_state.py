@@ -16,6 +16,7 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.state.code import code_digest
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
 
@@ -58,6 +59,7 @@ class Segment(TypedDict):
     ranks: int
     exact: bool  # whether it continues the one before it bit for bit
     began: str
+    code: str  # which made it, see `code_digest`
 
 
 @dataclass
@@ -94,5 +96,6 @@ class RunState:
     def begin_segment(self, exact: bool) -> None:
         """Note in the lineage that a stretch begins now."""
         began = time.strftime("%Y-%m-%d %H:%M:%S")
-        stretch = Segment(from_iteration=self.counters.iteration, ranks=self.comm.size, exact=exact, began=began)
+        now = self.counters.iteration
+        stretch = Segment(from_iteration=now, ranks=self.comm.size, exact=exact, began=began, code=code_digest())
         self.lineage = [*self.lineage, stretch]

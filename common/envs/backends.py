@@ -135,8 +135,16 @@ class SerialBackend:
         return tuple(sorted(set().union(*own)))
 
     def close(self) -> None:
+        """Close all environments; the first error that any of them raises is raised when all have been tried."""
+        errors = []
         for environment in self.environments:
-            environment.close()
+            try:
+                environment.close()
+            except BaseException as error:
+                pass_on(error)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _made(self, row: int) -> gymnasium.Env[Any, Any]:
         """Return a new environment."""

@@ -18,7 +18,7 @@ from baselines_ppo.run.agents.scoring import trusted
 from baselines_ppo.run.news import News
 from baselines_ppo.run.show.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.show.film_page import film_page
-from baselines_ppo.run.show.pictures import pictures_of
+from baselines_ppo.run.show.pictures import Film, Pictures
 from baselines_ppo.run.show.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
 from baselines_ppo.run.show.simulated import is_simulated, simulated
 
@@ -85,9 +85,11 @@ def record(recording: Recording) -> int:
 def _filmed(
     path: Path, rate: float, backend: SerialBackend, env_id: str, size: tuple[int, int]
 ) -> Iterator[Callable[[], None]]:
-    picture = pictures_of(lambda: backend.environments[0], env_id, *size)
+    pictures = Pictures(lambda: backend.environments[0], env_id, *size)
     with (film_page if path.suffix == REPLAY else film)(path, rate) as add:
-        yield lambda: add(picture())
+        taken = Film(pictures, add)
+        yield taken.take
+        taken.finish()
 
 
 @contextmanager

@@ -188,13 +188,13 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
 
     from baselines_ppo.common.episodes import Episodes
     from baselines_ppo.run.agents.acting import seen_backend_for
-    from baselines_ppo.run.show.pictures import pictures_of  # MuJoCo, which nothing else here needs
+    from baselines_ppo.run.show.pictures import Pictures  # MuJoCo, which nothing else here needs
 
     backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
     try:
-        pictures = pictures_of(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
+        pictures = Pictures(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
         Episodes(agent, backend, 1, spec.env_id, 0, SHOWN_STEPS).play([0], deterministic=True)
-        picture = pictures()
+        picture = pictures.picture(pictures.drawn())
     finally:
         close_unheard(backend.close)
     data = io.BytesIO()
@@ -209,7 +209,7 @@ def _bare(env_id: str) -> str:
 def _preset_name(config: TrainConfig) -> str | None:
     """Return the name of the preset that the environment has, None if it has none."""
     name = _bare(config.env)
-    return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI else None
+    return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI.config else None
 
 
 def _flag(name: str, value: Any) -> tuple[str, str]:
