@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
     from baselines_ppo.experiments.sweep import sweep
+    from baselines_ppo.monitoring.callback import TrainingProgress
     from baselines_ppo.run.agents.reporting import report
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "TrainingProgress",
     "compare",
     "configure",
     "gae",
@@ -59,6 +61,7 @@ LATER = {
     "Algorithm": "algorithm",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "TrainingProgress": "monitoring.callback",
     "compare": "experiments.compare",
     "gae": "common.gae",
     "plot": "experiments.plot",

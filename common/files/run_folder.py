@@ -18,8 +18,8 @@ from baselines_ppo.common.files.lock import LOCK, InUse, hold
 from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
-CONFIG, PROGRESS, CHECKPOINTS, RANKS = "config.json", "progress.csv", "checkpoints", "ranks"
-PARTS = (CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS)
+CONFIG, PROGRESS, CHECKPOINTS, RANKS, FILMS = "config.json", "progress.csv", "checkpoints", "ranks", "films"
+PARTS = (CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS)
 
 OUTPUT = "output.log"  # what a run prints, where nobody sees its screen
 
