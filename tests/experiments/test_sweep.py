@@ -97,7 +97,10 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     assert (folder / "results.csv").read_text().count("CartPole-v1,") == 1
     assert (folder / "curves.png").stat().st_size > 10_000
 
-    alone = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--only", 1)
+    written = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--slurm=--time=1:00:00")
+    assert "wrote whole/array.sh" in written.stdout
+    task = {**os.environ, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_TASK_ID": "1"}  # as Slurm starts it
+    alone = subprocess.run(["bash", "whole/array.sh"], cwd=tmp_path, env=task, capture_output=True, text=True)
     assert alone.returncode == 0, alone.stderr
     whole = tmp_path / "whole" / "CartPole-v1" / "ppo2-seed=1"
     assert [*runs_of(tmp_path / "whole").values()] == [whole]
