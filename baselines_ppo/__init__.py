@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from baselines_ppo.common.policy.parameters import Parameter
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
+    from baselines_ppo.experiments.sweep import sweep
     from baselines_ppo.experiments.tune import tune
     from baselines_ppo.experiments.tuning.settings import Tuned
+    from baselines_ppo.monitoring.callback import TrainingProgress
     from baselines_ppo.run.agents.reporting import report
     from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
@@ -42,6 +44,7 @@ __all__ = [
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "TrainingProgress",
     "Tuned",
     "Uniform",
     "compare",
@@ -53,6 +56,7 @@ __all__ = [
     "register_algorithm",
     "register_network",
     "report",
+    "sweep",
     "train",
     "tune",
 ]
@@ -67,6 +71,7 @@ LATER = {
     "LogUniform": "settings.search_spaces",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "TrainingProgress": "monitoring.callback",
     "Tuned": "experiments.tuning.settings",
     "Uniform": "settings.search_spaces",
     "compare": "experiments.compare",
@@ -75,6 +80,7 @@ LATER = {
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
     "report": "run.agents.reporting",
+    "sweep": "experiments.sweep",
     "tune": "experiments.tune",
 }
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_SIGNAL, UsageError, short
-from baselines_ppo.common.files.run_folder import OUTPUT, PROGRESS, is_made, steps_made, user_of
+from baselines_ppo.common.files.lock import user_of
+from baselines_ppo.common.files.run_folder import OUTPUT, PROGRESS, is_made, steps_made
 from baselines_ppo.common.files.whole import open_bytes, open_text, writing
 from baselines_ppo.common.job.launcher import environment_of_one, find_mpirun, why
 from baselines_ppo.common.job.parent import ending_with_parent
@@ -160,10 +161,16 @@ class Job:
         return standing(self.folder)
 
     def stop(self) -> None:
-        """Let the training save and end; it needs a moment for it, see `wait`."""
-        if self._process is not None:
+        """Let the training save and end; it needs a moment for it, see `wait`. Asked again, nothing more happens."""
+        if self._process is not None and not self._asked:
             self._asked = True
             self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the training at once, without a checkpoint; ranks that mpirun has started see that it is gone."""
+        if self._process is not None:
+            self._asked = True
+            self._process.kill()
 
     def end(self) -> End | None:
         """Return how the training has ended; None while it goes on."""

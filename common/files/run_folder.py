@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -15,10 +14,12 @@ from typing import Any, TextIO
 
 from baselines_ppo.common.failures import LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.lock import LOCK, InUse, hold
 from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
+CONFIG, PROGRESS, CHECKPOINTS, RANKS, FILMS = "config.json", "progress.csv", "checkpoints", "ranks", "films"
+PARTS = (CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS)
 
 OUTPUT = "output.log"  # what a run prints, where nobody sees its screen
 
@@ -97,19 +98,6 @@ def is_made(path: Path) -> bool:
         return steps_made(path) >= int(read_config(path)["num_timesteps"])
     except (LoadError, LookupError, TypeError, ValueError):
         return False
-
-
-def user_of(path: Path) -> str:
-    """Return in words which process uses a run's folder; '' where none does."""
-    try:
-        with open_text(path / LOCK, "r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with open_text(path / LOCK, "r") as lock:
-            return lock.read().strip() or "another process"
-    except OSError:
-        return ""
-    return ""
 
 
 def missing(path: Path) -> list[Path]:
@@ -212,15 +200,10 @@ class RunFolder:
         remove_empty(self._made)
 
     def _acquire(self) -> None:
-        self._lock = open_text(self.path / LOCK, "a+")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            raise UsageError(f"run folder {self.path} is in use by {self._lock.read().strip()}") from None
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%F %T')}\n")
-        self._lock.flush()
+            self._lock = hold(self.path)
+        except InUse as user:
+            raise UsageError(f"run folder {self.path} is in use by {user}") from None
 
     def rank_log(self, rank: int) -> Path:
         """Return where a rank writes what only matters if something goes wrong."""

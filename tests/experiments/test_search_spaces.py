@@ -19,7 +19,7 @@ from baselines_ppo.run import cli
 from baselines_ppo.run.tuning import dimension_of
 from baselines_ppo.settings import algorithms, config, search_spaces
 from baselines_ppo.settings.config import TEXTBOOK, with_fields
-from baselines_ppo.settings.presets import PRESETS
+from baselines_ppo.settings.presets import PRESETS, Preset
 from baselines_ppo.settings.search_spaces import SEARCH_SPACES, Dimension, search_space
 
 DRAWS = 40
@@ -51,7 +51,7 @@ def test_every_setting_can_be_trained_typed_and_kept_as_a_preset(alg: str, space
     base = configure(env, alg)
     space = search_space(base, continuous=found.continuous)
     assert ("init_log_std" in [dimension.field for dimension in space]) == (env == "Pendulum-v1")
-    names = {**vars(baselines_ppo), **vars(algorithms), **vars(config)}
+    names = {**vars(baselines_ppo), **vars(algorithms), **vars(config), "Preset": Preset}
     for setting in drawn(space, DRAWS):
         chosen, refused = candidate(base, setting, found)
         assert not refused
@@ -60,15 +60,15 @@ def test_every_setting_can_be_trained_typed_and_kept_as_a_preset(alg: str, space
         fields = {name: value for name, value in typed.items() if name in settings_of(chosen)}
         assert configure(**{"alg": "ppo2", **fields}) == chosen
         made: dict[str, Any] = {}
-        exec(preset(chosen), names, made)
-        assert with_fields(made["TUNED"], env=env) == chosen
-        assert max(map(len, preset(chosen).splitlines())) <= 120
+        exec(preset(chosen, "why"), names, made)
+        assert with_fields(made["TUNED"].config, env=env) == chosen and made["TUNED"].source == "why"
+        assert max(map(len, preset(chosen, "why").splitlines())) <= 120
 
 
 def test_every_algorithm_and_every_preset_lies_in_its_space() -> None:
     assert set(SEARCH_SPACES) == set(TEXTBOOK)
     for alg, by_env in PRESETS.items():
-        for base in (TEXTBOOK[alg], *by_env.values()):
+        for base in (TEXTBOOK[alg], *(entry.config for entry in by_env.values())):
             setting = given(base, search_space(base))
             assert setting == {name: settings_of(base)[name] for name in setting}
 

@@ -56,7 +56,8 @@ def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) ->
     lines += ["", *_table(best[:BEST], config), ""]
     lines += [f"Trial 0 has the setting to begin with: {t.value:.1f}." for t in best if t.number == 0]
     lines += ["", "The best setting:", "", "```", command(chosen), "```"]
-    lines += ["", "As a preset:", "", "```python", preset(chosen), "```", ""]
+    source = f"The best of {len(trials)} trials of tune: return {best[0].value:.1f} at {config.num_timesteps:,} steps."
+    lines += ["", "As a preset:", "", "```python", preset(chosen, source), "```", ""]
     lines += [
         "The best of many trials was lucky, too: with other seeds its return may be lower. Measure it with seeds that",
         f"it was not chosen by, such as --seed {config.seed + len(best[0].user_attrs[RETURNS])}.",
@@ -91,9 +92,9 @@ def command(config: TrainConfig) -> str:
     return shlex.join(["python", "-m", "baselines_ppo.run", *flags_of({**named, **changed})])
 
 
-def preset(config: TrainConfig) -> str:
+def preset(config: TrainConfig, source: str) -> str:
     """Return a configuration as Python, as the presets are written: what is as everywhere is left out."""
-    return f"TUNED = {_python(config, 0)}"
+    return f"TUNED = Preset(\n    {_python(config, 1)},\n    {json.dumps(source)},\n)"
 
 
 def _python(value: Any, depth: int) -> str:
