@@ -40,10 +40,10 @@ from baselines_ppo.experiments.tuning.study import (
     shown_url,
 )
 from baselines_ppo.experiments.tuning.trial_run import CRASHED, PRUNED, REFUSED, Outcome, TrialRun
+from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.settings.search_spaces import Dimension, search_space
 
-HARMLESS = ("save_interval", "log_interval", "timeout", "grace")  # that may change while a study goes on
 DATABASE, TRIALS = "study.db", "trials"
 LOOK = 0.3  # s, between two looks at the trainings
 GO_ON = "the same command goes on"
