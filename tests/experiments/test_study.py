@@ -85,13 +85,12 @@ def test_two_hosts_share_the_trials_and_take_over_those_of_one_that_is_gone(tmp_
 
 
 def test_of_two_hosts_that_begin_the_last_trial_at_once_one_gives_it_back(tmp_path: Path) -> None:
-    late = host(tmp_path, "late", 1)
-    counted = late.counted
-    early = host(tmp_path, "early", 1)
-    answers = iter([list[optuna.trial.FrozenTrial]()])  # what it knew before `early` came
-    late.counted = lambda: next(answers, None) or counted()  # type: ignore[method-assign]
+    late, early = host(tmp_path, "late", 1), host(tmp_path, "early", 1)
+    answers = iter([list[optuna.trial.FrozenTrial]()])  # what it knew before `early` came, once
+    late.counted = lambda: next(answers, early.counted())  # type: ignore[method-assign]
     first = taken(early)[0]
     assert late.next(SPACE) is None
+    assert [trial.state for trial in late.study.trials] == [TrialState.RUNNING, TrialState.FAIL]
     early.end(first, 1.0)
     assert [frozen.number for frozen in host(tmp_path, "third", 1).made()] == [0]
 

@@ -30,6 +30,7 @@ RUNG = 20  # parts of a training, after each of which its return is looked at
 HOST, SEEN, SETTING, KIND, REASON, RETURNS = "host", "seen", "setting", "kind", "reason", "returns"
 IDENTITY = "trained"
 WORST = float("-inf")  # of a trial that cannot be trained, or not to its end
+BEGUN_BY_OTHERS = ("UNIQUE constraint", "duplicate key", "already exists")  # of tables that two hosts make at once
 TOO_MANY = "another host has begun the last trial"
 
 
@@ -80,7 +81,13 @@ def open_study(url: str, name: str, sampler: str, pruner: str, num_timesteps: in
       UsageError, LoadError: see `explained`.
     """
     with explained(url, ImportError, RuntimeError):  # no driver; tables of another version of Optuna
-        return _opened(url, name, sampler, pruner, num_timesteps, seed)
+        try:
+            return _opened(url, name, sampler, pruner, num_timesteps, seed)
+        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+            if not any(words in str(error.__cause__ or error) for words in BEGUN_BY_OTHERS):
+                raise
+            time.sleep(1.0)  # until they have made the tables
+            return _opened(url, name, sampler, pruner, num_timesteps, seed)
 
 
 def _opened(url: str, name: str, sampler: str, pruner: str, num_timesteps: int, seed: Sequence[int]) -> optuna.Study:
