@@ -67,13 +67,11 @@ def find_runs(places: Place | Iterable[Place]) -> list[Run]:
       UsageError: a place is no path.
     """
     found = dict[Path, Run]()
-    for place_ in [places] if isinstance(places, str | Path | Run) else places:
-        if isinstance(place_, Run):
-            found.setdefault(place_.path, place_)
-            continue
-        for path in _folders(place_):
-            if path not in found:
-                found[path] = read_run(path)
+    for given in [places] if isinstance(places, str | Path | Run) else places:
+        if isinstance(given, Run):
+            found.setdefault(given.path, given)
+        else:
+            found |= {path: read_run(path) for path in _folders(given) if path not in found}
     if not found:
         raise LoadError("no run is named; give a run folder, or a folder that contains runs")
     return list(found.values())
