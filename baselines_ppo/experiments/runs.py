@@ -23,7 +23,7 @@ SAME = ("seed", "num_timesteps", "save_interval", "log_interval", "timeout", "gr
 STEPS = "total_steps"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One training run as it is on disk."""
 
