@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.policy.parameters import Parameter
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
+    from baselines_ppo.monitoring.callback import TrainingProgress
     from baselines_ppo.run.agents.reporting import report
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "TrainingProgress",
     "compare",
     "configure",
     "gae",
@@ -57,6 +59,7 @@ LATER = {
     "Algorithm": "algorithm",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "TrainingProgress": "monitoring.callback",
     "compare": "experiments.compare",
     "gae": "common.gae",
     "plot": "experiments.plot",

@@ -8,16 +8,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.algorithm import Algorithm, find_learner
+from baselines_ppo.algorithm import Algorithm, make_learner
 from baselines_ppo.banner import banner
 from baselines_ppo.common.ending import end_all
+from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.envs.treatment import Treatment
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.files.agent import agent_of
+from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.files.logger import Logger
 from baselines_ppo.common.files.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
@@ -26,6 +27,7 @@ from baselines_ppo.common.job.alive import Watch
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
+from baselines_ppo.common.job.xla_flags import check_xla_flags
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.fit import check_network, check_spaces
@@ -34,10 +36,14 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.environments import make_environments
-from baselines_ppo.handshake import code_digest, compare_ranks
-from baselines_ppo.plan import OWN, Plan, plan_of
-from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
+from baselines_ppo.handshake import compare_ranks
+from baselines_ppo.monitoring.callback import Callback
+from baselines_ppo.monitoring.evaluation import Evaluator
+from baselines_ppo.monitoring.films import check_filmed
+from baselines_ppo.plan import Plan, plan_of
+from baselines_ppo.settings.changes import as_changed, changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
+from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import restore
@@ -54,6 +60,7 @@ def start(
     load_path: str | Path | None,
     environment: Callable[[], Any] | None,
     override: tuple[str, ...] = (),
+    callback: Callback | None = None,
 ) -> TrainingRun:
     """Return a run at its first iteration, or at that of a checkpoint; the arguments are those of `train`.
 
@@ -63,6 +70,7 @@ def start(
       UsageError, LoadError, WriteError: the same on all ranks.
     """
     _check_origin(logdir, resume, load_path, override)
+    check_filmed(config, environment)
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
@@ -71,13 +79,13 @@ def start(
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
+        comm.on_root(check_xla_flags, "the compiler's flags")
         stored, warm = _read(resume, comm), _read(load_path, comm)
-        config = config if stored is None else in_stored_words(config, stored)
-        changes = {} if stored is None else changes_of(config, stored, override)
+        config, began, changes = (config, {}, {}) if stored is None else _going_on(config, stored, override)
         path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         on_failure.callback(remove_empty, made if comm.is_root else [])
         typed = shown(path)  # before an environment can change the working folder
-        envs, trial = make_environments(config, comm, environment, stored, warm, process)
+        envs, trial, more = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
@@ -89,11 +97,12 @@ def start(
         begun = stored if continued else None
         comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
         if comm.is_root:
-            print("\n".join((banner(plan, typed), *trial.told)), flush=True)
+            print("\n".join((banner(plan, typed), *trial.told_in_training)), flush=True)
         comm.alive.note("loading TensorFlow")
-        algorithm, collector = _learner(plan, comm, envs)
-        run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)
+        state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
+        run = TrainingRun(state, folder, process, callback)
         run.share_signs()
+        on_failure.callback(_add_evaluator(run, more))
         if comm.is_root:
             run.logger = Logger(folder, config.num_timesteps, config.log_interval)
         if stored is not None:
@@ -116,6 +125,26 @@ def _check_origin(
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
 
 
+def _going_on(
+    config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]
+) -> tuple[TrainConfig, dict[str, Any], dict[str, str]]:
+    """Return the configuration with which a run goes on, what it has changed on the way, and what is changed now."""
+    config, began = as_changed(in_stored_words(config, stored), stored, override)
+    return config, began, changes_of(config, stored, override)
+
+
+def _add_evaluator(run: TrainingRun, more: Callable[[int], Backend]) -> Callable[[], None]:
+    """Give a run what plays episodes on the way, if it is to; returns what closes it."""
+    if run.config.eval_interval is None:
+        return lambda: None
+    comm, config = run.comm, run.config
+    comm.alive.note("making environments for evaluations")
+    agent = Agent(run.collector.policy, config.env, run.folder.path, {})
+    evaluator = comm.together(lambda: Evaluator(config, comm, agent, more), "environments for evaluations")
+    run.evaluator = evaluator
+    return lambda: close_unheard(evaluator.close)
+
+
 def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     """Return the newest valid checkpoint at a path, read by rank 0, on all ranks."""
     if path is None:
@@ -127,8 +156,8 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Algorithm, Collector]:
-    """Return the algorithm, and what collects for it."""
+def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Collector, Algorithm]:
+    """Return what collects, and the algorithm that learns from it."""
     config, network = plan.config, plan.network
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
     parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
@@ -138,10 +167,7 @@ def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Algorithm, Collector
     note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
     start_tensorflow()
-    learn = find_learner(config.alg)
-    if plan.sharing.learns_from == OWN:
-        return learn(plan, policy, comm, envs.indices), collector
-    return learn(plan, policy, Comm(), range(config.num_envs)), collector
+    return collector, make_learner(plan, policy, comm, envs.indices)
 
 
 def _folder_path(

@@ -7,6 +7,7 @@ import json
 import math
 import os
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -35,16 +36,19 @@ class Logger:
         self._since: tuple[float, int] | None = None  # time and steps; None while TensorFlow compiles
         self._summarized_at = 0.0
         self._summary = summary_writer(folder)
+        self._evaluated: dict[str, Any] = {}  # the last figures of an evaluation, which few rows have
 
     def write(self, row: dict[str, Any], last: bool) -> None:
         """Write one iteration's row, which has total_steps among others."""
         self._folder.write_progress({name: _plain(value) for name, value in row.items()})
         now, steps = monotonic(), row["total_steps"]
-        if last or now - self._summarized_at >= SUMMARY_INTERVAL:
+        evaluated = {name: value for name, value in row.items() if name.startswith("eval_") and value is not None}
+        self._evaluated |= evaluated
+        if last or evaluated or now - self._summarized_at >= SUMMARY_INTERVAL:
             self._summarized_at = now
             self._write_summary(row)
         if last or now - self._shown_at >= self._log_interval:
-            print(table({**row, **self._speed(now, steps)}), flush=True)
+            print(table({**row, **self._evaluated, **self._speed(now, steps)}), flush=True)
             self._shown_at, self._since = now, (now, steps)
         self._since = self._since or (now, steps)
 
@@ -68,6 +72,20 @@ class Logger:
                     tf.summary.scalar(tag(name), np.float32(value))  # each Python number would be kept for ever
             self._summary.flush()
 
+    def film(self, path: Path, step: int) -> None:
+        """Show a film, a gif, among TensorBoard's images."""
+        if self._summary is None:
+            return
+        import tensorflow as tf
+        from PIL import Image
+        from tensorboard.plugins.image.metadata import create_summary_metadata
+
+        with suppress(OSError, tf.errors.OpError), Image.open(path) as picture, self._summary.as_default(step=step):
+            width, height = (str(side).encode() for side in picture.size)
+            metadata = create_summary_metadata(display_name=None, description="")
+            tf.summary.write("film", tf.constant([width, height, path.read_bytes()]), metadata=metadata)
+            self._summary.flush()
+
     def close(self) -> None:
         """Close the TensorBoard events."""
         if self._summary is not None:
@@ -78,8 +96,10 @@ class Logger:
 
 
 def tag(name: str) -> str:
-    """Return what TensorBoard calls a column: in one of three groups, what is collected, what is learned, and time."""
-    collected = name.startswith(("episode", "flags", "simulation")) or name in ("environments_restarted",)
+    """Return what TensorBoard calls a column, in groups: what is collected, evaluated, learned, and time."""
+    collected = name.startswith(("episode", "flags", "success", "simulation")) or name in ("environments_restarted",)
+    if name.startswith("eval_"):
+        return f"eval/{name}"
     spent = name in ("iteration", "total_steps", "updates", "seconds", "steps_per_second", "memory_mb")
     return f"{'rollout' if collected else 'time' if spent or name.endswith('_share') else 'train'}/{name}"
 

@@ -18,7 +18,9 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
+CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS = PARTS = (
+    "config.json", "progress.csv", "checkpoints", "lock", "ranks", "films",
+)  # fmt: skip
 
 EVENTS = "events.out.tfevents."  # what TensorBoard's files begin with
 

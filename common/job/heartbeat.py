@@ -21,11 +21,11 @@ class Heartbeat:
           describe: makes a line of what is done and for how many seconds.
         """
         self._describe = describe or self._describe
-        self.shown()
+        self._quiet = 0.0
 
     def shown(self) -> None:
         """Note that there is something new on the screen, or that an iteration begins."""
-        self._quiet = 0.0
+        self._quiet = min(self._quiet, 0.0)  # who has not begun stays silent
 
     def look(self, passed: float, doing: str, seconds: float) -> None:
         """Print a line if it is time for one.

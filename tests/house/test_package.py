@@ -37,6 +37,7 @@ FLOORS = (
         "batch",
         "shards",
         "minibatches",
+        "episodes",
         "programs",
         "adam",
         "gradient",
