@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from baselines_ppo.common.files.whole import checked_file
@@ -19,6 +20,8 @@ from baselines_ppo.experiments.figures import (
     written_number,
 )
 from baselines_ppo.experiments.tables import csv_table, latex_table, markdown_table
+
+WIDEST = 26  # letters below a panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +100,7 @@ class Comparison(NamedTuple):
         labels = list(dict.fromkeys(row.group for row in self.rows))
         measures = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
         if len(labels) > 1:
-            measures["improvement"] = f"P(better than {self.over})"
+            measures["improvement"] = "\n".join(wrap(f"P(better than {self.over})", WIDEST))
         with paper_style():
             height = 0.9 + 0.25 * len(labels)
             figure, axes = panels(len(environments) * len(measures), 2.2, height, columns=len(measures))

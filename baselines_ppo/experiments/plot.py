@@ -153,7 +153,7 @@ def _say_what_is_odd(group: Group, x: str) -> None:
 
 def _draw_group(panel: Axes, group: Group, place: int) -> None:
     look, mean = look_of(place), group.mean
-    (line,) = panel.plot(mean.x, mean.mean, label=group.label, **look)
+    (line,) = panel.plot(mean.x, mean.mean, label=group.label, marker="o" if len(mean.x) == 1 else None, **look)
     if mean.low is not None and mean.high is not None:
         panel.fill_between(mean.x, mean.low, mean.high, color=line.get_color(), alpha=0.2, linewidth=0)
     for curve in group.curves:
@@ -195,7 +195,8 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], groups: Sequence[Group], l
     if len(axes) == 1 and len(labels) <= 6:
         axes[0].legend(handles, names, loc="best")
     else:
-        figure.legend(handles, names, loc="outside upper center", ncols=min(len(labels), 3))
+        columns = int(figure.get_figwidth() / (0.6 + 0.075 * max(map(len, names))))  # inches, of a line and a letter
+        figure.legend(handles, names, loc="outside upper center", ncols=min(len(labels), max(1, columns)))
 
 
 def _caption(groups: Sequence[Group], smooth: int) -> str:

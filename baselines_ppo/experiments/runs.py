@@ -23,7 +23,7 @@ SAME = ("seed", "num_timesteps", "save_interval", "log_interval", "timeout", "gr
 STEPS = "total_steps"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One training run as it is on disk."""
 
@@ -67,13 +67,11 @@ def find_runs(places: Place | Iterable[Place]) -> list[Run]:
       UsageError: a place is no path.
     """
     found = dict[Path, Run]()
-    for place_ in [places] if isinstance(places, str | Path | Run) else places:
-        if isinstance(place_, Run):
-            found.setdefault(place_.path, place_)
-            continue
-        for path in _folders(place_):
-            if path not in found:
-                found[path] = read_run(path)
+    for given in [places] if isinstance(places, str | Path | Run) else places:
+        if isinstance(given, Run):
+            found.setdefault(given.path, given)
+        else:
+            found |= {path: read_run(path) for path in _folders(given) if path not in found}
     if not found:
         raise LoadError("no run is named; give a run folder, or a folder that contains runs")
     return list(found.values())

@@ -7,6 +7,7 @@ import io
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def test_scores_probabilities_and_times_by_hand(two: Path) -> None:
     assert ppo2.improvement is None
     assert trpo.improvement is not None and trpo.improvement.value == (3.5 + 2.5 + 4) / 12  # of 4, 3 and 5
     assert (ppo2.threshold, ppo2.reached, ppo2.steps, ppo2.hours) == (475, 4, 2000, 0.02)
-    assert (trpo.reached, trpo.steps, trpo.hours) == (3, 3000, pytest.approx(0.03))
+    assert (trpo.reached, trpo.steps) == (3, 3000)
+    assert trpo.hours == pytest.approx(0.03)
     never = compare(two, threshold=1000.0, over="trpo").rows
     assert [(row.reached, row.steps) for row in never] == [(0, math.inf)] * 2
     assert never[0].improvement is not None and never[0].improvement.value == 2 / 12
@@ -99,7 +101,7 @@ def test_a_score_may_be_that_of_the_evaluation(tmp_path: Path) -> None:
 
 def test_the_figure_has_a_bar_for_each_interval(two: Path) -> None:
     compared = compare(two)
-    figure = compared.figure(two / "scores.svg")
+    figure: Any = compared.figure(two / "scores.svg")
     assert (two / "scores.svg").stat().st_size > 1000
     bars = [[(bar.get_x(), bar.get_width()) for bar in axes.patches] for axes in figure.axes]
     expected = [(row.mean.low, row.mean.high - row.mean.low) for row in compared.rows]
