@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
+    from baselines_ppo.experiments.compare import compare
+    from baselines_ppo.experiments.plot import plot
     from baselines_ppo.monitoring.callback import TrainingProgress
+    from baselines_ppo.run.agents.reporting import report
 
 __all__ = [
     "Agent",
@@ -36,12 +39,15 @@ __all__ = [
     "RolloutConfig",
     "TrainConfig",
     "TrainingProgress",
+    "compare",
     "configure",
     "gae",
     "load",
     "option",
+    "plot",
     "register_algorithm",
     "register_network",
+    "report",
     "train",
 ]
 __version__ = "0.1.0"
@@ -54,9 +60,12 @@ LATER = {
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
     "TrainingProgress": "monitoring.callback",
+    "compare": "experiments.compare",
     "gae": "common.gae",
+    "plot": "experiments.plot",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
+    "report": "run.agents.reporting",
 }
 
 

@@ -14,7 +14,21 @@ from baselines_ppo.run.parser import HELP_FLAGS, Command, Parser, check_none_emp
 from baselines_ppo.settings.config import TEXTBOOK
 
 # Each is a module of `run.commands`; the first is meant where none is named.
-COMMANDS = ("train", "evaluate", "play", "record", "race", "steer", "bench", "launch", "doctor", "zoo")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "play",
+    "record",
+    "race",
+    "steer",
+    "plot",
+    "compare",
+    "report",
+    "bench",
+    "launch",
+    "doctor",
+    "zoo",
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -11,6 +11,10 @@ from baselines_ppo.run.parser import Parser, converter
 
 AGENT = "run folder, checkpoint, agent folder or zoo:NAME"
 
+RUNS = "run folders, folders that contain runs, or patterns such as 'runs/*/ppo2-*'"
+
+REGISTERED = "registered"
+
 
 def add_agent(result: Parser, **optional: Any) -> None:
     """Add an agent, the environment it acts in, and the seed of its episodes."""
@@ -22,6 +26,27 @@ def add_agent(result: Parser, **optional: Any) -> None:
     add("--wrapper", type=converter(tuple[str, ...]), help=wrapper)
     add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
     add("--seed", type=converter(int), default=0, help="of the episodes; default 0")
+
+
+def add_runs(result: Parser) -> None:
+    """Add runs, and the fields that put them into groups."""
+    result.add_argument("runs", nargs="+", help=RUNS)
+    by = "fields that make the groups, such as alg or alg,gamma; default: those in which the runs differ"
+    result.add_argument("--by", metavar="FIELD,...", type=converter(tuple[str, ...]), help=by)
+
+
+def add_threshold(result: Parser, meaning: str) -> None:
+    """Add a return that says when an environment is solved."""
+    help = f"{meaning}; default: the one that the environment is registered with"
+    result.add_argument("--threshold", metavar="RETURN", type=threshold_of, default=REGISTERED, help=help)
+
+
+def threshold_of(text: str) -> float | str | None:
+    """Return a threshold as it is typed; argparse names the flag if it raises ValueError."""
+    return {"none": None, REGISTERED: REGISTERED}[text] if text in ("none", REGISTERED) else float(text)
+
+
+threshold_of.__name__ = "number"  # as argparse calls what it expects
 
 
 def add_episodes(result: Parser, episodes: int) -> None:

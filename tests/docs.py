@@ -15,7 +15,20 @@ RUN = ["python", "-m", "baselines_ppo.run"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 PROGRAMS = ("python", "mpirun", "make", "pip", "source", "tensorboard")
-OTHERS = ("evaluate", "play", "record", "race", "steer", "bench", "launch", "doctor", "zoo")
+OTHERS = (
+    "evaluate",
+    "play",
+    "record",
+    "race",
+    "steer",
+    "plot",
+    "compare",
+    "report",
+    "bench",
+    "launch",
+    "doctor",
+    "zoo",
+)
 
 # A training is shortened by these flags after its own, where the last one counts; networks and environments stay.
 SHORT = ["--num-timesteps", "1", "--num-envs", "2", "--num-steps", "32", "--num-epochs", "1"]
@@ -161,10 +174,14 @@ def _brief(words: list[str]) -> list[str]:
         "race": ["--seconds", "0.2", "--out", "race.gif"],
         "steer": ["--port", "0"],
         "play": ["--port", "0"],
+        "report": ["--episodes", "1", "--seconds", "0.2"],
         "bench": ["--env", "CartPole-v1", "--ranks", "1", "--num-envs", "8"],
     }
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
+    if words[0] in ("plot", "compare", "report"):  # of whatever runs: the one that there is
+        own = ["run" if word.startswith(("runs", "zoo:")) else word for word in words if word != "..."]
+        return own + more.get(words[0], [])
     moving = {"run": "zoo:RoboAnt-v1"}  # for what MuJoCo does not simulate there must be a display
     agents = {"race": moving, "play": moving}.get(words[0], {})
     return [agents.get(word, word) for word in words if word != "..."] + more.get(words[0], [])

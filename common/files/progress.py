@@ -93,15 +93,19 @@ class Progress:
         """Return header and rows; a file that holds something else too is kept as it is by another name."""
         if not self.path.exists():
             return [], []
-        header, rows, strange = _parsed(self.path)
+        header, rows, strange = parsed(self.path)
         if strange:
             aside = self.set_aside()
             sys.stderr.write(f"warning: {self.path} has {strange}; it is kept as {aside.name if aside else '-'}\n")
         return header, rows
 
 
-def _parsed(path: Path) -> tuple[list[str], list[list[str]], str]:
-    """Return header, rows, and in words what else there is: '' for nothing but a last row that was torn."""
+def parsed(path: Path) -> tuple[list[str], list[list[str]], str]:
+    """Return header, rows, and in words what else there is: '' for nothing but a last row that was torn.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
     try:
         with open_text(path, "r") as file:
             lines = list(csv.reader(file))

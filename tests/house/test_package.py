@@ -17,8 +17,11 @@ MAY_IMPORT = {
     "common": {"common"},
     "baselines_ppo": {"common", "baselines_ppo"},
     "zoo": {"common", "zoo"},
-    "run": {"common", "baselines_ppo", "zoo", "run"},
+    "experiments": {"common", "baselines_ppo", "zoo", "experiments"},
+    "run": {"common", "baselines_ppo", "zoo", "experiments", "run"},
 }
+EXPERIMENTS = ROOT / "baselines_ppo" / "experiments"
+FRONT = ROOT / "baselines_ppo" / "__init__.py"  # gives public names from any room, when they are asked for
 # The floors of `common`, the ground first: its modules and rooms import from their own floor and from those below.
 FLOORS = (
     {"failures", "seeding", "moments"},
@@ -54,8 +57,9 @@ TOP_LEVEL = {
 def sources() -> Iterator[tuple[str, Path]]:
     """Yield folder and file of all our modules, each once."""
     for folder in MAY_IMPORT:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield folder, path
+        for path in sorted((EXPERIMENTS if folder == "experiments" else ROOT / folder).rglob("*.py")):
+            if folder != "baselines_ppo" or EXPERIMENTS not in path.parents:
+                yield folder, path
 
 
 MODULES = [pytest.param(folder, path, id=path.relative_to(ROOT).as_posix()) for folder, path in sources()]
@@ -72,7 +76,7 @@ def imported(path: Path) -> Iterator[str]:
 
 def folder_of(name: str) -> str:
     part = name.removeprefix("baselines_ppo").lstrip(".").split(".")[0]
-    return part if part in ("common", "run", "zoo") else "baselines_ppo"
+    return part if part in MAY_IMPORT else "baselines_ppo"
 
 
 @pytest.mark.parametrize(("folder", "path"), MODULES)
@@ -80,7 +84,7 @@ def test_imports_run_one_way_and_by_full_name(folder: str, path: Path) -> None:
     for name in imported(path):
         top = name.split(".")[0]
         assert top not in ("common", "run", "zoo", "tests"), f"{name}: import it by its full name"
-        if top == "baselines_ppo":
+        if top == "baselines_ppo" and path != FRONT:
             assert folder_of(name) in MAY_IMPORT[folder], f"{folder} may not import {name}"
         if top == "mpi4py":
             assert path == ROOT / "common" / "mpi.py"
@@ -180,8 +184,8 @@ def test_the_wheel_holds_one_package_with_everything_in_it(tmp_path: Path) -> No
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"baselines_ppo"}
     for folder, path in sources():
-        inside = "" if folder == "baselines_ppo" else f"{folder}/"
-        assert f"baselines_ppo/{inside}{path.relative_to(ROOT / folder).as_posix()}" in names
+        inside = path.relative_to(ROOT / "baselines_ppo" if folder in ("baselines_ppo", "experiments") else ROOT)
+        assert f"baselines_ppo/{inside.as_posix()}" in names
     for path in (ROOT / "zoo" / "agents").glob("*/*"):
         assert f"baselines_ppo/zoo/agents/{path.parent.name}/{path.name}" in names
     installed = tmp_path / "site"

@@ -1,0 +1,1 @@
+"""Many runs at once: found, grouped, compared, drawn, reported."""

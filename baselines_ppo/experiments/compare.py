@@ -1,0 +1,150 @@
+"""`compare`: final scores of groups of runs, with intervals, and how likely one group is better than another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from baselines_ppo.common.failures import UsageError, nearest, short
+from baselines_ppo.common.files.whole import shown
+from baselines_ppo.experiments.comparison import Comparison, Estimate, Row
+from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
+from baselines_ppo.experiments.runs import Place, Run, find_runs, group_fields, group_runs
+from baselines_ppo.experiments.scores import TRAINING_RETURN, final_score, passing
+from baselines_ppo.experiments.statistics import (
+    Statistic,
+    interquartile_mean,
+    interval,
+    mean,
+    median,
+    probability_of_improvement,
+)
+
+ALL = "all, normalised"
+SAME_LENGTH = 0.99
+
+Groups = dict[str, dict[str, list[Run]]]  # by environment, then by label
+
+
+def compare(
+    runs: Place | Iterable[Place],
+    by: Sequence[str] | str | None = None,
+    score: str = TRAINING_RETURN,
+    over: str | None = None,
+    threshold: float | str | None = REGISTERED,
+    across: bool = False,
+) -> Comparison:
+    """Return the final scores of groups of runs: means, medians and interquartile means with 95 % intervals.
+
+    Environments are compared each for itself.
+
+    Args:
+      runs: run folders, folders that contain runs, patterns such as "runs/*/ppo2-*", or what `find_runs` returned.
+      by: fields that make the groups, such as "alg" or ("alg", "learning_rate"); None: those in which the runs differ.
+      score: the column whose last value is a run's score, such as "eval_return".
+      over: the group that the others are to be better than; None: the first.
+      threshold: whose passing is timed; "registered": the environment's own, if it has one; None: none.
+      across: compare over all environments together, too. There a score of 0 is that of a random agent, and 1 is the
+        registered threshold.
+
+    Raises:
+      LoadError: there is no run, or one is damaged.
+      UsageError: a field, a column or a group is unknown, or no run has a score; or an environment has no threshold,
+        and `across` needs one.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264.
+    """
+    groups = scored_groups(find_runs(runs), by, score)
+    labels = list(dict.fromkeys(label for of_env in groups.values() for label in of_env))
+    over = labels[0] if over is None else over
+    if over not in labels:
+        raise UsageError(
+            f"--over is {short(over)}, which is no group{nearest(over, labels)}; there are {', '.join(labels)}"
+        )
+    rows = []
+    for env, of_env in groups.items():
+        scores = {label: [np.array([final_score(run, score) for run in own])] for label, own in of_env.items()}
+        limit = reward_threshold(env) if threshold == REGISTERED else threshold
+        for label, own in of_env.items():
+            rows.append(row_of(env, label, scores[label], scores.get(over) if label != over else None))
+            if limit is not None:
+                times = [passing(run, float(limit), score) for run in own]
+                steps, hours = np.median(times, axis=0)
+                reached = sum(np.isfinite(time.steps) for time in times)
+                rows[-1] = rows[-1]._replace(
+                    threshold=float(limit), reached=int(reached), steps=float(steps), hours=float(hours)
+                )
+    if across:
+        rows += rows_across(groups, labels, over, score)
+    return Comparison(tuple(rows), over, score)
+
+
+def scored_groups(runs: Sequence[Run], by: Sequence[str] | str | None, score: str) -> Groups:
+    """Return the runs that have a score by environment and group; says on stderr which have none, or end early.
+
+    Raises:
+      UsageError: the column is unknown, or no run has a score.
+    """
+    columns = {name for run in runs for name in run.columns}
+    if columns and score not in columns:
+        raise UsageError(f"--score is {short(score)}, which is no column of these runs{nearest(score, columns)}")
+    scored = [run for run in runs if np.isfinite(final_score(run, score))]
+    for run in runs:
+        if run not in scored:
+            sys.stderr.write(f"{shown(run.path)} is left out: its log has no {score} yet\n")
+        elif not run.finished:
+            sys.stderr.write(f"{shown(run.path)} is not finished: its score is that after {run.total_steps:,} steps\n")
+    if not scored:
+        raise UsageError(
+            f"no log of these runs has a value of {score} yet; a return is known once an episode has ended"
+        )
+    fields = group_fields(scored, by)
+    groups = {env: group_runs(own, fields) for env, own in group_runs(scored, ["env"]).items()}
+    for env, of_env in groups.items():
+        steps = [run.total_steps for own in of_env.values() for run in own if run.finished]
+        if steps and min(steps) < SAME_LENGTH * max(steps):
+            sys.stderr.write(f"{env}: its runs were trained for {min(steps):,} to {max(steps):,} steps\n")
+    return groups
+
+
+def row_of(env: str, label: str, strata: Sequence[np.ndarray], over: Sequence[np.ndarray] | None) -> Row:
+    """Return the figures of one group, and how likely it is better than another's scores of the same strata."""
+    better = None if over is None else estimate([*strata, *over], probability_of_improvement)
+    return Row(
+        env,
+        label,
+        runs=sum(map(len, strata)),
+        mean=estimate(strata, mean),
+        median=estimate(strata, median),
+        iqm=estimate(strata, interquartile_mean),
+        improvement=better,
+    )
+
+
+def estimate(strata: Sequence[np.ndarray], statistic: Statistic) -> Estimate:
+    """Return a statistic with its 95 % interval."""
+    return Estimate(float(statistic(strata)), *interval(strata, statistic))
+
+
+def rows_across(groups: Groups, labels: Sequence[str], over: str, score: str) -> list[Row]:
+    """Return the figures of each group over all environments, of normalised scores, resampled within environments.
+
+    Raises:
+      UsageError: an environment has no threshold, or has no run of some group.
+    """
+    normalised: dict[str, list[np.ndarray]] = {label: [] for label in labels}
+    for env, of_env in groups.items():
+        one = reward_threshold(env)
+        if one is None:
+            raise UsageError(
+                f"{env} is registered without a threshold, so its scores cannot be normalised; leave it out"
+            )
+        if missing := [label for label in labels if label not in of_env]:
+            raise UsageError(f"there is no run of {missing[0]} on {env}; leave one of them out, or --across")
+        zero = random_return(next(iter(of_env.values()))[0])
+        for label, own in of_env.items():
+            scores = np.array([final_score(run, score) for run in own])
+            normalised[label].append((scores - zero) / (one - zero))
+    return [row_of(ALL, label, normalised[label], normalised[over] if label != over else None) for label in labels]

@@ -1,0 +1,73 @@
+"""What a return is compared with: the threshold that an environment is registered with, and a random agent's return."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import suppress
+
+import gymnasium
+import numpy as np
+
+from baselines_ppo.common.envs.foreign import named, pass_on
+from baselines_ppo.common.envs.make import explained, make_environment, registered
+from baselines_ppo.common.envs.stored import is_safe_id, stored_environment
+from baselines_ppo.common.failures import DataError, Failure, UsageError
+from baselines_ppo.common.seeding import Purpose, episode_seed
+from baselines_ppo.experiments.runs import Run
+
+REGISTERED = "registered"  # means the threshold that an environment is registered with
+RANDOM_EPISODES = 100
+LONGEST = 30_000  # steps, after which an episode of the random agent is cut; Atari's longest have 27,000
+
+
+def reward_threshold(env_id: str) -> float | None:
+    """Return the return at which an environment counts as solved, None where it has none or is not known here."""
+    if not is_safe_id(env_id):  # finding it would import a module that a file names
+        return None
+    with suppress(UsageError), explained(env_id):
+        threshold = gymnasium.spec(registered(env_id)).reward_threshold
+        return None if threshold is None else float(threshold)
+    return None
+
+
+def random_return(run: Run) -> float:
+    """Return the mean return of an agent that draws its actions from the action space of a run's environment.
+
+    It plays 100 episodes whose seeds are neither those of a training nor of an evaluation. What was measured is kept
+    until the program ends.
+
+    Raises:
+      ModuleNotNamed: the environment is of a module, whose import would run code.
+      UsageError: it cannot be made.
+      DataError: it raised.
+    """
+    fields = run.fields
+    return _measured(run.env, tuple(fields.get("wrapper", ())), str(fields.get("env_kwargs", "")))
+
+
+@functools.cache
+def _measured(env_id: str, wrappers: tuple[str, ...], env_kwargs: str) -> float:
+    spec = stored_environment(env_id, wrappers, env_kwargs)
+    environment = make_environment(spec)
+    try:
+        return float(np.mean([_played(environment, episode) for episode in range(RANDOM_EPISODES)]))
+    except Failure:
+        raise
+    except BaseException as error:
+        pass_on(error)
+        raise DataError(f"env {env_id}, with random actions: {named(error)}") from None
+    finally:
+        environment.close()
+
+
+def _played(environment: gymnasium.Env, episode: int) -> float:
+    """Return the return of one episode."""
+    environment.action_space.seed(episode_seed(0, 2, episode, Purpose.EVALUATION))  # not what the environment draws
+    environment.reset(seed=episode_seed(0, 1, episode, Purpose.EVALUATION))  # `evaluate` has the environment 0
+    total = 0.0
+    for _ in range(LONGEST):
+        _, reward, terminated, truncated, _ = environment.step(environment.action_space.sample())
+        total += float(reward)
+        if terminated or truncated:
+            break
+    return total

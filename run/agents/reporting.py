@@ -1,0 +1,139 @@
+"""`report`: one web page on some runs that stands alone, to be sent to somebody."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from baselines_ppo.common.failures import Failure, UsageError
+from baselines_ppo.common.files.whole import checked_file, shown, whole_file, writing
+from baselines_ppo.experiments.compare import compare
+from baselines_ppo.experiments.curves import RETURNS
+from baselines_ppo.experiments.facts import commands_of, settings_tables, table_of_runs, table_of_versions
+from baselines_ppo.experiments.page import Section, codes, folded, inner_page, page, paragraph, picture, table
+from baselines_ppo.experiments.plot import plot
+from baselines_ppo.experiments.runs import Place, Run, find_runs, group_runs
+from baselines_ppo.experiments.scores import final_score
+from baselines_ppo.run.agents.recording import Recording, record
+from baselines_ppo.run.agents.scoring import measure, score_of, trusted
+
+PAGE = ".html"
+
+
+def report(
+    runs: Place | Iterable[Place],
+    out: str | Path = "report.html",
+    by: Sequence[str] | str | None = None,
+    random: bool = False,
+    episodes: int = 20,
+    seconds: float = 10.0,
+) -> Path:
+    """Write a web page on some runs that needs no network: curves, scores, evaluation, a film, settings, versions.
+
+    Args:
+      runs: run folders, folders that contain runs, patterns such as "runs/*/ppo2-*", or what `find_runs` returned.
+      out: the page, a file that ends with .html.
+      by: fields that make the groups, such as "alg"; None: those in which the runs differ.
+      random: compare with a random agent, too.
+      episodes: that the best agent of each environment is evaluated over; 0: it is not.
+      seconds: of the film of that agent, at most; 0: there is none.
+
+    Returns:
+      Where the page is.
+
+    Raises:
+      LoadError: there is no run, or one is damaged.
+      UsageError: a field or the ending is unknown, or no episode has ended in any run.
+      WriteError: the page cannot be written.
+    """
+    path = checked_file(out, [PAGE])
+    if episodes < 0 or seconds < 0:
+        raise UsageError("--episodes and --seconds are at least 0")
+    found = find_runs(runs)
+    fields = [by] if isinstance(by, str) else by
+    best = [max(own, key=_score) for own in group_runs(found, ["env"]).values()]
+    sections = [*_outcomes(found, fields, random), Section("Runs", table(*table_of_runs(found, fields)))]
+    if episodes:
+        sections.append(_evaluation(best, episodes))
+    if seconds:
+        sections += [_film(run, seconds) for run in best]
+    sections += _origins(found, fields)
+    title = f"{', '.join(dict.fromkeys(run.env for run in found))}: {len(found)} run{'s' * (len(found) > 1)}"
+    text = page(title, f"Made by baselines_ppo on {time.strftime('%-d %B %Y')}.", sections)
+    with whole_file(path) as temporary, writing(path):
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _score(run: Run) -> float:
+    return float(np.nan_to_num(final_score(run), nan=-np.inf))
+
+
+def _outcomes(runs: Sequence[Run], by: Sequence[str] | None, random: bool) -> list[Section]:
+    """Return curves and scores."""
+    measured = [y for y in RETURNS if any(np.isfinite(final_score(run, y)) for run in runs)] or [RETURNS[0]]
+    curves = "".join(picture(plot(runs, by=by, y=y, random=random), f"{y} over environment steps") for y in measured)
+    with contextlib.redirect_stderr(io.StringIO()):  # which has said what there is to say
+        compared = compare(runs, by=by)
+    scores = table(*compared.words()) + paragraph(compared.legend())
+    if len({row.group for row in compared.rows}) > 1:
+        scores += picture(compared.figure(), "final scores with 95 % intervals")
+    return [Section("Learning curves", curves), Section("Final scores", scores)]
+
+
+def _evaluation(runs: Sequence[Run], episodes: int) -> Section:
+    """Return what agents score in episodes of their own."""
+    rows, reasons = [], ""
+    for run in runs:
+        try:
+            agent, spec = trusted(str(run.path), None, None, None)
+            for mode, played in measure(agent, spec, episodes, seed=0).items():
+                score = score_of(played)
+                figures = (score.mean, score.std, score.min, score.max, score.mean_length)
+                rows.append([str(shown(run.path)), mode, *(f"{figure:,.1f}" for figure in figures)])
+        except Failure as error:
+            reasons += _left_out(f"{shown(run.path)} is not evaluated", error)
+    header = ["agent", "actions", "mean return", "std", "min", "max", "mean length"]
+    note = paragraph(f"The best run of each environment, over {episodes} episodes of seed 0.")
+    return Section("Evaluation", (note + table(header, rows) if rows else "") + reasons)
+
+
+def _film(run: Run, seconds: float) -> Section:
+    """Return a film of an agent, or a replay where MuJoCo simulates it."""
+    said = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"film{PAGE}"
+        recording = Recording(
+            agent=str(run.path), env=None, env_kwargs=None, wrapper=None, network=None, episodes=1, max_steps=None,
+            seconds=seconds, seed=0, stochastic=False, out=str(path), width=None, height=None, fps=None,
+        )  # fmt: skip
+        try:
+            with contextlib.redirect_stdout(said):
+                record(recording)
+            caption = f"{shown(run.path)}: {said.getvalue().splitlines()[0]}"
+            body = inner_page(path.read_text(encoding="utf-8"), caption)
+        except Failure as error:
+            body = _left_out("there is no film", error)
+    return Section(f"Film: {run.env}", body)
+
+
+def _left_out(what: str, error: Failure) -> str:
+    """Return in HTML, and say on stderr, what is not on the page and why."""
+    line = f"{what}: {str(error).splitlines()[0]}"
+    sys.stderr.write(f"{line}\n")
+    return paragraph(line)
+
+
+def _origins(runs: Sequence[Run], by: Sequence[str] | None) -> list[Section]:
+    """Return how the runs were made."""
+    differing, shared = settings_tables(runs, by)
+    settings = (table(*differing) if differing[1] else "") + folded("Settings of all runs", table(*shared))
+    commands = folded("Commands", codes(commands_of(runs)))
+    return [Section("Settings", settings + commands), Section("Versions", table(*table_of_versions(runs)))]

@@ -1,0 +1,1 @@
+"""Runs found, grouped, drawn, compared and reported."""
