@@ -139,6 +139,13 @@ def test_files_functions_and_argument_lists_are_short_and_documented(folder: str
             assert ast.get_docstring(node), node.name
 
 
+def test_files_of_tests_are_short_and_say_what_they_are_for() -> None:
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= LONGEST_FILE, path
+        assert ast.get_docstring(ast.parse(text)) or path.name == "__init__.py", path
+
+
 def test_no_file_is_named_for_nothing() -> None:
     assert not {path.stem for _, path in sources()} & {"utils", "helpers", "base", "types", "misc"}
 
