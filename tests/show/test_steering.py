@@ -1,4 +1,4 @@
-"""Steering without a screen: what a session does on command, in simulated and in real time."""
+"""Steering without a screen: what a session does on command."""
 
 from __future__ import annotations
 

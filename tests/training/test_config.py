@@ -1,4 +1,4 @@
-"""Configurations, presets and flags: what is accepted, and one clear line for what is not."""
+"""Configurations and presets: what is accepted, and one clear line for what is not."""
 
 from __future__ import annotations
 

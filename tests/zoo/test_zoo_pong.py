@@ -1,4 +1,4 @@
-"""Pong: how balls bounce, what counts, what players see, and who wins."""
+"""Pong: what counts, what players see, and who wins."""
 
 from __future__ import annotations
 
