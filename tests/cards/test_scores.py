@@ -28,6 +28,15 @@ from tests.conftest import Finished
 
 Run = Callable[..., Finished]
 
+# It remembers how earlier episodes ended; here some end well, and others not.
+gymnasium.register(
+    "RoboShortHarder-v1",
+    entry_point="baselines_ppo.zoo.vector_env:RobotEnv",
+    vector_entry_point="baselines_ppo.zoo.vector_env:RobotVectorEnv",
+    max_episode_steps=30,
+    kwargs={"task": "HumanoidFlagrunHarder"},
+)
+
 
 def untrained(env_id: str, **settings: Any) -> Agent:
     """Return an agent with random parameters, large enough to matter."""

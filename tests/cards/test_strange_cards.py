@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import pytest
 
 from baselines_ppo import load
@@ -157,13 +156,3 @@ def test_a_card_is_written_and_read_as_it_was(agents: Path) -> None:
     card = read_card(agents / PENDULUM)
     write_card(agents / PENDULUM, card)
     assert read_card(agents / PENDULUM) == card
-
-
-# It remembers how earlier episodes ended; here some end well, and others not.
-gymnasium.register(
-    "RoboShortHarder-v1",
-    entry_point="baselines_ppo.zoo.vector_env:RobotEnv",
-    vector_entry_point="baselines_ppo.zoo.vector_env:RobotVectorEnv",
-    max_episode_steps=30,
-    kwargs={"task": "HumanoidFlagrunHarder"},
-)
