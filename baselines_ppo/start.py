@@ -10,7 +10,7 @@ from typing import Any
 
 from baselines_ppo.algorithm import Algorithm, make_learner
 from baselines_ppo.banner import banner
-from baselines_ppo.common.ending import end_all
+from baselines_ppo.common.ending import end_all, inside_job
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
@@ -166,7 +166,7 @@ def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Collector, Algorithm
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
     note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
-    start_tensorflow()
+    start_tensorflow(inside_job())
     return collector, make_learner(plan, policy, comm, envs.indices)
 
 

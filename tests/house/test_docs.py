@@ -187,6 +187,18 @@ def test_files_and_what_is_in_them_are_where_they_are_said_to_be() -> None:
             assert re.search(made, source, re.MULTILINE), (name, path)
 
 
+def test_faults_are_held_by_tests_that_there_are() -> None:
+    """A test without a file is in the file that was named last."""
+    rows = (ROOT / "docs" / "faults.md").read_text().splitlines()
+    for row in rows:
+        source = ""
+        for file, name in re.findall(r"`(?:([\w/]+\.py)(?:::)?)?(test_\w+)?`", row):
+            if file:
+                source = (ROOT / "tests" / file.removeprefix("tests/")).read_text()
+            assert not name or f"def {name}(" in source, name
+    assert len(rows) > 60
+
+
 def test_the_floors_are_drawn_as_they_are() -> None:
     table = (ROOT / "docs" / "architecture.md").read_text().partition("| Floor |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (\d) \| (.*?) \|", table, re.MULTILINE)
