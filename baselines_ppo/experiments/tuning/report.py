@@ -106,17 +106,12 @@ def _python(value: Any, depth: int) -> str:
     left_out = ("env", "seed") if isinstance(value, TrainConfig) else ()
     given = {item.name: getattr(value, item.name) for item in fields(value) if item.name not in left_out}
     usual = {item.name: item.default for item in fields(value)}
-    inner = [f"{name}={_python(x, depth + 1)}" for name, x in given.items() if _differs(x, usual[name])]
+    inner = [f"{name}={_python(x, depth + 1)}" for name, x in given.items() if x != usual[name]]
     line = f"{type(value).__name__}({', '.join(inner)})"
     if len(line) + 4 * depth + len("algorithm=,") <= WIDTH and "\n" not in line and depth:
         return line
     indent = "    " * (depth + 1)
     return f"{type(value).__name__}(\n{''.join(f'{indent}{part},{chr(10)}' for part in inner)}{'    ' * depth})"
-
-
-def _differs(value: Any, usual: Any) -> bool:
-    """Return whether a field has to be written down."""
-    return is_dataclass(value) or value != usual
 
 
 def write_report(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) -> str:
