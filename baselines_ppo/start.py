@@ -19,20 +19,23 @@ from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
-from baselines_ppo.common.files.logger import Logger
 from baselines_ppo.common.files.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
 from baselines_ppo.common.files.whole import check_given, place, shown
 from baselines_ppo.common.job.alive import Watch
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
+from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.fit import check_network, check_spaces
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
+from baselines_ppo.common.screen.choice import screen_of
+from baselines_ppo.common.screen.contract import Screen
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.trackers.choice import Trackers, check_installed, trackers_of
 from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import code_digest, compare_ranks
 from baselines_ppo.plan import OWN, Plan, plan_of
@@ -71,6 +74,9 @@ def start(
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
+        comm.on_root(lambda: check_installed(config.track), "the trackers")
+        screen = _screen(config, comm)
+        on_failure.callback(screen.close)
         stored, warm = _read(resume, comm), _read(load_path, comm)
         config = config if stored is None else in_stored_words(config, stored)
         changes = {} if stored is None else changes_of(config, stored, override)
@@ -87,21 +93,30 @@ def start(
         on_failure.callback(folder.discard)
         on_failure.callback(folder.close)
         begun = stored if continued else None
-        comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
-        if comm.is_root:
-            print("\n".join((banner(plan, typed), *trial.told)), flush=True)
+        facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
+        screen.say("\n".join((banner(plan, typed), *trial.told)))
         comm.alive.note("loading TensorFlow")
         algorithm, collector = _learner(plan, comm, envs)
         run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)
         run.share_signs()
-        if comm.is_root:
-            run.logger = Logger(folder, config.num_timesteps, config.log_interval)
+        run.screen = screen
         if stored is not None:
-            _resume(run, stored, changes, continued)
+            _resume(run, stored, changes, continued, screen)
         else:
             _begin(run, warm)
+        if comm.is_root:
+            trackers = Trackers(trackers_of(config.track, screen.say))
+            trackers.begin(path, facts)
+            run.logger = Logger(folder, config.num_timesteps, screen, trackers)
         on_failure.pop_all()
     return run
+
+
+def _screen(config: TrainConfig, comm: Comm) -> Screen:
+    """Return where rank 0 shows what the run does, its signs of life too; the others show nothing."""
+    screen = screen_of(config.progress, config.num_timesteps, config.log_interval, comm.is_root)
+    comm.alive.heartbeat.speak_by(screen.news, screen.patience)
+    return screen
 
 
 def _check_origin(
@@ -163,36 +178,37 @@ def _folder_path(
 
 def _prepare(
     folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, treatment: Treatment
-) -> None:
-    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how."""
+) -> dict[str, Any]:
+    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how; returns that."""
     if stored is None:
         folder.create()
     else:
         folder.open(int(stored.manifest["iteration"]))
-    facts = {
+    written = {
+        **to_json(config),
         "ranks": comm.size,
         "command": sys.argv,
         "code": code_digest(),
         "platform": platform_facts(),
         "environment": treatment._asdict(),
     }
-    folder.write_config({**to_json(config), **facts})
+    folder.write_config(written)
+    return written
 
 
-def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], continued: bool) -> None:
+def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], continued: bool, screen: Screen) -> None:
     """Bring the run to the checkpoint, and say how exactly."""
     exactness = restore(run.state, stored, changes)
     if continued:
         run.saver.mark_saved()
-    if run.comm.is_root:
-        steps = run.counters.total_steps
-        print(f"resumed {stored.path.name} at {steps:,} steps: {exactness}", flush=True)
-        if not continued:
-            print("it goes on in a new run folder; the old one stays as it is")
-        if moved := moved_schedules(run.config, configuration_in(stored), steps):
-            print(moved, flush=True)
-        if run.finished:
-            print(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
+    steps = run.counters.total_steps
+    screen.say(f"resumed {stored.path.name} at {steps:,} steps: {exactness}")
+    if not continued:
+        screen.say("it goes on in a new run folder; the old one stays as it is")
+    if moved := moved_schedules(run.config, configuration_in(stored), steps):
+        screen.say(moved)
+    if run.finished:
+        screen.say(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
 
 
 def _check_fit(network: ActorCritic, source: Checkpoint | None, env_id: str) -> None:

@@ -13,12 +13,14 @@ from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
-from baselines_ppo.common.files.logger import TIME_SHARES, Logger
+from baselines_ppo.common.files.columns import TIME_SHARES
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
 from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.job.tensorflow_start import as_started
+from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
+from baselines_ppo.common.screen.contract import Screen
 from baselines_ppo.iteration_progress import progress
 from baselines_ppo.result import Result
 from baselines_ppo.state.run_state import RunState
@@ -32,12 +34,13 @@ class TrainingRun:
     """A run, as the training loop goes through it, one iteration after the other."""
 
     def __init__(self, state: RunState, folder: RunFolder, process: ProcessState) -> None:
-        """Rank 0 gives the run its logger afterwards."""
+        """The run is given its screen afterwards, on rank 0 its logger too."""
         self.state, self.folder, self.process = state, folder, process
         self.config, self.comm, self.counters = state.config, state.comm, state.counters
         self.collector, self.algorithm = state.collector, state.algorithm
         self.saver = Saver(state, folder)
         self.logger: Logger | None = None
+        self.screen: Screen | None = None
         self.exit_code = FINISHED
         self.save_due = False
         self.spent = {"collecting": 0.0, "learning": 0.0}  # s, of this iteration
@@ -192,8 +195,10 @@ class TrainingRun:
         """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
         parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
+        if self.screen is not None:
+            parts["the screen"] = self.screen.close
         if self.logger is not None:
-            parts["the logs"] = self.logger.close
+            parts["the trackers"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
         parts["the process"] = self.process.end
         for name, close in parts.items():

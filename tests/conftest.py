@@ -16,7 +16,9 @@ from baselines_ppo.common.job.threads import limit_threads
 limit_threads()
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("explore", max_examples=3000)
-hypothesis.settings.load_profile("same")  # a change is judged by the same cases everywhere; --hypothesis-profile=explore
+hypothesis.settings.load_profile(
+    "same"
+)  # a change is judged by the same cases everywhere; --hypothesis-profile=explore
 
 ROOT = Path(__file__).resolve().parent.parent
 MPIRUN = Path(sys.executable).with_name("mpirun")

@@ -14,7 +14,8 @@ OVERRIDABLE = (
     "learning_rate", "learning_rate_schedule", "value_learning_rate", "clip_range", "clip_range_schedule", "schedule",
     "entropy_coef", "kl_target", "kl_stop", "num_epochs", "max_grad_norm", "env_restarts",
 )  # fmt: skip
-CHANGING, HARMLESS = ("num_timesteps", "num_envs"), ("save_interval", "log_interval", "timeout", "grace")
+CHANGING = ("num_timesteps", "num_envs")
+HARMLESS = ("save_interval", "name", "progress", "log_interval", "track", "timeout", "grace")
 
 
 def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]) -> dict[str, str]:

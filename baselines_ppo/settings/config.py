@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 
 from baselines_ppo.common.envs.keywords import one_spelling
 from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.screen.choice import PROGRESS
+from baselines_ppo.common.trackers.names import AUTO, TRACKERS
 from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
 from baselines_ppo.settings.elsewhere import meant_field
 from baselines_ppo.settings.fields import check, option
@@ -61,7 +63,14 @@ class TrainConfig:
         1_000_000, "environment steps over all ranks, such as 2.5e6; whole iterations are made", low=1
     )
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
-    log_interval: float = option(5.0, "seconds between tables on the screen", low=0)
+    name: str = option("", "of the run: its folder is runs/<env>/<name>-<seed>, and trackers show it")
+    progress: str = option(
+        "auto", "on the screen; auto: a live table on a terminal, else a line now and then", choices=PROGRESS
+    )
+    log_interval: float = option(5.0, "seconds between lines or tables in files and pipes", low=0)
+    track: tuple[str, ...] = option(
+        (AUTO,), "what keeps the curves; auto: TensorBoard, where it is installed", choices=TRACKERS
+    )
     timeout: float = option(600.0, "seconds without a sign of life of a rank until the job ends", above=0)
     grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does", above=0)
     rollout: RolloutConfig = RolloutConfig()

@@ -18,7 +18,9 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS = PARTS = "config.json", "progress.csv", "checkpoints", "lock", "ranks"
+CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, TRACKERS = PARTS = (
+    "config.json", "progress.csv", "checkpoints", "lock", "ranks", "trackers.json",
+)  # fmt: skip
 
 EVENTS = "events.out.tfevents."  # what TensorBoard's files begin with
 
@@ -130,6 +132,7 @@ class RunFolder:
             self._made = made if fresh else None
             checkpoint.sweep(self.checkpoints)
             self._progress.set_aside()
+            (self.path / TRACKERS).unlink(missing_ok=True)
 
     def open(self, iteration: int) -> None:
         """Take the lock of the existing folder, to go on from the checkpoint of an iteration.

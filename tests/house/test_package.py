@@ -24,8 +24,8 @@ FLOORS = (
     {"failures", "seeding", "moments"},
     {"policy"},
     {"files"},
-    {"job"},
-    {"mpi", "ending"},
+    {"job", "screen", "trackers"},
+    {"mpi", "ending", "logger"},
     {"envs"},
     {
         "gae",
