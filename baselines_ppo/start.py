@@ -105,9 +105,7 @@ def start(
         else:
             _begin(run, warm)
         if comm.is_root:
-            trackers = Trackers(trackers_of(config.track, screen.say))
-            trackers.begin(path, facts)
-            run.logger = Logger(folder, config.num_timesteps, screen, trackers)
+            run.logger = _logger(config, folder, facts, screen)
         on_failure.pop_all()
     return run
 
@@ -117,6 +115,17 @@ def _screen(config: TrainConfig, comm: Comm) -> Screen:
     screen = screen_of(config.progress, config.num_timesteps, config.log_interval, comm.is_root)
     comm.alive.heartbeat.speak_by(screen.news, screen.patience)
     return screen
+
+
+def _logger(config: TrainConfig, folder: RunFolder, facts: dict[str, Any], screen: Screen) -> Logger:
+    """Return what writes the run down, with the trackers begun.
+
+    Args:
+      facts: what config.json holds.
+    """
+    trackers = Trackers(trackers_of(config.track, screen.say))
+    trackers.begin(folder.path, facts)
+    return Logger(folder, config.num_timesteps, screen, trackers)
 
 
 def _check_origin(
@@ -172,7 +181,7 @@ def _folder_path(
     if logdir is not None:
         return place(logdir), False, []
     parents = missing(place(runs_of(config.env)))
-    path = place(new_run(config.env, config.alg, config.seed))
+    path = place(new_run(config.env, config.alg, config.seed, config.name))
     return path, False, [path, *parents]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from baselines_ppo.common.job.threads import limit_threads
 
@@ -11,5 +12,11 @@ limit_threads()  # before anything imports numpy
 from baselines_ppo.common.ending import run_job  # noqa: E402
 from baselines_ppo.run.cli import main  # noqa: E402
 
-if __name__ == "__main__":
+
+def command() -> NoReturn:
+    """Run what is typed; the script `baselines-ppo` calls this, too."""
     run_job(lambda: main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    command()

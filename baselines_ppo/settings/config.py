@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, get_type_hints
@@ -13,6 +14,8 @@ from baselines_ppo.common.trackers.names import AUTO, TRACKERS
 from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
 from baselines_ppo.settings.elsewhere import meant_field
 from baselines_ppo.settings.fields import check, option
+
+PLAIN_NAME = re.compile(r"[\w+][\w.+-]{0,99}")  # of a run: a part of its folder's
 
 
 @dataclass(frozen=True)
@@ -173,12 +176,23 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     return changed
 
 
+def _check_name(name: str) -> None:
+    """Check that a run's name can be a part of its folder's.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    if name and not PLAIN_NAME.fullmatch(name):
+        raise UsageError(f"--name is {short(repr(name))}, expected letters, digits and . _ + - such as small-steps")
+
+
 def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
     """Return the configuration with the numbers that depend on the ranks filled in and checked.
 
     Raises:
       UsageError: the environments cannot be dealt to the ranks, or the steps to the minibatches.
     """
+    _check_name(config.name)
     if config.rollout.num_envs is None:
         config = with_fields(config, num_envs=ranks)
     if config.num_envs % ranks:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import Field, field
 from typing import Any, Union, get_args, get_origin
 
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import UsageError, nearest
 
 
 def option(
@@ -70,7 +70,8 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
     choices = choices_of(item)
     for word in value if isinstance(value, tuple) else (value,):
         if choices and word not in choices:
-            raise UsageError(f"{flag} is {word!r}; choose from {', '.join(choices)}")
+            known = (*choices, "none") if isinstance(value, tuple) else choices
+            raise UsageError(f"{flag} is {word!r}{nearest(str(word), known)}; choose from {', '.join(known)}")
     rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
         ("low", "at least", lambda x, limit: x >= limit),
         ("high", "at most", lambda x, limit: x <= limit),

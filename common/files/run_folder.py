@@ -32,13 +32,17 @@ def runs_of(env_id: str) -> Path:
     return RUNS / (env_id.replace("/", "-").replace(":", "-") or "custom")
 
 
-def new_run(env_id: str, alg: str, seed: int) -> Path:
+def new_run(env_id: str, alg: str, seed: int, name: str = "") -> Path:
     """Return a new, empty folder for a run that begins now; of two that begin in one second, each has its own.
+
+    Args:
+      name: of the run; "": its algorithm and the date.
 
     Raises:
       WriteError: it cannot be made.
     """
-    base = runs_of(env_id) / f"{alg}-{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
+    stem = name or f"{alg}-{time.strftime('%Y%m%d-%H%M%S')}"
+    base = runs_of(env_id) / f"{stem}-{seed}"
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         for k in itertools.count(1):

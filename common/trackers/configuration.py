@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 # In config.json, but no fields of the configuration.
 FACTS = ("code", "command", "environment", "platform", "ranks")
+
+
+def title(folder: Path, config: Mapping[str, Any]) -> str:
+    """Return what a run is called: by its user, with the seed, or as its folder."""
+    return f"{config['name']}-{config['seed']}" if config.get("name") else folder.name
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, bool | float | str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from baselines_ppo.common.trackers.configuration import flat
+from baselines_ppo.common.trackers.configuration import flat, title
 from baselines_ppo.common.trackers.identity import keep, kept
 
 EXPERIMENT = "baselines_ppo"  # unless MLFLOW_EXPERIMENT_NAME says another
@@ -39,7 +39,7 @@ class MLflow:
                 identity = None
         if identity is None:
             experiment = self._experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
-            identity = self._client.create_run(experiment, run_name=folder.name).info.run_id
+            identity = self._client.create_run(experiment, run_name=title(folder, config)).info.run_id
             keep(folder, "mlflow", identity)
             params = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in flat(config).items()]
             self._client.log_batch(identity, params=params)

@@ -25,7 +25,7 @@ class TensorBoard:
             tf.summary.text("config", "\n".join(f"    {line}" for line in lines))  # as Markdown's code
             from tensorboard.plugins.hparams import api
 
-            api.hparams(flat(config), trial_id=folder.name)
+            api.hparams(flat(config))
 
     def row(self, row: Mapping[str, float], step: int) -> None:
         """Write scalars."""

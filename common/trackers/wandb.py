@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.common.trackers.configuration import flat
+from baselines_ppo.common.trackers.configuration import flat, title
 from baselines_ppo.common.trackers.identity import keep, kept
 
 PROJECT = "baselines_ppo"  # unless WANDB_PROJECT says another
@@ -39,7 +39,7 @@ class WandB:
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             id=identity,
             resume="allow",
-            name=folder.name,
+            name=title(folder, config),
             group=str(config["env"]),
             dir=folder,
             config=flat(config),
