@@ -19,6 +19,7 @@ from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
+from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.files.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
 from baselines_ppo.common.files.whole import check_given, place, shown
 from baselines_ppo.common.job.alive import Watch
@@ -85,6 +86,7 @@ def start(
         typed = shown(path)  # before an environment can change the working folder
         envs, trial = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
+        noted = remember(config.env, (*config.wrapper, config.policy.network)) if comm.is_root else ""
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
         for source in (stored, warm):
@@ -94,7 +96,7 @@ def start(
         on_failure.callback(folder.close)
         begun = stored if continued else None
         facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
-        screen.say("\n".join((banner(plan, typed), *trial.told)))
+        screen.say("\n".join(filter(None, (banner(plan, typed), *trial.told, noted))))
         comm.alive.note("loading TensorFlow")
         algorithm, collector = _learner(plan, comm, envs)
         run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.keywords import keywords_of, names_a_file
-from baselines_ppo.common.envs.stored import is_safe_id, is_safe_wrapper, stored_environment
+from baselines_ppo.common.envs.stored import is_known_id, is_safe_wrapper, stored_environment
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.pretrained import located
+from baselines_ppo.common.files.remembered import is_remembered
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, has_checkpoints, read_config, runs_of
 from baselines_ppo.common.files.whole import place, quoted, shown
 from baselines_ppo.common.job.launcher import environment_of_one, launched_size
@@ -80,8 +81,9 @@ def _check_modules(source: str, config: TrainConfig, options: dict[str, Any]) ->
     """
     named = (options.get(name) for name in ("env", "wrapper", "env_kwargs"))
     stored_environment(config.env, config.wrapper, config.env_kwargs, *named)
-    if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
-        name = config.policy.network
+    name = config.policy.network
+    known = name in ("auto", *NETWORKS) or is_remembered(name.partition(":")[0])
+    if "network" not in options and not known:
         raise LoadError(
             f"{source}: network {short(name)} is not known here; import what registers it, or add "
             f"--network {shlex.quote(short(name))}"
@@ -197,11 +199,11 @@ def _score(result: Result) -> str:
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
     """Yield what must be named again for each command, because no file may name a module or another file."""
-    if not is_safe_id(config.env):
+    if not is_known_id(config.env):
         yield "env", config.env
     if names_a_file(keywords_of(config.env_kwargs)):
         yield "env-kwargs", config.env_kwargs
     if not all(map(is_safe_wrapper, config.wrapper)):
         yield "wrapper", ",".join(config.wrapper)
-    if ":" in config.policy.network:
+    if ":" in config.policy.network and not is_remembered(config.policy.network.partition(":")[0]):
         yield "network", config.policy.network

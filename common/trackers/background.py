@@ -14,7 +14,7 @@ from baselines_ppo.common.failures import short
 from baselines_ppo.common.trackers.contract import Tracker
 
 MOST_WAITING = 1000  # calls; what comes on top is left out
-LAST_WAIT = 30.0  # s, that a tracker may take to end
+LAST_WAIT = 10.0  # s, that a tracker may take to end
 
 
 class Background:
@@ -47,7 +47,9 @@ class Background:
             self._calls.put(None, timeout=0.0 if self._failed.is_set() else self._last_wait)
         self._thread.join(self._last_wait)
         if self._thread.is_alive():
-            self._warn(f"it did not end within {self._last_wait:.0f} s; what it has not sent is in the run folder")
+            self._warn(
+                f"it did not end within {self._last_wait:.0f} s, and may lack the last figures; progress.csv has them"
+            )
         elif self._left_out:
             self._warn(f"{self._left_out} rows came faster than it took them; progress.csv has them")
 
@@ -65,7 +67,7 @@ class Background:
             self._tracker.close()
         except BaseException as error:  # whatever a stranger's program raises
             self._failed.set()
-            self._warn(f"{short(error) or type(error).__name__}; the training goes on without it")
+            self._warn(f"{short(error).rstrip('.') or type(error).__name__}; the training goes on without it")
 
     def _warn(self, text: str) -> None:
         sys.stderr.write(f"warning: {self._name}: {text}\n")

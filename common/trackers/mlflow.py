@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ class MLflow:
 
     def begin(self, folder: Path, config: Mapping[str, Any]) -> None:
         """Begin or go on."""
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table of a new database
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it would tell of every step of a new database
         from mlflow import MlflowClient, get_tracking_uri
         from mlflow.entities import Param
         from mlflow.exceptions import MlflowException
@@ -44,7 +43,7 @@ class MLflow:
             params = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in flat(config).items()]
             self._client.log_batch(identity, params=params)
         self._identity = identity
-        self._say(f"mlflow: run {identity} in {get_tracking_uri()}")
+        self._say(f"mlflow: run {identity} at {get_tracking_uri()}")
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)

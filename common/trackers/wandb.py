@@ -12,7 +12,7 @@ from baselines_ppo.common.trackers.configuration import flat, title
 from baselines_ppo.common.trackers.identity import keep, kept
 
 PROJECT = "baselines_ppo"  # unless WANDB_PROJECT says another
-LONGEST_END = 60  # s, that the upload of what is left may take
+LONGEST_END = 8  # s, that sending what is left may take; what is not sent is in the run folder, for wandb sync
 
 
 class WandB:
@@ -45,7 +45,7 @@ class WandB:
             config=flat(config),
             settings=wandb.Settings(console="off", silent=True, finish_timeout=LONGEST_END),
         )
-        where = f"wandb sync {self._run.settings.sync_dir}" if offline else self._run.url
+        where = f"offline; send it with wandb sync {self._run.settings.sync_dir}" if offline else self._run.url
         self._say(f"wandb: {where}")
 
     def row(self, row: Mapping[str, float], step: int) -> None:
