@@ -86,7 +86,6 @@ def start(
         typed = shown(path)  # before an environment can change the working folder
         envs, trial = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
-        noted = remember(config.env, (*config.wrapper, config.policy.network)) if comm.is_root else ""
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
         for source in (stored, warm):
@@ -96,18 +95,17 @@ def start(
         on_failure.callback(folder.close)
         begun = stored if continued else None
         facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
-        screen.say("\n".join(filter(None, (banner(plan, typed), *trial.told, noted))))
+        if comm.is_root:
+            screen.say("\n".join((banner(plan, typed), *trial.told, *_noted(config))))
         comm.alive.note("loading TensorFlow")
         algorithm, collector = _learner(plan, comm, envs)
-        run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process)
+        run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process, screen)
         run.share_signs()
-        run.screen = screen
         if stored is not None:
             _resume(run, stored, changes, continued, screen)
         else:
             _begin(run, warm)
-        if comm.is_root:
-            run.logger = _logger(config, folder, facts, screen)
+        run.logger = _logger(config, folder, facts, screen) if comm.is_root else None
         on_failure.pop_all()
     return run
 
@@ -117,6 +115,12 @@ def _screen(config: TrainConfig, comm: Comm) -> Screen:
     screen = screen_of(config.progress, config.num_timesteps, config.log_interval, comm.is_root)
     comm.alive.heartbeat.speak_by(screen.news, screen.patience)
     return screen
+
+
+def _noted(config: TrainConfig) -> list[str]:
+    """Note the modules that the user has named, now that they have proved good; returns in words what is new."""
+    noted = remember(config.env, (*config.wrapper, config.policy.network))
+    return [noted] if noted else []
 
 
 def _logger(config: TrainConfig, folder: RunFolder, facts: dict[str, Any], screen: Screen) -> Logger:

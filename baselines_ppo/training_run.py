@@ -33,14 +33,14 @@ LONG = 0.25  # of the grace: an iteration that takes longer is kept in memory, i
 class TrainingRun:
     """A run, as the training loop goes through it, one iteration after the other."""
 
-    def __init__(self, state: RunState, folder: RunFolder, process: ProcessState) -> None:
-        """The run is given its screen afterwards, on rank 0 its logger too."""
+    def __init__(self, state: RunState, folder: RunFolder, process: ProcessState, screen: Screen) -> None:
+        """Rank 0 gives the run its logger afterwards."""
         self.state, self.folder, self.process = state, folder, process
         self.config, self.comm, self.counters = state.config, state.comm, state.counters
         self.collector, self.algorithm = state.collector, state.algorithm
         self.saver = Saver(state, folder)
         self.logger: Logger | None = None
-        self.screen: Screen | None = None
+        self.screen = screen
         self.exit_code = FINISHED
         self.save_due = False
         self.spent = {"collecting": 0.0, "learning": 0.0}  # s, of this iteration
@@ -195,8 +195,7 @@ class TrainingRun:
         """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
         parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
-        if self.screen is not None:
-            parts["the screen"] = self.screen.close
+        parts["the screen"] = self.screen.close
         if self.logger is not None:
             parts["the trackers"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}

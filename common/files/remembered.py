@@ -35,8 +35,8 @@ class Notes(NamedTuple):
 
 def notes_file() -> Path:
     """Return where a user's notes are: in `~/.config`, or `$XDG_CONFIG_HOME`."""
-    chosen = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(chosen) if os.path.isabs(chosen) else Path("~/.config").expanduser()) / FILE
+    chosen = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (chosen if chosen.is_absolute() else Path("~/.config").expanduser()) / FILE
 
 
 def remember(env_id: str, named: Iterable[str] = ()) -> str:
