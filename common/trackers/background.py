@@ -47,9 +47,7 @@ class Background:
             self._calls.put(None, timeout=0.0 if self._failed.is_set() else self._last_wait)
         self._thread.join(self._last_wait)
         if self._thread.is_alive():
-            self._warn(
-                f"it did not end within {self._last_wait:.0f} s, and may lack the last figures; progress.csv has them"
-            )
+            self._warn(f"it did not end within {self._last_wait:.0f} s; what it lacks is in progress.csv")
         elif self._left_out:
             self._warn(f"{self._left_out} rows came faster than it took them; progress.csv has them")
 

@@ -38,7 +38,7 @@ from baselines_ppo.wiring import actor_critic_of
 from baselines_ppo.zoo.card import CARD, MODES, PICTURE, Card, Score, read_card, write_card
 from baselines_ppo.zoo.tasks import flags as flags_of_the_zoo
 from tests.conftest import ROOT, Finished
-from tests.runs import figures, flags
+from tests.runs import figures, flags, forget
 
 Run = Callable[..., Finished]
 
@@ -318,6 +318,7 @@ def test_an_agent_of_a_users_own_environment_is_added_scored_and_verified_by_nam
     named = ("--env", "poles:Poles-v0", "--episodes", 2)
     finished = trainer(1, *flags("poles:Poles-v0", "ppo2", 2), "--logdir", "run")
     assert finished.returncode == 0, finished.stderr
+    forget()
     for words in (("add", "run"), ("score", "Poles-v0"), ("verify", "Poles-v0")):
         refused = mpi(1, "zoo.py", *words)
         assert refused.returncode == 66, refused.stderr
