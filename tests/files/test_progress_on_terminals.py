@@ -80,7 +80,7 @@ def test_a_small_terminal_has_what_matters_most(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "variables"), [((), {"TERM": "dumb"}), (("--progress", "line"), {})])
-def test_without_a_live_table_there_are_lines(more: tuple[str, ...], variables: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_live_table_there_are_lines(more: tuple[str, ...], variables: dict[str, Any], tmp_path: Path) -> None:
     screen, _ = seen(1, tmp_path, *more, "--log-interval", 0, **variables)
     assert screen.colours == 0
     shown = re.findall(r"^ +(\d) +([\d,]+) steps  return +20.0  length", screen.text, re.MULTILINE)

@@ -99,7 +99,7 @@ def test_the_script_finds_modules_in_the_working_folder_and_says_its_own_name(mo
     assert said("--help").stdout.startswith(f"usage: {SCRIPT} --env ID [flags]")
     assert said("evaluat").stderr.startswith("error: unknown command evaluat (did you mean evaluate")
     finished = said(
-        "--env", "own_module:Own-v0", "--num-timesteps", "9", "--num-steps", "9", "--logdir", "run", "--quiet"
+        "--env", "own_module:Own-v0", "--num-timesteps", "64", "--num-steps", "64", "--logdir", "run", "--quiet"
     )
     assert finished.returncode == 0, finished.stderr
     assert f"{SCRIPT} evaluate run\n" in finished.stdout
