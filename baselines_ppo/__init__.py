@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
     from baselines_ppo.common.policy.parameters import Parameter
+    from baselines_ppo.monitoring.callback import TrainingProgress
 
 __all__ = [
     "Agent",
@@ -34,6 +35,7 @@ __all__ = [
     "Result",
     "RolloutConfig",
     "TrainConfig",
+    "TrainingProgress",
     "configure",
     "gae",
     "load",
@@ -51,6 +53,7 @@ LATER = {
     "Algorithm": "algorithm",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "TrainingProgress": "monitoring.callback",
     "gae": "common.gae",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",

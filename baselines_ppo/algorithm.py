@@ -13,7 +13,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Rollout
-from baselines_ppo.plan import Plan
+from baselines_ppo.plan import OWN, Plan
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
 
@@ -37,10 +37,10 @@ class Algorithm(Protocol):
         """Return all that the next update depends on, the same on all ranks, besides the policy's statistics."""
 
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
-        """Take the arrays of `state()`, but no value that does not move by itself: that is the configuration's.
+        """Restore the arrays of `state()`; constants, such as a fixed learning rate, are the configuration's.
 
         Args:
-          changed: fields whose values in the configuration are new: what moved away from the old ones begins there.
+          changed: fields with new values in the configuration; a value that adapts starts again from its new setting.
         """
 
     def environment_state(self) -> list[dict[str, np.ndarray]]:
@@ -88,6 +88,18 @@ def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str)
     if name in TEXTBOOK and LEARNERS[name] != learner:
         raise UsageError(f"the algorithm {name} is registered already")
     TEXTBOOK[name], LEARNERS[name] = replace(textbook, alg=name), learner
+
+
+def make_learner(plan: Plan, policy: Policy, comm: Comm, indices: range) -> Algorithm:
+    """Return the learner of a run on this rank; may load TensorFlow.
+
+    Args:
+      indices: of this rank's own environments.
+    """
+    learn = find_learner(plan.config.alg)
+    if plan.sharing.learns_from == OWN:
+        return learn(plan, policy, comm, indices)
+    return learn(plan, policy, Comm(), range(plan.config.num_envs))
 
 
 def find_learner(name: str) -> Learner:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.backends import SerialBackend, make_backend
@@ -12,7 +12,7 @@ from baselines_ppo.common.envs.interface import own_environment
 from baselines_ppo.common.envs.keywords import keywords_of
 from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, wrapped
 from baselines_ppo.common.envs.process_state import Apart, ProcessState
-from baselines_ppo.common.envs.treatment import Treatment, seed_global_streams, treatment_from_json
+from baselines_ppo.common.envs.treatment import seed_global_streams, treatment_from_json
 from baselines_ppo.common.envs.trial import Trial, try_out, try_out_spec
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError
@@ -23,6 +23,16 @@ from baselines_ppo.common.policy.observations import AUTO, Observation
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.settings.config import TrainConfig
 
+MakeBackend = Callable[[int, "Sequence[int] | None", "str | Observation"], Backend]  # how many, see `SerialBackend`
+
+
+class Environments(NamedTuple):
+    """This rank's environments, what was found out about them, and how more of them are made."""
+
+    envs: VecEnv
+    trial: Trial
+    more: Callable[[int], Backend]  # so many, apart from these, which see and do the same
+
 
 def make_environments(
     config: TrainConfig,
@@ -31,8 +41,8 @@ def make_environments(
     stored: Checkpoint | None,
     warm: Checkpoint | None,
     process: ProcessState,
-) -> tuple[VecEnv, Trial]:
-    """Return this rank's environments, and what was found out about them.
+) -> Environments:
+    """Return this rank's environments.
 
     Args:
       environment: makes one; None: the configuration's id does.
@@ -45,8 +55,18 @@ def make_environments(
     trial = _tried_out(config, make, stored, comm, process)
     taken_for = _taken_for(config, stored or warm)
     comm.alive.note("making environments")
-    envs = comm.together(lambda: _made(config, comm, make, trial.treatment, taken_for, process), "the environments")
-    return envs, trial
+
+    def backend(count: int, seeds: Sequence[int] | None, taken_for: str | Observation) -> Backend:
+        treatment = trial.treatment
+        if make is None:
+            made = process.call(make_backend, _spec(config), count, treatment, seeds, taken_for)
+        else:
+            made = process.call(SerialBackend, make, count, config.env, treatment, seeds, taken_for)
+        process.set_again()
+        return made
+
+    envs = comm.together(lambda: _made(config, comm, backend, taken_for, process), "the environments")
+    return Environments(envs, trial, lambda count: _apart(backend(count, None, envs.observation), process))
 
 
 def _own_maker(config: TrainConfig, environment: Callable[[], Any] | None) -> MakeEnvironment | None:
@@ -66,10 +86,9 @@ def _tried_out(
     config: TrainConfig, make: MakeEnvironment | None, stored: Checkpoint | None, comm: Comm, process: ProcessState
 ) -> Trial:
     """Return how the environments are treated: as in the checkpoint, or as rank 0 finds out for all."""
-    if stored is not None:
-        kept = treatment_from_json(stored.manifest.get("environment"))
-        if kept is not None:
-            return Trial(kept)
+    kept = None if stored is None else treatment_from_json(stored.manifest.get("environment"))
+    if kept is not None and config.eval_interval is None:
+        return Trial(kept)
     comm.alive.note("trying the environment out")
     closing = functools.partial(comm.alive.note, f"closing {config.env} after its trial", brief=True)
     find_out: Callable[[], Trial]
@@ -83,7 +102,12 @@ def _tried_out(
             f"environment {config.env}: {trial.alone}; let each make its own, or give one to each rank with "
             "mpirun -np R and --num-envs R"
         )
-    return trial
+    if trial.alone and config.eval_interval is not None:
+        raise UsageError(
+            f"environment {config.env}: {trial.alone}, and an evaluation on the way needs environments of its own; "
+            "leave --eval-interval out"
+        )
+    return trial if kept is None else Trial(kept)
 
 
 def _spec(config: TrainConfig) -> EnvironmentSpec:
@@ -93,8 +117,7 @@ def _spec(config: TrainConfig) -> EnvironmentSpec:
 def _made(
     config: TrainConfig,
     comm: Comm,
-    make: MakeEnvironment | None,
-    treatment: Treatment,
+    make: MakeBackend,
     taken_for: str | Observation,
     process: ProcessState,
 ) -> VecEnv:
@@ -103,17 +126,14 @@ def _made(
     indices = range(comm.rank * share, (comm.rank + 1) * share)
     seed_global_streams(episode_seed(config.seed, comm.rank, 0, Purpose.GLOBAL))
     seeds = [episode_seed(config.seed, index, 0, Purpose.MAKING) for index in indices]
-    make_all: Callable[[], Backend]
-    if make is None:
-        make_all = functools.partial(make_backend, _spec(config), share, treatment, seeds, taken_for)
-    else:
-        make_all = functools.partial(SerialBackend, make, share, config.env, treatment, seeds, taken_for)
-    backend: Backend = process.call(make_all)
+    backend = make(share, seeds, taken_for)
     if config.num_episodes is not None and not isinstance(backend, SerialBackend):
         raise UsageError(f"{config.env} steps all its environments at once; give --num-episodes none")
-    process.set_again()
-    apart = cast(Backend, Apart(backend, process))
-    return VecEnv(apart, indices, config.seed, config.env, comm.rank, config.env_restarts)
+    return VecEnv(_apart(backend, process), indices, config.seed, config.env, comm.rank, config.env_restarts)
+
+
+def _apart(backend: Backend, process: ProcessState) -> Backend:
+    return cast(Backend, Apart(backend, process))
 
 
 def _taken_for(config: TrainConfig, source: Checkpoint | None) -> str | Observation:

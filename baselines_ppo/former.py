@@ -20,18 +20,20 @@ ROOMS = {
     "common.files": "agent checkpoint files:whole npz pretrained progress run_folder",
     "settings": "changes config fields presets",
     "state": "snapshot",
-    "run.agents": "choices episodes evaluate:scoring live play:playing race:racing record:recording steering",
+    "monitoring": "iteration_progress",
+    "run.agents": "choices evaluate:scoring live play:playing race:racing record:recording steering",
     "run.show": "display film film_page frame local_server messages motion page pictures replay shapes shutter "
     "simulated stage",
     "run.cards": "cards:tables curve export",
     "zoo.bodies": "body robot",
     "zoo.tasks": "cubes flags harder pendulums pong reacher table walker",
 }
+ELSEWHERE = {"run.episodes": "common.episodes", "run.agents.episodes": "common.episodes"}
 MOVED = {
     f"baselines_ppo.{room.rpartition('.')[0]}.{former}".replace("..", "."): f"baselines_ppo.{room}.{new or former}"
     for room, names in ROOMS.items()
     for former, _, new in (name.partition(":") for name in names.split())
-}
+} | {f"baselines_ppo.{former}": f"baselines_ppo.{new}" for former, new in ELSEWHERE.items()}
 
 
 class _Moved(MetaPathFinder, Loader):

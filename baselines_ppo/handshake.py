@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.settings.config import TrainConfig, all_fields
+from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
-
-WITHOUT_EFFECT = {".pyc", ".jpg", ".gif"}  # on what is computed
 
 
 def compare_ranks(comm: Comm, config: TrainConfig) -> None:
@@ -30,17 +27,6 @@ def compare_ranks(comm: Comm, config: TrainConfig) -> None:
         raise UsageError(f"not all ranks are the same as rank 0: {'; '.join(odd)}")
     if comm.is_root and len({facts["cpu"] for facts in gathered}) > 1:
         sys.stderr.write("warning: ranks run on different processors; their last bits may differ and end the job\n")
-
-
-def code_digest() -> str:
-    """Return a short digest of this package's own files, code and robots, which tells versions and edits apart."""
-    digest, root = hashlib.sha256(), Path(__file__).parent
-    linked = [path for path in root.iterdir() if path.is_symlink() and path.is_dir()]  # in a checkout
-    files = {path.relative_to(root).as_posix(): path for folder in (root, *linked) for path in folder.rglob("*")}
-    for name, path in sorted(files.items()):
-        if path.is_file() and path.suffix not in WITHOUT_EFFECT and not {"agents", "__pycache__"} & {*name.split("/")}:
-            digest.update(name.encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:

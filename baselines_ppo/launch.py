@@ -15,15 +15,14 @@ import cloudpickle
 
 from baselines_ppo.algorithm import LEARNERS
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
-from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, why
+from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, python_like_this, why
 from baselines_ppo.common.policy.networks import NETWORKS
 from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
 FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageError, DataError, LoadError, WriteError)}
-# What a rank does first, so that it imports what this process would: arguments are its folder and its path.
+# What a rank does.
 BEGIN = (
-    "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); "
     "from baselines_ppo.common.job.threads import limit_threads; limit_threads(); "
     "from baselines_ppo.serve import serve; serve()"
 )
@@ -55,8 +54,7 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
         raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
     mpirun = find_mpirun()
     with tempfile.TemporaryDirectory() as folder:
-        path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
-        line = [mpirun, "-np", str(ranks), sys.executable, "-c", BEGIN, str(Path.cwd()), path]
+        line = [mpirun, "-np", str(ranks), *python_like_this(BEGIN, Path.cwd())]
         call = _packed(config, arguments)
         process = subprocess.Popen(
             line,
@@ -92,7 +90,7 @@ def _packed(config: TrainConfig, arguments: dict[str, Any]) -> bytes:
     except Exception as error:  # whatever the objects' own ways of being pickled raise
         reason = short(f"{type(error).__name__}: {error}")
         raise UsageError(
-            f"the environment cannot be sent to the ranks: {reason}; make what it needs in the function that makes it"
+            f"the environment or the callback cannot be sent to the ranks: {reason}; make what it needs in its function"
         ) from None
 
 

@@ -54,13 +54,13 @@ class PPO1(Algorithm):
             parts=made_of(self.config, policy.network, comm),
             compiled=not policy.network.convolutional,
         )
-        self.adam = MinibatchLoop(self.loss, METRICS, policy.network.layout, comm, settings)
-        self.adam.start(policy.parameters)
+        self.loop = MinibatchLoop(self.loss, METRICS, policy.network.layout, comm, settings)
+        self.loop.start(policy.parameters)
 
     @property
     def updates(self) -> int:
         """Number of gradient steps made."""
-        return self.adam.step
+        return self.loop.step
 
     def loss(
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Settings
@@ -92,8 +92,8 @@ class PPO1(Algorithm):
         remaining = 1.0 - progress if config.schedule == "linear" else 1.0
         learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
 
-        fitted = self.adam.epochs(batch, indices, learning_rate, Settings(clip_range))
-        self.policy.parameters = self.adam.parameters
+        fitted = self.loop.epochs(batch, indices, learning_rate, Settings(clip_range))
+        self.policy.parameters = self.loop.parameters
         return {
             **fitted.metrics,
             "explained_variance": explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm),
@@ -103,9 +103,9 @@ class PPO1(Algorithm):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""
-        return self.adam.state()
+        return self.loop.state()
 
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
         """Take the arrays of `state()`; no field of the configuration moves by itself here."""
-        self.adam.restore(state)
-        self.policy.parameters = self.adam.parameters
+        self.loop.restore(state)
+        self.policy.parameters = self.loop.parameters

@@ -61,7 +61,7 @@ class PPO2(Algorithm):
             parts=made_of(self.config, policy.network, comm),
             compiled=not policy.network.convolutional,
         )
-        self.adam = MinibatchLoop(
+        self.loop = MinibatchLoop(
             self.loss,
             METRICS,
             policy.network.layout,
@@ -69,12 +69,12 @@ class PPO2(Algorithm):
             settings,
             self.between_epochs,
         )
-        self.adam.start(policy.parameters)
+        self.loop.start(policy.parameters)
 
     @property
     def updates(self) -> int:
         """Number of gradient steps made."""
-        return self.adam.step
+        return self.loop.step
 
     def loss(
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Settings
@@ -116,12 +116,12 @@ class PPO2(Algorithm):
         clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
 
         settings = Settings(clip_range, self.kl_coef, mean, std)
-        fitted = self.adam.epochs(batch, indices, self.learning_rate, settings)
+        fitted = self.loop.epochs(batch, indices, self.learning_rate, settings)
         if config.learning_rate_schedule == "adaptive":
             self.learning_rate = fitted.learning_rate
         if config.kl_coef > 0:
             self.kl_coef = adapted_kl_coef(self.kl_coef, fitted.last["approx_kl"], config.kl_target)
-        self.policy.parameters = self.adam.parameters
+        self.policy.parameters = self.loop.parameters
         return {
             **fitted.metrics,
             "explained_variance": explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm),
@@ -162,12 +162,12 @@ class PPO2(Algorithm):
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""
         moving = {"learning_rate": np.array(self.learning_rate), "kl_coef": np.array(self.kl_coef)}
-        return {**self.adam.state(), **moving}
+        return {**self.loop.state(), **moving}
 
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
         """Take the arrays of `state()`, but a step size that is constant, or changed, from the configuration."""
-        self.adam.restore(state)
+        self.loop.restore(state)
         moved = self.config.learning_rate_schedule != "constant" and "learning_rate" not in changed
         self.learning_rate = float(state["learning_rate"]) if moved else self.config.learning_rate
         self.kl_coef = float(state["kl_coef"])
-        self.policy.parameters = self.adam.parameters
+        self.policy.parameters = self.loop.parameters

@@ -81,8 +81,8 @@ class PPOKL(Algorithm):
         parts = made_of(self.config, network, comm)
         settings = LoopSettings(epsilon, shards=self.shards, padded=True, parts=parts, compiled=False)
         own = settings._replace(step_scales=self._step_scales())
-        self.policy_adam = MinibatchLoop(self.loss, METRICS, network.policy_layout, comm, own)
-        self.value_adam = MinibatchLoop(
+        self.policy_loop = MinibatchLoop(self.loss, METRICS, network.policy_layout, comm, own)
+        self.value_loop = MinibatchLoop(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
@@ -91,14 +91,14 @@ class PPOKL(Algorithm):
         )
         self.kl = program(self._kl, parts, reduce_retracing=True)
         policy_parameters, value_parameters = np.split(policy.parameters, [network.policy_layout.size])
-        self.policy_adam.start(policy_parameters)
-        self.value_adam.start(value_parameters)
+        self.policy_loop.start(policy_parameters)
+        self.value_loop.start(value_parameters)
         self.before = [Share.empty(network.observation.shape) for _ in environments]  # the iteration before
 
     @property
     def updates(self) -> int:
         """Number of gradient steps made, of policy and value function."""
-        return self.policy_adam.step + self.value_adam.step
+        return self.policy_loop.step + self.value_loop.step
 
     def loss(
         self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, settings: Settings
@@ -130,7 +130,7 @@ class PPOKL(Algorithm):
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         metrics = self._fit_policy(batch, rollout.made)
         metrics |= self._fit_value_function(rollout, value_targets)
-        self.policy.parameters = np.concatenate([self.policy_adam.parameters, self.value_adam.parameters])
+        self.policy.parameters = np.concatenate([self.policy_loop.parameters, self.value_loop.parameters])
         explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
@@ -145,9 +145,9 @@ class PPOKL(Algorithm):
         while len(passes) < config.num_epochs and kl <= 4.0 * config.kl_target:
             kl_weight = kl_coef + 2.0 * config.hinge_coef * max(0.0, kl - 2.0 * config.kl_target)
             once = rows.reshape(1, 1, -1)
-            fitted = self.policy_adam.epochs(data, once, self.learning_rate * factor, Settings(kl_weight))
+            fitted = self.policy_loop.epochs(data, once, self.learning_rate * factor, Settings(kl_weight))
             passes.append(fitted.metrics)
-            part = self.kl(tf.constant(self.policy_adam.parameters), data, tf.constant(rows), own).numpy()
+            part = self.kl(tf.constant(self.policy_loop.parameters), data, tf.constant(rows), own).numpy()
             kl = float(self.comm.sum(part[None], "the KL")[0] / self.shards.total)
         self.penalty = adapted_penalty(self.penalty, kl, config.kl_target)
         return {
@@ -200,7 +200,7 @@ class PPOKL(Algorithm):
         inputs = Inputs(tf.constant(observations), tf.zeros([count, 0]), tf.zeros([count], tf.bool))
         targets = tf.constant(np.concatenate([share.targets for share in known]))
         epochs = [
-            self.value_adam.epochs(
+            self.value_loop.epochs(
                 ValueBatch(inputs, targets, tf.constant(weights)), indices[None], self.value_learning_rate
             ).metrics
             for indices, weights in dealt
@@ -226,8 +226,8 @@ class PPOKL(Algorithm):
         """Return all that the next update depends on that is the same on all ranks, besides statistics."""
         return {
             "parameters": self.policy.parameters,
-            **prefixed("policy", self.policy_adam.state()),
-            **prefixed("value", self.value_adam.state()),
+            **prefixed("policy", self.policy_loop.state()),
+            **prefixed("value", self.value_loop.state()),
             "kl_coef": np.array(self.penalty.kl_coef),
             "learning_rate_factor": np.array(self.penalty.learning_rate_factor),
         }
@@ -235,8 +235,8 @@ class PPOKL(Algorithm):
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
         """Take the arrays of `state()`; a changed step size begins where the configuration has it, without a factor."""
         policy, value = np.split(state["parameters"], [self.policy.network.policy_layout.size])
-        self.policy_adam.restore({**unprefixed("policy", state), "parameters": policy})
-        self.value_adam.restore({**unprefixed("value", state), "parameters": value})
+        self.policy_loop.restore({**unprefixed("policy", state), "parameters": policy})
+        self.value_loop.restore({**unprefixed("value", state), "parameters": value})
         factor = 1.0 if "learning_rate" in changed else float(state["learning_rate_factor"])
         self.penalty = Penalty(float(state["kl_coef"]), factor)
         self.policy.parameters = np.array(state["parameters"])

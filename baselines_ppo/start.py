@@ -8,16 +8,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.algorithm import Algorithm, find_learner
+from baselines_ppo.algorithm import Algorithm, make_learner
 from baselines_ppo.banner import banner
 from baselines_ppo.common.ending import end_all
+from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
-from baselines_ppo.common.envs.treatment import Treatment
+from baselines_ppo.common.envs.trial import Trial
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.files.agent import agent_of
+from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.files.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
@@ -26,6 +27,7 @@ from baselines_ppo.common.job.alive import Watch
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
+from baselines_ppo.common.job.xla_flags import check_xla_flags
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actor_critic import ActorCritic
@@ -38,10 +40,14 @@ from baselines_ppo.common.screen.contract import Screen
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.trackers.choice import Trackers, check_installed, trackers_of
 from baselines_ppo.environments import make_environments
-from baselines_ppo.handshake import code_digest, compare_ranks
-from baselines_ppo.plan import OWN, Plan, plan_of
-from baselines_ppo.settings.changes import changes_of, configuration_in, in_stored_words, moved_schedules
+from baselines_ppo.handshake import compare_ranks
+from baselines_ppo.monitoring.callback import Callback
+from baselines_ppo.monitoring.evaluation import Evaluator
+from baselines_ppo.monitoring.films import check_filmed
+from baselines_ppo.plan import Plan, plan_of
+from baselines_ppo.settings.changes import as_changed, changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
+from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import restore
@@ -58,6 +64,7 @@ def start(
     load_path: str | Path | None,
     environment: Callable[[], Any] | None,
     override: tuple[str, ...] = (),
+    callback: Callback | None = None,
 ) -> TrainingRun:
     """Return a run at its first iteration, or at that of a checkpoint; the arguments are those of `train`.
 
@@ -67,6 +74,7 @@ def start(
       UsageError, LoadError, WriteError: the same on all ranks.
     """
     _check_origin(logdir, resume, load_path, override)
+    check_filmed(config, environment)
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with ExitStack() as on_failure:  # closes what was opened, the last first
@@ -75,32 +83,32 @@ def start(
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
+        comm.on_root(check_xla_flags, "the compiler's flags")
         comm.on_root(lambda: check_installed(config.track), "the trackers")
         screen = _screen(config, comm)
         on_failure.callback(screen.close)
         stored, warm = _read(resume, comm), _read(load_path, comm)
-        config = config if stored is None else in_stored_words(config, stored)
-        changes = {} if stored is None else changes_of(config, stored, override)
+        config, began, changes = (config, {}, {}) if stored is None else _going_on(config, stored, override)
         path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         on_failure.callback(remove_empty, made if comm.is_root else [])
         typed = shown(path)  # before an environment can change the working folder
-        envs, trial = make_environments(config, comm, environment, stored, warm, process)
+        envs, trial, more = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
-        for source in (stored, warm):
-            _check_fit(network, source, config.env)
+        _check_fit(network, (stored, warm), config.env)
         folder = RunFolder(path)
         on_failure.callback(folder.discard)
         on_failure.callback(folder.close)
         begun = stored if continued else None
-        facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
+        facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial), "the run folder")
         if comm.is_root:
-            screen.say("\n".join((banner(plan, typed), *trial.told, *_noted(config))))
+            screen.say("\n".join((banner(plan, typed), *trial.told_in_training, *_noted(config))))
         comm.alive.note("loading TensorFlow")
-        algorithm, collector = _learner(plan, comm, envs)
-        run = TrainingRun(RunState(config, comm, collector, algorithm, trial.treatment), folder, process, screen)
+        state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
+        run = TrainingRun(state, folder, process, screen, callback)
         run.share_signs()
+        on_failure.callback(_add_evaluator(run, more))
         if stored is not None:
             _resume(run, stored, changes, continued, screen)
         else:
@@ -146,6 +154,26 @@ def _check_origin(
         raise UsageError("--override changes a run that goes on; give --resume too, or the flags themselves")
 
 
+def _going_on(
+    config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]
+) -> tuple[TrainConfig, dict[str, Any], dict[str, str]]:
+    """Return the configuration with which a run goes on, what it has changed on the way, and what is changed now."""
+    config, began = as_changed(in_stored_words(config, stored), stored, override)
+    return config, began, changes_of(config, stored, override)
+
+
+def _add_evaluator(run: TrainingRun, more: Callable[[int], Backend]) -> Callable[[], None]:
+    """Give a run what plays episodes on the way, if it is to; returns what closes it."""
+    if run.config.eval_interval is None:
+        return lambda: None
+    comm, config = run.comm, run.config
+    comm.alive.note("making environments for evaluations")
+    agent = Agent(run.collector.policy, config.env, run.folder.path, {})
+    evaluator = comm.together(lambda: Evaluator(config, comm, agent, more), "environments for evaluations")
+    run.evaluator = evaluator
+    return lambda: close_unheard(evaluator.close)
+
+
 def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     """Return the newest valid checkpoint at a path, read by rank 0, on all ranks."""
     if path is None:
@@ -157,8 +185,8 @@ def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
     return found
 
 
-def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Algorithm, Collector]:
-    """Return the algorithm, and what collects for it."""
+def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Collector, Algorithm]:
+    """Return what collects, and the algorithm that learns from it."""
     config, network = plan.config, plan.network
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
     parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
@@ -168,10 +196,7 @@ def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Algorithm, Collector
     note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
     collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
     start_tensorflow()
-    learn = find_learner(config.alg)
-    if plan.sharing.learns_from == OWN:
-        return learn(plan, policy, comm, envs.indices), collector
-    return learn(plan, policy, Comm(), range(config.num_envs)), collector
+    return collector, make_learner(plan, policy, comm, envs.indices)
 
 
 def _folder_path(
@@ -192,7 +217,7 @@ def _folder_path(
 
 
 def _prepare(
-    folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, treatment: Treatment
+    folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, trial: Trial
 ) -> dict[str, Any]:
     """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how; returns that."""
     if stored is None:
@@ -205,7 +230,7 @@ def _prepare(
         "command": sys.argv,
         "code": code_digest(),
         "platform": platform_facts(),
-        "environment": treatment._asdict(),
+        "environment": trial.treatment._asdict(),
     }
     folder.write_config(written)
     return written
@@ -226,19 +251,19 @@ def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], conti
         screen.say(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
 
 
-def _check_fit(network: ActorCritic, source: Checkpoint | None, env_id: str) -> None:
+def _check_fit(network: ActorCritic, sources: tuple[Checkpoint | None, ...], env_id: str) -> None:
     """Check that what a run begins or goes on with has its spaces and its networks.
 
     Raises:
       LoadError: names what differs.
     """
-    if source is None:
-        return
-    agent = agent_of(source)
-    stored = agent.policy.network
-    found = (network.observation, network.action)
-    check_spaces(source.path, agent.env_id, (stored.observation, stored.action), found, env_id)
-    check_network(source.path, stored, network)
+    for source in sources:
+        if source is not None:
+            agent = agent_of(source)
+            stored = agent.policy.network
+            found = (network.observation, network.action)
+            check_spaces(source.path, agent.env_id, (stored.observation, stored.action), found, env_id)
+            check_network(source.path, stored, network)
 
 
 def _begin(run: TrainingRun, warm: Checkpoint | None) -> None:

@@ -12,6 +12,7 @@ from baselines_ppo.settings.config import TrainConfig, all_fields
 from baselines_ppo.settings.elsewhere import meant_argument
 
 if TYPE_CHECKING:
+    from baselines_ppo.monitoring.callback import Callback
     from baselines_ppo.training_run import TrainingRun
 
 
@@ -24,6 +25,7 @@ def train(
     load_path: str | Path | None = None,
     environment: Callable[[], Any] | None = None,
     override: tuple[str, ...] = (),
+    callback: Callback | None = None,
     **unknown: NoReturn,
 ) -> Result:
     """Train as `config` says, on this process's ranks or on `ranks` of its own.
@@ -36,6 +38,7 @@ def train(
       load_path: an agent, checkpoint or run folder whose policy and statistics to begin from.
       environment: function that makes one environment, instead of the id in `config`.
       override: names of fields that may differ from those of the resumed run, such as "learning_rate".
+      callback: is called on rank 0 after each iteration with a `TrainingProgress`.
 
     Raises:
       Failure: see its subclasses in `baselines_ppo.common.failures`.
@@ -52,7 +55,7 @@ def train(
         from baselines_ppo.launch import launch  # needs cloudpickle, which nothing else does
 
         paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
-        return launch(ranks, config, **paths, environment=environment, override=override)
+        return launch(ranks, config, **paths, environment=environment, override=override, callback=callback)
 
     import numpy as np  # like the next, more than `--help` needs
 
@@ -63,7 +66,7 @@ def train(
     def run_all() -> Result:
         with StopSignals(inside_job()) as signals:
             paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
-            run = start(config, signals, **paths, environment=environment, override=override)
+            run = start(config, signals, **paths, environment=environment, override=override, callback=callback)
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused, or does no harm
                     return iterate(run)
@@ -87,7 +90,7 @@ def _check_arguments(config: object, unknown: Mapping[str, object]) -> None:
 
 
 def iterate(run: TrainingRun) -> Result:
-    """Iterate and save until all steps are made or a signal asks to stop."""
+    """Iterate and save until all steps are made, or a signal or the callback asks to stop."""
     while not run.finished:
         iteration(run)
         if run.save_due:
@@ -97,10 +100,14 @@ def iterate(run: TrainingRun) -> Result:
 
 
 def iteration(run: TrainingRun) -> None:
-    """Collect, share, learn, merge statistics, log; then agree on whether to save and to go on."""
+    """Collect, share, learn, merge statistics, evaluate, film, log; then agree on whether to save and to go on."""
     rollout = run.collect()
     metrics = run.learn(run.share(rollout))
     run.update_statistics(rollout)
+    run.count(rollout)
+    run.evaluate()
+    run.film()
     run.log(rollout, metrics)
+    run.obey()
     run.agree()
     run.check_replicas()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from time import monotonic, perf_counter
-from typing import Any
 
 import numpy as np
 
+from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.process_state import ProcessState
@@ -21,8 +21,14 @@ from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.screen.contract import Screen
-from baselines_ppo.iteration_progress import progress
+from baselines_ppo.monitoring.callback import Callback, Wishes, wishes_of
+from baselines_ppo.monitoring.evaluation import Evaluator, Figures
+from baselines_ppo.monitoring.films import Films
+from baselines_ppo.monitoring.iteration_progress import progress
+from baselines_ppo.monitoring.row import Report, row_of
 from baselines_ppo.result import Result
+from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.state.changing import change_settings
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.saver import Saver
 
@@ -33,24 +39,47 @@ LONG = 0.25  # of the grace: an iteration that takes longer is kept in memory, i
 class TrainingRun:
     """A run, as the training loop goes through it, one iteration after the other."""
 
-    def __init__(self, state: RunState, folder: RunFolder, process: ProcessState, screen: Screen) -> None:
-        """Rank 0 gives the run its logger afterwards."""
-        self.state, self.folder, self.process = state, folder, process
-        self.config, self.comm, self.counters = state.config, state.comm, state.counters
-        self.collector, self.algorithm = state.collector, state.algorithm
-        self.saver = Saver(state, folder)
+    def __init__(
+        self,
+        state: RunState,
+        folder: RunFolder,
+        process: ProcessState,
+        screen: Screen,
+        callback: Callback | None = None,
+    ) -> None:
+        """Rank 0 gives the run its logger afterwards, and all give it their evaluator if there are evaluations."""
+        self.state, self.folder, self.process, self.callback = state, folder, process, callback
+        self.comm, self.counters, self.collector = state.comm, state.counters, state.collector
+        self.saver, self.films, self.screen = Saver(state, folder), Films(state, folder, process), screen
         self.logger: Logger | None = None
-        self.screen = screen
+        self.evaluator: Evaluator | None = None
         self.exit_code = FINISHED
-        self.save_due = False
+        self.save_due = self.stopped = False  # stopped: by the callback
         self.spent = {"collecting": 0.0, "learning": 0.0}  # s, of this iteration
+        self._evaluated: Figures | None = None  # in this iteration; on rank 0
+        self._wishes = Wishes()  # of the callback, in this iteration
+        self._calls_back = self.comm.broadcast(callback is not None, "whether there is a callback")
         self._checked_updates = 0
         self._clock = self._agreed_at = self._began = monotonic()
 
     @property
     def finished(self) -> bool:
         """Whether all steps are made or the ranks have agreed to stop."""
-        return self.exit_code != FINISHED or self.counters.total_steps >= self.config.num_timesteps
+        return self.exit_code != FINISHED or self.stopped or self._all_made
+
+    @property
+    def _all_made(self) -> bool:
+        return self.counters.total_steps >= self.config.num_timesteps
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the run goes by; a callback may change it."""
+        return self.state.config
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The learner of the present settings."""
+        return self.state.algorithm
 
     def share_signs(self) -> None:
         """Let the ranks see each other's signs of life, and rank 0 rescue what it keeps of a long iteration."""
@@ -99,42 +128,76 @@ class TrainingRun:
         if scaler is not None:
             scaler.update(self.comm.moments(by_environment(rollout.discounted_returns, rollout.made)))
 
+    def count(self, rollout: Rollout) -> None:
+        """Count the iteration and its steps over all ranks."""
+        self.counters.iteration += 1
+        self.counters.total_steps += int(self.comm.sum(np.array([rollout.num_transitions]), "steps")[0])
+
+    def evaluate(self) -> None:
+        """Let the policy play episodes of its own, if it is time; a checkpoint is due when it was never better."""
+        self._evaluated, self.spent["evaluating"], self.counters.eval_return = None, 0.0, None
+        if self.evaluator is None or not self.evaluator.is_due(self.counters.iteration, self._all_made):
+            return
+        self.comm.alive.note("evaluating")
+        figures = self.evaluator.evaluate()
+        self.process.set_again()
+        self.spent["evaluating"] = self.evaluator.seconds
+        if figures:
+            self._evaluated, best = figures, self.counters.best_eval_return
+            self.counters.eval_return = figures["eval_return"]
+            if best is None or figures["eval_return"] > best:
+                self.counters.best_eval_return = figures["eval_return"]
+                self.saver.hurry()
+
     def log(self, rollout: Rollout, metrics: dict[str, float]) -> None:
-        """Count the iteration and its episodes over all ranks, and write them down."""
-        counters = self.counters
+        """Gather the iteration's figures and write them down, after the callback has seen them."""
         self.comm.alive.heartbeat.shown()  # by what is written below
-        counters.iteration += 1
         self.comm.alive.note("logging")
         self.comm.alive.warm = True
-        new_steps = int(self.comm.sum(np.array([rollout.num_transitions]), "steps")[0])
-        counters.total_steps += new_steps
-        spent = {**rollout.seconds, "learning": self.spent["learning"]}
-        gathered = self.comm.gather((rollout.episodes, spent, resident_megabytes()), "episodes")
+        shares = (*TIME_SHARES, *(("evaluating",) if self.evaluator else ()))
+        spent = {name: {**self.spent, **rollout.seconds}[name] for name in shares}
+        report = Report(rollout.episodes, rollout.num_transitions, spent, resident_megabytes())
+        reports = self.comm.gather(report, "episodes")
         now = monotonic()
         seconds, self._clock = now - self._clock, now
-        counters.seconds += seconds
-        if gathered is None:
-            return
-        finished = sorted(episode for episodes, *_ in gathered for episode in episodes)
-        counters.episodes += len(finished)
-        counters.window.extend((episode.episode_return, episode.length) for episode in finished)
-        times = {name: float(np.mean([spent[name] for _, spent, _ in gathered])) for name in TIME_SHARES}
-        row: dict[str, Any] = {
-            "iteration": counters.iteration,
-            "total_steps": counters.total_steps,
-            "updates": self.algorithm.updates,
-            "seconds": counters.seconds,
-            "steps_per_second": new_steps / seconds,
-            "episodes": counters.episodes,
-            "episodes_averaged": len(counters.window),
-            "episode_return": counters.mean_return,
-            "episode_length": counters.mean_length,
-            **metrics,
-            **{f"{name}_share": times[name] / seconds for name in TIME_SHARES},
-            "memory_mb": max(megabytes for *_, megabytes in gathered),
-        }
-        assert self.logger is not None
-        self.logger.write(row, last=counters.total_steps >= self.config.num_timesteps)
+        self.counters.seconds += seconds
+
+        def write() -> Wishes:
+            row = row_of(self.state, reports or [], metrics, self._evaluated, seconds)
+            wishes = Wishes()
+            if self.callback is not None:
+                wishes = wishes_of(self.callback, self.config, self.folder.path, row)
+            assert self.logger is not None
+            self.logger.write({**row, **wishes.metrics}, last=wishes.stop or self._all_made)
+            return wishes
+
+        if self._calls_back:
+            self._wishes = self.comm.on_root(write, "the callback's wishes")
+        elif self.comm.is_root:
+            write()
+
+    def obey(self) -> None:
+        """Do what the callback has asked for, on all ranks alike; stopping and saving are agreed on afterwards.
+
+        Raises:
+          UsageError: the environments have no such attribute, or a setting may not be changed.
+        """
+        wishes = self._wishes
+        for name, value in wishes.attributes.items():
+            self.collector.envs.set_attribute(name, value)
+        if wishes.settings:
+            self.comm.alive.note("changing settings")
+            for change in change_settings(self.state, wishes.settings):
+                if self.comm.is_root:
+                    say(f"iteration {self.counters.iteration}: changed {change}")
+        self.stopped = wishes.stop
+
+    def film(self) -> None:
+        """Film an episode of the policy, if it is time; the other ranks wait."""
+        if self.films.is_due(self._all_made):
+            path = self.comm.on_root(self.films.film, "the film")
+            if path is not None and self.logger is not None:
+                self.logger.film(path, self.counters.total_steps)
 
     def check_replicas(self) -> None:
         """Prove from time to time, and at the end, that all ranks hold the same learner.
@@ -150,8 +213,8 @@ class TrainingRun:
         """Decide on all ranks alike whether to stop and whether to save: signals reach ranks at different times."""
         asked = self.process.signals.asked()  # also if an environment has handled the signal
         own = FINISHED if asked is None else asked.exit_code
-        due = self.comm.is_root and self.saver.is_due()
-        long = self.comm.is_root and monotonic() - self._agreed_at > self.config.grace * LONG
+        due = self.comm.is_root and (self.saver.is_due() or self._wishes.save)
+        long = self.comm.is_root and self._expected_seconds() > self.config.grace * LONG
         self._agreed_at = monotonic()
         flags = np.array([own == STOPPED_BY_CTRL_C, own == STOPPED_BY_SIGNAL, due, long], dtype=np.int64)
         interrupted, signalled, save_due, keep = self.comm.sum(flags, "wishes")
@@ -160,6 +223,13 @@ class TrainingRun:
             self.exit_code = STOPPED_BY_CTRL_C if interrupted else STOPPED_BY_SIGNAL
         self.save_due = bool(save_due)
         self.saver.keep(bool(keep))
+
+    def _expected_seconds(self) -> float:
+        """Return how long the next iteration may take, or more: as long as this one, and as its evaluation."""
+        counters, seconds = self.counters, monotonic() - self._agreed_at
+        last = counters.total_steps * (1 + 1 / counters.iteration) >= self.config.num_timesteps
+        measured = self.evaluator is not None and self.evaluator.is_due(counters.iteration + 1, last)
+        return seconds + self.evaluator.seconds if self.evaluator is not None and measured else seconds
 
     def save(self) -> None:
         """Write a checkpoint; if that fails, warn and train on, to try again next time."""
@@ -178,7 +248,9 @@ class TrainingRun:
         """
         if not self.saver.is_saved():
             self.saver.save()
-        if self.exit_code != FINISHED and self.comm.is_root:
+        if self.stopped and self.comm.is_root:
+            say(f"stopped by the callback; checkpoint {self.saver.saved_iteration:08d} written")
+        elif self.exit_code != FINISHED and self.comm.is_root:
             received = self.process.signals.received
             name = "another rank's signal" if received is None else received.name
             say(f"stop requested by {name}; checkpoint {self.saver.saved_iteration:08d} written")
@@ -196,6 +268,8 @@ class TrainingRun:
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
         parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
         parts["the screen"] = self.screen.close
+        if self.evaluator is not None:
+            parts["the environments of evaluations"] = self.evaluator.close
         if self.logger is not None:
             parts["the trackers"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}

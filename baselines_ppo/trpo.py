@@ -67,7 +67,7 @@ class TRPO(Algorithm):
         self.evaluated = program(self._evaluated, policy_parts, jit_compile=compiled)
         self.gradient = program(self._gradient, policy_parts, jit_compile=compiled)
         self.fisher_product = program(self._fisher_product, policy_parts, jit_compile=compiled)
-        self.value_adam = MinibatchLoop(
+        self.value_loop = MinibatchLoop(
             self.value_loss,
             ("value_loss",),
             network.value_layout,
@@ -79,12 +79,12 @@ class TRPO(Algorithm):
                 compiled=not network.convolutional,
             ),
         )
-        self.value_adam.start(policy.parameters[self.layout.size :])
+        self.value_loop.start(policy.parameters[self.layout.size :])
 
     @property
     def updates(self) -> int:
         """Number of steps made, natural ones and gradient steps of the value function."""
-        return self.natural_steps + self.value_adam.step
+        return self.natural_steps + self.value_loop.step
 
     def objective(self, parameters: tf.Tensor, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return L (equation 14), D and the entropy at policy parameters [P], over a batch."""
@@ -115,7 +115,7 @@ class TRPO(Algorithm):
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         theta, metrics = self._natural_step(batch)
         metrics |= self._fit_value_function(batch, rollout)
-        self.policy.parameters = np.concatenate([theta, self.value_adam.parameters])
+        self.policy.parameters = np.concatenate([theta, self.value_loop.parameters])
         explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
@@ -172,7 +172,7 @@ class TRPO(Algorithm):
             batch = batch_of(rollout, self.policy, advantages, rollout.values, value_targets)
         indices = deal(self.seed, environments, rollout, recurrent, config, self.values.shards)
         fitted = ValueBatch(batch.inputs, batch.value_targets)
-        return self.value_adam.epochs(fitted, indices, config.value_learning_rate).metrics
+        return self.value_loop.epochs(fitted, indices, config.value_learning_rate).metrics
 
     def _over_shards(self, function: Callable[[Batch], tf.Tensor], batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
         """Return the sum of a function of a batch over this rank's shards."""
@@ -217,12 +217,12 @@ class TRPO(Algorithm):
         return {
             "parameters": self.policy.parameters,
             "natural_steps": np.array(self.natural_steps),
-            **prefixed("value", self.value_adam.state()),
+            **prefixed("value", self.value_loop.state()),
         }
 
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
         """Take the arrays of `state()`; no field of the configuration moves by itself here."""
         value = state["parameters"][self.layout.size :]
-        self.value_adam.restore({**unprefixed("value", state), "parameters": value})
+        self.value_loop.restore({**unprefixed("value", state), "parameters": value})
         self.natural_steps = int(state["natural_steps"])
         self.policy.parameters = np.array(state["parameters"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.handshake import code_digest
+from baselines_ppo.state.code import code_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "benchmarks" / "records"
@@ -25,8 +25,8 @@ def record_of(run: Path, commit: str) -> dict[str, Any]:
     """
     found = checkpoint.find(run)[0]
     manifest, facts = found.manifest, json.loads((run / "config.json").read_text("utf-8"))
-    if facts.get("code") != code_digest():
-        raise ValueError(f"{run} was made by other code ({facts.get('code')}) than this ({code_digest()})")
+    if (codes := codes_of(manifest["lineage"], facts)) != {code_digest()}:
+        raise ValueError(f"{run} was made by other code ({', '.join(sorted(codes))}) than this ({code_digest()})")
     if manifest["total_steps"] < facts["num_timesteps"]:
         raise ValueError(f"{run} is not finished: {manifest['total_steps']:,} of {facts['num_timesteps']:,} steps")
     returns = found.arrays["window"][:, 0]
@@ -46,6 +46,17 @@ def record_of(run: Path, commit: str) -> dict[str, Any]:
         "code": facts["code"],
         "platform": facts["platform"],
     }
+
+
+def codes_of(lineage: list[dict[str, Any]], facts: dict[str, Any]) -> set[str]:
+    """Return the digests of all code that a run was made by, part by part.
+
+    Args:
+      lineage: each start of the run, of its checkpoint.
+      facts: of its newest start, from its `config.json`.
+    """
+    codes = [part.get("code", "not known") for part in lineage]
+    return {facts["code"]} if codes == ["not known"] else {facts["code"], *codes}
 
 
 def flags_of(arguments: list[str]) -> str:

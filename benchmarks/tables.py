@@ -1,4 +1,4 @@
-"""The tables in docs/results.md, made of the records: `python -m benchmarks.tables` writes them anew."""
+"""The tables in docs, made of the records: `python -m benchmarks.tables` writes them anew."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from benchmarks import speed
+from benchmarks.earlier import copied, curves, figure
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS, PAGE = ROOT / "benchmarks" / "records", ROOT / "docs" / "results.md"
-BLOCK = re.compile(r"(<!-- records -->\n).*?(<!-- end of records -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (records|curves|copied) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def records() -> list[dict[str, Any]]:
@@ -39,15 +42,12 @@ def table(found: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def figure(x: float) -> str:
-    """Return a return with four digits, more for large ones."""
-    return f"{x:,.0f}".replace(",", " ") if abs(x) >= 1000 else f"{x:.4g}"
-
-
 def written(page: str) -> str:
-    """Return the page with the table of today's records."""
-    return BLOCK.sub(lambda match: match[1] + table(records()) + match[2], page)
+    """Return the page with the tables of today's records."""
+    made = {"records": lambda: table(records()), "curves": curves, "copied": copied}
+    return BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3], page)
 
 
 if __name__ == "__main__":
     PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")
+    speed.PAGE.write_text(speed.written(speed.PAGE.read_text("utf-8")), "utf-8")

@@ -1,7 +1,16 @@
 """The loop over minibatches: gradient, average over the MPI ranks, Adam's step.
 
-Every rank computes the gradient of its own part of a minibatch; all make the same step by the average. The three lines
-are in `MinibatchLoop._epoch`.
+Every rank computes the gradient of its own part of a minibatch; all make the same step by the average:
+
+    for epoch in range(E):
+        for minibatch in epoch:
+            own = gradient(parameters, minibatch)    # of this rank's rows
+            average = sum over ranks(own) / shards   # the one message
+            parameters = adam step(average)
+
+These three lines are in `MinibatchLoop._epoch`. The rest makes TensorFlow programs of them. Where minibatches are
+small, each rank learns from the steps of all ranks: the communicator then has one rank, and nothing is averaged
+(`plan.py`).
 """
 
 from __future__ import annotations
@@ -217,7 +226,10 @@ class MinibatchLoop:
         return of_shard(rows[0]) if self._shards == WHOLE else sum_over_shards(of_shard, rows, own_shards)
 
     def _average(self, own: tf.Tensor) -> tf.Tensor:
-        """Return the average over all ranks' shards: the one reduction per minibatch."""
+        """Return the average over all ranks' shards: the one reduction per minibatch.
+
+        A minibatch that is not divided into shards, `WHOLE`, has a communicator of one rank.
+        """
         total = own
         if self._comm.size > 1:
             total = tf.ensure_shape(tf.numpy_function(self._sum_over_ranks, [own], tf.float32), own.shape)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.envs.facts import Facts, facts_at
 from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.mpi import Comm
@@ -26,6 +27,7 @@ class Episode(NamedTuple):
     environment: int  # global index
     episode_return: float  # raw, undiscounted
     length: int
+    facts: Facts  # what the environment said of it
 
 
 class Rollout(NamedTuple):
@@ -85,6 +87,7 @@ class Stepped(NamedTuple):
     sampled: Sampled
     step: Step
     active: np.ndarray  # [n] bool, which environments were stepped
+    facts: dict[str, np.ndarray]  # of the episodes that ended, see `VecEnv.facts`
 
 
 class Collector:
@@ -161,7 +164,7 @@ class Collector:
             self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)
         seconds["acting"] += decided - begun
         seconds["environments"] += stepped - decided
-        return Stepped(raw, observations, states, sampled, step, active)
+        return Stepped(raw, observations, states, sampled, step, active, self.envs.facts)
 
     def _observations(self) -> np.ndarray:
         """Return what the environments show now, as the policy takes it."""
@@ -197,7 +200,7 @@ class Collector:
             next_values=next_values,
             ends=ends,
             made=made,
-            episodes=self._finish(raw_rewards, ends, dropped, made),
+            episodes=self._finish(raw_rewards, ends, dropped, made, [moment.facts for moment in moments]),
             seconds=seconds,
         )
 
@@ -248,7 +251,14 @@ class Collector:
             self.discounted_returns = np.where(ends[t], 0.0, self.discounted_returns)
         return history
 
-    def _finish(self, rewards: np.ndarray, ends: np.ndarray, dropped: np.ndarray, made: np.ndarray) -> list[Episode]:
+    def _finish(
+        self,
+        rewards: np.ndarray,
+        ends: np.ndarray,
+        dropped: np.ndarray,
+        made: np.ndarray,
+        facts: list[dict[str, np.ndarray]],
+    ) -> list[Episode]:
         """Carry the episode sums on through [T, n] rewards; returns the episodes that ended and count."""
         finished = []
         for t, some_end in enumerate(np.logical_or.reduce(ends, axis=1)):
@@ -256,8 +266,7 @@ class Collector:
             self.episode_lengths += made[t]
             for i in np.flatnonzero(ends[t]) if some_end else ():
                 if not dropped[t, i]:
-                    finished.append(
-                        Episode(t, self.envs.indices[i], float(self.episode_returns[i]), int(self.episode_lengths[i]))
-                    )
+                    total, length = float(self.episode_returns[i]), int(self.episode_lengths[i])
+                    finished.append(Episode(t, self.envs.indices[i], total, length, facts_at(facts[t], int(i))))
                 self.episode_returns[i], self.episode_lengths[i] = 0.0, 0
         return finished

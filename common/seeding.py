@@ -20,6 +20,8 @@ class Purpose(enum.IntEnum):
     EVALUATION = 4
     MAKING = 5  # what an environment draws from global streams while it is made
     GLOBAL = 6  # these streams themselves, by rank
+    MEASURING = 7  # episodes that a training plays on the way, to measure its policy
+    OWN = 1000  # whatever an algorithm that is not of this package draws
 
 
 def generator(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """Shards: the fixed parts, by environments, in which a minibatch's gradient is computed and added up.
 
-Sums of other lengths or in another order are rounded otherwise. A shard is the same whatever the number of ranks, and
+Adding numbers in another order gives other rounding errors. A shard is the same whatever the number of ranks, and
 shards are added up in one binary tree, neighbours first, ((0 + 1) + (2 + 3)) + ..., of which a rank that has a power
 of two of neighbours computes its own branch; `Comm.sum` is the rest of the tree.
 """

@@ -1,4 +1,4 @@
-"""What is outside of docs and part of it: the list of faults, the changelog, and the pictures of the zoo."""
+"""What is outside of docs and part of it: the changelog, and the pictures of the zoo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {"tests/FAULTS.md": "faults.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {"CHANGELOG.md": "changelog.md"}
 PICTURES = ("zoo/*.gif", "zoo/*.jpg", "zoo/agents/*/*.jpg")
 
 

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 
+from baselines_ppo.common.job.launcher import launched_rank
+
 EVERY = 10.0  # s, between two lines
 
 
 class News:
-    """Says how far it is, on standard error, as it is no result."""
+    """Says how far it is, on standard error, as it is no result; on rank 0 alone."""
 
     def __init__(self) -> None:
         self._said = time.monotonic()
@@ -18,6 +20,6 @@ class News:
     def say(self, how_far: Callable[[], str]) -> None:
         """Say how far it is if it is time again."""
         now = time.monotonic()
-        if now > self._said + EVERY:
+        if launched_rank() == 0 and now > self._said + EVERY:
             self._said = now
             print(how_far(), file=sys.stderr, flush=True)

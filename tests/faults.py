@@ -19,7 +19,7 @@ limit_threads()
 
 import numpy as np  # noqa: E402
 
-from baselines_ppo import start  # noqa: E402
+from baselines_ppo import algorithm, start  # noqa: E402
 from baselines_ppo.common.ending import run_job  # noqa: E402
 from baselines_ppo.common.envs.vec_env import VecEnv  # noqa: E402
 from baselines_ppo.common.failures import DataError, LoadError  # noqa: E402
@@ -62,7 +62,7 @@ class Stub:
 def use_stub() -> None:
     """Leave TensorFlow out."""
     start.start_tensorflow = lambda: None
-    start.find_learner = lambda name: lambda config, *parts: Stub(*parts)
+    algorithm.find_learner = lambda name: lambda config, *parts: Stub(*parts)
     start.trackers_of = lambda track, say: {}
 
 

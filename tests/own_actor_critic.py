@@ -40,14 +40,14 @@ class A2C(Algorithm):
         self.policy, self.comm, self.environments = policy, comm, environments
         self.shards = plan.sharing.shards
         names = ("policy_loss", "value_loss")
-        self.adam = MinibatchLoop(
+        self.loop = MinibatchLoop(
             self.loss, names, policy.network.layout, comm, LoopSettings(1e-5, 0.5, shards=self.shards)
         )
-        self.adam.start(policy.parameters)
+        self.loop.start(policy.parameters)
 
     @property
     def updates(self) -> int:
-        return self.adam.step
+        return self.loop.step
 
     def loss(
         self, parameters: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings
@@ -66,16 +66,16 @@ class A2C(Algorithm):
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, targets)
         indices = deal(self.seed, self.environments, rollout, False, self.config, self.shards)
-        fitted = self.adam.epochs(batch, indices, self.config.learning_rate)
-        self.policy.parameters = self.adam.parameters
+        fitted = self.loop.epochs(batch, indices, self.config.learning_rate)
+        self.policy.parameters = self.loop.parameters
         return fitted.metrics
 
     def state(self) -> dict[str, np.ndarray]:
-        return self.adam.state()
+        return self.loop.state()
 
     def restore(self, state: Mapping[str, np.ndarray], changed: frozenset[str] = frozenset()) -> None:
-        self.adam.restore(state)
-        self.policy.parameters = self.adam.parameters
+        self.loop.restore(state)
+        self.policy.parameters = self.loop.parameters
 
 
 register_algorithm("a2c", TrainConfig(rollout=RolloutConfig(num_steps=16), algorithm=A2CConfig()), A2C)

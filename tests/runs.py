@@ -10,7 +10,10 @@ import numpy as np
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.remembered import notes_file
 
-TIMES = ("memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share")
+TIMES = (
+    "memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share",
+    "evaluating_share",
+)  # fmt: skip
 
 # Passes over an iteration's experience; the preset of each algorithm but the textbook's has none for these.
 PASSES: dict[str, tuple[object, ...]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -29,6 +29,7 @@ class Score:
     max: float
     mean_length: float  # steps
     flags_reached: float | None  # per episode; None where there are no flags
+    success_rate: float | None = None  # share of the episodes; None where the environment does not say
 
     def __post_init__(self) -> None:
         slack = ROUNDING * max(abs(self.min), abs(self.max))
@@ -122,9 +123,10 @@ def _checked(kind: Any, value: Any, name: str) -> Any:
 
 
 def _filled(kind: Any, value: Any, name: str) -> Any:
-    """Return an object of a dataclass from JSON with exactly its fields."""
+    """Return an object of a dataclass from JSON with exactly its fields; one with a default may be missing."""
     names = {item.name for item in fields(kind)}
-    if not isinstance(value, dict) or set(value) != names:
+    needed = {item.name for item in fields(kind) if item.default is MISSING}
+    if not isinstance(value, dict) or not needed <= set(value) <= names:
         raise ValueError(f"{name} has not just the fields {', '.join(sorted(names))}")
     hints = get_type_hints(kind)
     return kind(**{field: _checked(hints[field], item, field) for field, item in value.items()})

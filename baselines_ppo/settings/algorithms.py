@@ -81,11 +81,15 @@ class PPO1Config(AlgorithmConfig):
     """Clipped PPO as in OpenAI Baselines ppo1; values from its run_mujoco.py."""
 
     num_minibatches: int = option(32, "K, per epoch; T / K steps of every environment make a minibatch", low=1)
-    split_minibatches: bool | None = option(None, "share out each among the ranks; none: where they are large")
+    split_minibatches: bool | None = option(
+        None, "share out each minibatch among the ranks; none: where they are large"
+    )
     num_epochs: int = option(10, "E, passes over each iteration's experience", low=1)
     learning_rate: float = option(3e-4, "Adam's step size", above=0)
     clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
-    schedule: str = option("linear", "of both learning rate and clip range", choices=("constant", "linear"))
+    schedule: str = option(
+        "linear", "how learning rate and clip range change over the run", choices=("constant", "linear")
+    )
     entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
 
@@ -103,23 +107,29 @@ class PPO2Config(AlgorithmConfig):
     """Clipped PPO as in OpenAI Baselines ppo2; values from its defaults.py, mujoco()."""
 
     num_minibatches: int = option(32, "K, per epoch; T / K steps of every environment make a minibatch", low=1)
-    split_minibatches: bool | None = option(None, "share out each among the ranks; none: where they are large")
+    split_minibatches: bool | None = option(
+        None, "share out each minibatch among the ranks; none: where they are large"
+    )
     num_epochs: int = option(10, "E, passes over each iteration's experience", low=1)
     learning_rate: float = option(3e-4, "Adam's step size, or where the adaptive one begins", above=0)
     learning_rate_schedule: str = option(
-        "linear", "adaptive: hold the KL near kl_target", choices=("constant", "linear", "adaptive")
+        "linear",
+        "how the step size changes; adaptive: so that the KL stays near kl_target",
+        choices=("constant", "linear", "adaptive"),
     )
     kl_target: float = option(0.025, "KL since the start of the iteration that `adaptive` and `kl_coef` hold", above=0)
     kl_stop: float | None = option(
         None, "end an iteration's epochs above this KL; none: never", above=0, was="target_kl"
     )
     clip_range: float = option(0.2, "epsilon of arXiv:1707.06347, equation 7", above=0)
-    clip_range_schedule: str = option("constant", "of the clip range", choices=("constant", "linear"))
+    clip_range_schedule: str = option(
+        "constant", "how the clip range changes over the run", choices=("constant", "linear")
+    )
     kl_coef: float = option(0.0, "first weight of a KL penalty beside the clip, then held to kl_target", low=0)
     value_coef: float = option(0.5, "weight of the value loss", low=0)
-    value_clip_range: float | None = option(0.2, "how far a value moves from its old one; none: any", above=0)
+    value_clip_range: float | None = option(0.2, "how far a value may move from its old one; none: no limit", above=0)
     entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
-    max_grad_norm: float | None = option(0.5, "longest gradient over all parameters; none: any", above=0)
+    max_grad_norm: float | None = option(0.5, "longest gradient over all parameters; none: no limit", above=0)
     normalize_advantages: str = option(
         "minibatch", "over what advantages are standardised", choices=("minibatch", "iteration")
     )
@@ -149,7 +159,9 @@ class PPOKLConfig(AlgorithmConfig):
     separate_networks: ClassVar[bool] = True
     takes_memory: ClassVar[bool] = False
 
-    num_episodes: int | None = option(20, "per iteration over all environments; none: num_steps count", low=1)
+    num_episodes: int | None = option(
+        20, "episodes of an iteration over all environments; none: num_steps count", low=1
+    )
     num_epochs: int = option(20, "E, most passes of the policy over each iteration's experience", low=1)
     learning_rate: float = option(9e-4, "Adam's step size for the policy, before the root below divides it", above=0)
     kl_target: float = option(0.003, "KL since the start of the iteration that the penalty holds", above=0)
@@ -182,11 +194,11 @@ class TRPOConfig(AlgorithmConfig):
     separate_networks: ClassVar[bool] = True
 
     kl_target: float = option(0.01, "delta, largest KL of a step", above=0)
-    cg_steps: int = option(10, "of conjugate gradient", low=1)
+    cg_steps: int = option(10, "steps of conjugate gradient", low=1)
     cg_damping: float = option(0.1, "added to the Fisher matrix's diagonal", low=0)
     entropy_coef: float = option(0.0, "weight of the entropy bonus", low=0)
-    line_search_steps: int = option(10, "step lengths that are tried", low=1)
-    line_search_factor: float = option(0.8, "each step length by the one before", above=0, high=1)
+    line_search_steps: int = option(10, "most step lengths that are tried", low=1)
+    line_search_factor: float = option(0.8, "each step length is this times the one before", above=0, high=1)
     num_minibatches: int = option(16, "K, of the value function, per epoch", low=1)
     num_epochs: int = option(20, "E, passes of the value function over each iteration's experience", low=1)
     value_learning_rate: float = option(1e-3, "Adam's step size for the value function", above=0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from baselines_ppo.common.envs.keywords import same_meaning
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files.checkpoint import Checkpoint
-from baselines_ppo.settings.config import TrainConfig, all_fields, from_json, renamed
+from baselines_ppo.settings.config import TrainConfig, all_fields, from_json, renamed, with_fields
 
 # What may differ from a checkpoint's configuration when it is resumed: what changes the steps to come, what does not.
 OVERRIDABLE = (
@@ -15,7 +17,10 @@ OVERRIDABLE = (
     "entropy_coef", "kl_target", "kl_stop", "num_epochs", "max_grad_norm", "env_restarts",
 )  # fmt: skip
 CHANGING = ("num_timesteps", "num_envs")
-HARMLESS = ("save_interval", "name", "progress", "log_interval", "track", "timeout", "grace")
+HARMLESS = (
+    "save_interval", "eval_interval", "eval_episodes", "film_interval", "name", "progress", "log_interval", "track",
+    "timeout", "grace",
+)  # fmt: skip
 
 
 def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]) -> dict[str, str]:
@@ -46,6 +51,48 @@ def changes_of(config: TrainConfig, stored: Checkpoint, override: tuple[str, ...
         if name in changes:
             raise UsageError(f"--override {name} would change nothing: {reason}")
     return {name: words for name, words in changes.items() if name not in HARMLESS}
+
+
+def changed_on_the_way(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
+    """Return a configuration with settings that a training may change while it goes on.
+
+    Raises:
+      UsageError: one may not be changed, has no such value, or changes nothing.
+    """
+    today = {renamed(config).get(name, name): value for name, value in settings.items()}
+    names = {item.name for section, item, _ in all_fields(config) if section == "algorithm"}
+    allowed = [name for name in OVERRIDABLE if name in names]
+    if unsafe := [name for name in today if name not in allowed]:
+        raise UsageError(f"{', '.join(unsafe)} cannot be changed on the way; of {config.alg} {', '.join(allowed)} can")
+    changed = with_fields(config, **today)
+    for name, reason in changed.algorithm.without_effect().items():
+        if name in today:
+            raise UsageError(f"{name} would change nothing: {reason}")
+    return changed
+
+
+def as_changed(
+    config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]
+) -> tuple[TrainConfig, dict[str, Any]]:
+    """Return the configuration that a resumed run goes on with, where it changed its settings on the way.
+
+    Whoever gives what the run began with gets what it had come to; what is overridden is as it is given.
+
+    Returns:
+      The configuration, and what the run began with, by field that was changed and still is.
+
+    Raises:
+      LoadError: the checkpoint says nonsense of it.
+    """
+    if (began := stored.manifest.get("changed")) is None:
+        return config, {}
+    before = {item.name: value for _, item, value in all_fields(configuration_in(stored))}
+    given = {item.name: value for _, item, value in all_fields(config)}
+    if not isinstance(began, dict) or not {*began} <= {*OVERRIDABLE} & {*before}:
+        raise LoadError(f"{stored.path}: what it says of changed settings makes no sense")
+    kept = {name: value for name, value in began.items() if name not in override and given.get(name) == value}
+    same = {name: value for name, value in began.items() if name not in override and given.get(name) == before[name]}
+    return with_fields(config, **{name: before[name] for name in kept}), {**kept, **same}
 
 
 def configuration_in(stored: Checkpoint) -> TrainConfig:

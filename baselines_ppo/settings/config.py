@@ -26,7 +26,9 @@ class RolloutConfig:
     num_steps: int = option(256, "T, steps per environment and iteration", low=1)
     gamma: float = option(0.99, "discount", low=0, high=1)
     gae_lambda: float = option(0.95, "lambda of arXiv:1506.02438", low=0, high=1)
-    normalize_observations: bool = option(True, "by running mean and std, frozen within an iteration")
+    normalize_observations: bool = option(
+        True, "by their running mean and std, which stay as they are within an iteration"
+    )
     clip_observations: float | None = option(10.0, "largest normalised observation", above=0)
     normalize_returns: bool = option(True, "divide rewards by the running std of the discounted return")
     clip_rewards: float | None = option(10.0, "largest normalised reward", above=0)
@@ -45,11 +47,11 @@ class PolicyConfig:
         None, "units of each hidden layer, such as 256,128,64; empty: no layers; none: the network's own", low=1
     )
     activation: str | None = option(
-        None, "after each hidden layer; none: the network's own", choices=("tanh", "relu", "elu", "silu")
+        None, "function after each hidden layer; none: the network's own", choices=("tanh", "relu", "elu", "silu")
     )
     lstm_size: int = option(128, "units of the LSTM's cell", low=1)
     shared_trunk: bool | None = option(None, "one network for policy and value function; none: if cnn or lstm")
-    init_log_std: float = option(0.0, "of the first Gaussian policy, in units of half the action range")
+    init_log_std: float = option(0.0, "log std of the first Gaussian policy, in units of half the action range")
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,20 @@ class TrainConfig:
     """One training run."""
 
     env: str = option("", "Gymnasium environment id, such as Humanoid-v4")
-    env_kwargs: str = option("", "of the environment, as JSON such as '{\"frame_skip\": 2}'")
-    wrapper: tuple[str, ...] = option((), "around each, module:Class or module:Class(key=value), the innermost first")
+    env_kwargs: str = option("", "arguments of the environment, as JSON such as '{\"frame_skip\": 2}'")
+    wrapper: tuple[str, ...] = option(
+        (), "wrappers of each environment, the innermost first: module:Class or module:Class(key=value)"
+    )
     env_restarts: int = option(0, "how often each environment that raises is made again", low=0)
     alg: str = option("ppo2", "algorithm", choices=lambda: tuple(TEXTBOOK))
-    seed: int = option(0, "of everything random", low=0)
+    seed: int = option(0, "seed of everything random", low=0)
     num_timesteps: int = option(
         1_000_000, "environment steps over all ranks, such as 2.5e6; whole iterations are made", low=1
     )
     save_interval: float = option(120.0, "seconds between checkpoints; 0: after every iteration", low=0)
+    eval_interval: int | None = option(None, "iterations between evaluations on the way; none: no evaluation", low=1)
+    eval_episodes: int = option(10, "of each evaluation, over all ranks", low=1)
+    film_interval: int | None = option(None, "iterations between films of an episode; none: no films", low=1)
     name: str = option("", "of the run: its folder is runs/<env>/<name>-<seed>, and trackers show it")
     progress: str = option(
         "auto", "on the screen; auto: a live table on a terminal, else a line now and then", choices=PROGRESS
@@ -227,7 +234,8 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
         for name in ("rollout", "policy", "algorithm"):
             flat.update(data.get(name, {}))
         if flat.get("alg") not in TEXTBOOK:
-            raise UsageError(f"unknown algorithm {flat.get('alg')}; choose from {', '.join(TEXTBOOK)}")
+            known = ", ".join(TEXTBOOK)
+            raise UsageError(f"unknown algorithm {flat.get('alg')}; known are {known}; name yours by --alg MODULE:NAME")
         flat = {name: tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
         return with_fields(TEXTBOOK[flat["alg"]], **flat)
     except UsageError as error:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Container
 
 from baselines_ppo.common.failures import nearest
 
-OF_TRAIN = ("logdir", "resume", "load-path", "override", "ranks")  # given to `train`, all else to `configure`
+# Given to `train`, all else to `configure`.
+OF_TRAIN = ("logdir", "resume", "load-path", "override", "ranks", "callback")
 
 # Of ours, the first that there is is meant.
 ELSEWHERE: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -42,12 +43,16 @@ ELSEWHERE: dict[tuple[str, ...], tuple[str, ...]] = {
         "logdir",
         "out",
     ),
-    ("save-freq", "checkpoint-freq", "eval-freq"): ("save-interval",),
+    ("save-freq", "checkpoint-freq"): ("save-interval",),
+    ("eval-freq", "evaluation-interval", "eval-every"): ("eval-interval",),
+    ("video-freq", "video-interval", "capture-video", "record-video"): ("film-interval", "out"),
     ("verbose", "progress-bar"): ("progress",),
     ("exp-name", "run-name", "experiment-name"): ("name",),
     ("wandb-project-name", "wandb-entity"): ("track",),
+    ("callbacks",): ("callback",),
     ("trained-agent", "load", "checkpoint", "model"): ("load-path",),
-    ("n-eval-episodes", "n-episodes", "eval-episodes", "num-episodes"): ("episodes", "num-episodes"),
+    ("n-eval-episodes", "eval-episodes"): ("eval-episodes", "episodes"),
+    ("n-episodes", "num-episodes"): ("episodes", "num-episodes"),
     ("video", "output-file"): ("out",),
     ("n", "np", "num-ranks", "processes"): ("ranks",),
 }

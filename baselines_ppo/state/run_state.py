@@ -5,39 +5,51 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 from baselines_ppo.algorithm import Algorithm
+from baselines_ppo.common.envs.facts import Facts
 from baselines_ppo.common.envs.treatment import Treatment
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.state.code import code_digest
 
 WINDOW = 100  # finished episodes that returns and lengths are averaged over
 
 
+class Finished(NamedTuple):
+    """What a finished episode came to."""
+
+    episode_return: float  # raw
+    length: int  # steps
+    facts: Facts  # what its environment said of it
+
+
 @dataclass
 class Counters:
-    """How far a run is; all global, the window on rank 0 only."""
+    """How far a run is; all global."""
 
     iteration: int = 0
     total_steps: int = 0
     episodes: int = 0
     seconds: float = 0.0
-    window: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=WINDOW))  # returns, lengths
+    eval_return: float | None = None  # of an evaluation after this very iteration; on rank 0 only, like the next two
+    best_eval_return: float | None = None
+    window: deque[Finished] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the last ones
 
     @property
     def mean_return(self) -> float | None:
         """Mean raw return of the last finished episodes."""
-        return float(np.mean([episode[0] for episode in self.window])) if self.window else None
+        return float(np.mean([episode.episode_return for episode in self.window])) if self.window else None
 
     @property
     def mean_length(self) -> float | None:
         """Mean length of the last finished episodes, in steps."""
-        return float(np.mean([episode[1] for episode in self.window])) if self.window else None
+        return float(np.mean([episode.length for episode in self.window])) if self.window else None
 
 
 class Segment(TypedDict):
@@ -47,6 +59,7 @@ class Segment(TypedDict):
     ranks: int
     exact: bool  # whether it continues the one before it bit for bit
     began: str
+    code: str  # which made it, see `code_digest`
 
 
 @dataclass
@@ -60,6 +73,7 @@ class RunState:
     treatment: Treatment  # of the environments
     counters: Counters = field(default_factory=Counters)
     lineage: list[Segment] = field(default_factory=list)
+    changed: dict[str, Any] = field(default_factory=dict)  # on the way: what the run began with, by field
 
     @property
     def learns_from_its_own(self) -> bool:
@@ -82,5 +96,6 @@ class RunState:
     def begin_segment(self, exact: bool) -> None:
         """Note in the lineage that a stretch begins now."""
         began = time.strftime("%Y-%m-%d %H:%M:%S")
-        stretch = Segment(from_iteration=self.counters.iteration, ranks=self.comm.size, exact=exact, began=began)
+        now = self.counters.iteration
+        stretch = Segment(from_iteration=now, ranks=self.comm.size, exact=exact, began=began, code=code_digest())
         self.lineage = [*self.lineage, stretch]

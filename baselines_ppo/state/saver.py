@@ -44,6 +44,10 @@ class Saver:
         """Try again when the time between two checkpoints is over."""
         self._saved_at = monotonic()
 
+    def hurry(self) -> None:
+        """Let a checkpoint be due now."""
+        self._saved_at = -math.inf
+
     def keep(self, wanted: bool) -> None:
         """Keep the present state in memory, on all ranks alike: the iteration to come may be too long for a stop."""
         self._kept = snapshot(self._state) if wanted else None

@@ -5,17 +5,20 @@ Everything per environment is keyed by its global index, so a checkpoint continu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.envs.facts import facts_at
 from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.config import to_json
+from baselines_ppo.state.attributes import attributes_to_json, stored_attributes
 from baselines_ppo.state.platform_facts import platform_facts
-from baselines_ppo.state.run_state import RunState
+from baselines_ppo.state.run_state import Finished, RunState
 
 PER_ENVIRONMENT = {
     f"environments/{name}"
@@ -33,6 +36,7 @@ PER_ENVIRONMENT = {
 }
 COUNTS = {f"environments/{name}" for name in ("episode", "action_count", "episode_length", "restarts")}
 CAPTURED = "environments/captured/"  # before the names of the states of environments that can say them
+FACTS = "window/"  # before the names of what environments said of the last episodes
 LEARNED = "learning/"  # before the names of what the algorithm keeps of each environment, and their lengths
 
 
@@ -56,7 +60,7 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
     learned = [kept for *_, part in (gathered if run.learns_from_its_own else gathered[:1]) for kept in part]
     arrays = {
         **run.replicated(),
-        "window": np.array(counters.window, dtype=np.float64).reshape(-1, 2),
+        **_window(counters.window),
         "environments/episode": np.array([record.episode for record in records]),
         "environments/observation": np.stack([record.observation for record in records]),
         "environments/actions": np.concatenate([record.actions for record in records]),
@@ -69,26 +73,44 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
         **_captured(records),
         **_ragged(learned),
     }
-    policy = collector.policy
     manifest = {
         "kind": "checkpoint",
-        "env": run.config.env,
-        "env_kwargs": run.config.env_kwargs,
-        "wrapper": list(run.config.wrapper),
+        **_acted_on(run),
         "config": to_json(run.config),
-        "policy": policy.network.to_json(),
-        "clip_observations": policy.observations.clip,
+        **({"changed": run.changed} if run.changed else {}),
+        **attributes_to_json(collector.envs.attributes, [record.attributes for record in records]),
         "iteration": counters.iteration,
         "total_steps": counters.total_steps,
         "updates": run.algorithm.updates,
         "episodes": counters.episodes,
         "seconds": counters.seconds,
         "mean_return": counters.mean_return,
+        "eval_return": counters.eval_return,
+        "best_eval_return": counters.best_eval_return,
         "platform": platform_facts(),
         "environment": run.treatment._asdict(),
         "lineage": run.lineage,
     }
     return manifest, arrays
+
+
+def agent_facts(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return manifest and arrays of the agent as it is; of all that a checkpoint holds, what it acts by."""
+    kept = ("observations", "value_targets")
+    statistics = {f"{name}/{key}": x for name in kept for key, x in run.normalizers()[name].state().items()}
+    return {"kind": "agent", **_acted_on(run)}, {"parameters": run.collector.policy.parameters, **statistics}
+
+
+def _acted_on(run: RunState) -> dict[str, Any]:
+    """Return what a manifest says of an agent: in which environment it acts, and by which policy."""
+    policy = run.collector.policy
+    return {
+        "env": run.config.env,
+        "env_kwargs": run.config.env_kwargs,
+        "wrapper": list(run.config.wrapper),
+        "policy": policy.network.to_json(),
+        "clip_observations": policy.observations.clip,
+    }
 
 
 def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> str:
@@ -116,12 +138,15 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
     try:
         counters.iteration, counters.total_steps = int(manifest["iteration"]), int(manifest["total_steps"])
         counters.episodes, counters.seconds = int(manifest["episodes"]), float(manifest["seconds"])
-        counters.window.extend((float(value), int(length)) for value, length in arrays["window"])
+        counters.window.extend(_finished(arrays))
+        best, evaluated = manifest.get("best_eval_return"), manifest.get("eval_return")
+        counters.best_eval_return = None if best is None else float(best)
+        counters.eval_return = None if evaluated is None else float(evaluated)
         before, lineage, facts = int(manifest["lineage"][-1]["ranks"]), manifest["lineage"], manifest["platform"]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise LoadError(f"{checkpoint.path}: not a whole checkpoint: {type(error).__name__} {error}") from None
 
-    failed = _restore_environments(run, arrays)
+    failed = _restore_environments(run, checkpoint)
     run.algorithm.restore_environments(_learned(arrays, run.algorithm.environments))
     notes = [f"changed {change}" for change in changes.values()]
     alike = True
@@ -151,8 +176,8 @@ def _check_environments(checkpoint: Checkpoint) -> None:
     if missing := sorted(PER_ENVIRONMENT - set(arrays)):
         raise LoadError(f"{path}: {', '.join(missing)} missing")
     for name, x in arrays.items():
-        # Environments that say their state may have their own use of what is not a number.
-        if x.dtype.kind == "f" and not name.startswith(CAPTURED) and not np.isfinite(x).all():
+        # States that environments give have their own use of what is not a number; in facts it says: not known.
+        if x.dtype.kind == "f" and not name.startswith((CAPTURED, FACTS)) and not np.isfinite(x).all():
             raise LoadError(f"{path}: {name} is not finite")
     count = arrays["environments/episode"].size
     for name in (*PER_ENVIRONMENT, *(name for name in arrays if name.startswith(CAPTURED))):
@@ -166,14 +191,17 @@ def _check_environments(checkpoint: Checkpoint) -> None:
             raise LoadError(f"{path}: {name} does not count")
 
 
-def _restore_environments(run: RunState, arrays: dict[str, np.ndarray]) -> list[int]:
+def _restore_environments(run: RunState, checkpoint: Checkpoint) -> list[int]:
     """Replay this rank's environments; returns the global indices, over all ranks, that begin anew."""
-    collector, envs = run.collector, run.collector.envs
+    collector, envs, arrays = run.collector, run.collector.envs, checkpoint.arrays
     starts = np.concatenate([[0], np.cumsum(arrays["environments/action_count"])])
     stored = len(starts) - 1
     known = [index for index in envs.indices if index < stored]
+    now, attributes = stored_attributes(checkpoint, stored)
     # Environments that the checkpoint does not know number their episodes so that no seed of the past returns.
     envs.reset(np.full(len(envs), run.counters.total_steps))
+    for name, value in now.items():  # after the reset: episodes under way may have begun before anything was set
+        envs.set_attribute(name, value)
     records = envs.capture()
     captured = [name for name in arrays if name.startswith(CAPTURED)]
     for row, index in enumerate(known):
@@ -185,6 +213,7 @@ def _restore_environments(run: RunState, arrays: dict[str, np.ndarray]) -> list[
             restarts=int(arrays["environments/restarts"][index]),
             length=int(arrays["environments/episode_length"][index]),
             state={name.removeprefix(CAPTURED): arrays[name][index] for name in captured} or None,
+            attributes=attributes[index],
         )
     failed = envs.restore(records, run.comm.alive.note)
     for row, index in enumerate(known):
@@ -203,6 +232,22 @@ def _too_long(arrays: dict[str, np.ndarray]) -> str:
     kept = arrays["environments/action_count"] >= arrays["environments/episode_length"]
     indices = [] if states else np.flatnonzero(~kept).tolist()
     return f" (too long to be replayed: {', '.join(map(str, indices))})" if indices else ""
+
+
+def _window(episodes: Sequence[Finished]) -> dict[str, np.ndarray]:
+    """Return returns and lengths, [k, 2], and each thing that is known of some, [k], NaN of the others."""
+    rows = [(episode.episode_return, episode.length) for episode in episodes]
+    names = sorted({name for episode in episodes for name in episode.facts})
+    facts = {f"{FACTS}{name}": np.array([episode.facts.get(name, np.nan) for episode in episodes]) for name in names}
+    return {"window": np.array(rows, dtype=np.float64).reshape(-1, 2), **facts}
+
+
+def _finished(arrays: dict[str, np.ndarray]) -> list[Finished]:
+    """Return the episodes that `_window` took apart."""
+    facts = {name.removeprefix(FACTS): x for name, x in arrays.items() if name.startswith(FACTS)}
+    return [
+        Finished(float(total), int(length), facts_at(facts, k)) for k, (total, length) in enumerate(arrays["window"])
+    ]
 
 
 def _captured(records: list[EpisodeRecord]) -> dict[str, np.ndarray]:

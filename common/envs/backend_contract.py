@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -58,8 +58,15 @@ class Backend(Protocol):
           KeyError, ValueError: the states are not of this environment.
         """
 
-    def flags_reached(self) -> np.ndarray | None:
-        """Return how many flags each row has reached in its episode, [n], or None where there are none to reach."""
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        """Return what the last step said of each row's episode, see `facts_of_rows`."""
+
+    def set_attributes(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]]) -> None:
+        """Set these rows' attributes, by name, whenever an episode begins from now on.
+
+        Raises:
+          UsageError: there is none of this name, or it cannot be set for each row.
+        """
 
     def close(self) -> None:
         """Close all environments."""

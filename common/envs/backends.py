@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,12 +12,14 @@ import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable, told
+from baselines_ppo.common.envs.facts import facts_of_rows
 from baselines_ppo.common.envs.foreign import close_unheard, pass_on
-from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, refuse_shared
+from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, layers, refuse_shared
 from baselines_ppo.common.envs.lean_mujoco import lean
 from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, explained, make_environment
 from baselines_ppo.common.envs.native_backend import native_backend
 from baselines_ppo.common.envs.treatment import AS_USUAL, OwnStreams, Treatment
+from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.policy.actions import action_at, action_of
 from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
 
@@ -48,6 +51,8 @@ class SerialBackend:
         self._seeds = [0] * count if seeds is None else list(seeds)
         self._own_streams = [OwnStreams(treatment.streams, seed) if treatment.streams else None for seed in self._seeds]
         self._used = [bool(treatment.streams)] * count  # by an episode; or made with another seed than an episode's
+        self._attributes: list[Mapping[str, Any]] = [{}] * count  # that are set when an episode begins
+        self._infos: list[Any] = [None] * count  # of each row's last step
         self.environments: list[gymnasium.Env[Any, Any]] = []
         for row in range(count):
             self.environments.append(self._made(row))
@@ -65,6 +70,8 @@ class SerialBackend:
                 self._used[row] = True
             try:
                 with self._own_streams[row] or nullcontext():
+                    for name, value in self._attributes[row].items():
+                        self.environments[row].set_wrapper_attr(name, copy.deepcopy(value))
                     result = self.environments[row].reset(seed=seed)
             except BaseException as error:
                 pass_on(error)
@@ -94,7 +101,7 @@ class SerialBackend:
                 raised[row] = told("step", error)
                 continue
             try:
-                observation, rewards[row], terminated[row], truncated[row] = checked_step(result)
+                observation, rewards[row], terminated[row], truncated[row], self._infos[row] = checked_step(result)
             except ValueError as error:
                 raise Unusable(row, str(error)) from None
             observations[row] = self._encoded(row, observation)
@@ -111,9 +118,16 @@ class SerialBackend:
     def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
         raise ValueError("these environments have no states that could be restored")
 
-    def flags_reached(self) -> np.ndarray | None:
-        reached = [getattr(environment.unwrapped, "flags_reached", None) for environment in self.environments]
-        return None if None in reached else np.array(reached)
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        return facts_of_rows(self._infos)
+
+    def set_attributes(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]]) -> None:
+        for row, own in zip(rows, attributes, strict=True):
+            if unknown := [name for name in own if not self.environments[row].has_wrapper_attr(name)]:
+                known = [name for layer in layers(self.environments[row]) for name in vars(layer) if name[:1] != "_"]
+                hint = nearest(unknown[0], known)
+                raise UsageError(f"environment {self._env_id} has no attribute {short(unknown[0])} to set{hint}")
+            self._attributes[row] = own
 
     def streams_drawn(self) -> tuple[str, ...]:
         """Return the global streams, of those that the environments have states of their own of, that were used."""
@@ -121,8 +135,16 @@ class SerialBackend:
         return tuple(sorted(set().union(*own)))
 
     def close(self) -> None:
+        """Close all environments; the first error that any of them raises is raised when all have been tried."""
+        errors = []
         for environment in self.environments:
-            environment.close()
+            try:
+                environment.close()
+            except BaseException as error:
+                pass_on(error)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _made(self, row: int) -> gymnasium.Env[Any, Any]:
         """Return a new environment."""

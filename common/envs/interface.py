@@ -132,23 +132,23 @@ def checked_reset(result: Any) -> Any:
     return result[0]
 
 
-def checked_step(result: Any) -> tuple[Any, float, bool, bool]:
-    """Return a step's observation, reward, terminated and truncated.
+def checked_step(result: Any) -> tuple[Any, float, bool, bool, Any]:
+    """Return a step's observation, reward, terminated and truncated, and its info, which may be anything.
 
     Raises:
       ValueError: `step` returned something else; says what.
     """
     if type(result) is tuple and len(result) == 5:  # as most are: this is called at every step
-        observation, reward, terminated, truncated, _ = result
+        observation, reward, terminated, truncated, info = result
         if type(terminated) is bool and type(truncated) is bool and isinstance(reward, float):
-            return observation, reward, terminated, truncated
+            return observation, reward, terminated, truncated, info
     if not isinstance(result, tuple | list) or len(result) != 5:
         old = "; `done` is two values since Gymnasium 0.26" if isinstance(result, tuple) and len(result) == 4 else ""
         raise ValueError(
             f"step returned {_kind(result)}, expected 5: observation, reward, terminated, truncated, info{old}"
         )
-    observation, reward, terminated, truncated, _ = result
-    return observation, _reward(reward), _flag(terminated, "terminated"), _flag(truncated, "truncated")
+    observation, reward, terminated, truncated, info = result
+    return observation, _reward(reward), _flag(terminated, "terminated"), _flag(truncated, "truncated"), info
 
 
 def _reward(reward: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -14,9 +14,11 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
 
 from baselines_ppo.common.envs.backend_contract import Outcome, Unusable, told
+from baselines_ppo.common.envs.facts import facts_of_vector
 from baselines_ppo.common.envs.foreign import pass_on
 from baselines_ppo.common.envs.make import FRAMES, explained, is_atari, registered
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
 
@@ -33,10 +35,11 @@ class NativeBackend:
     """An environment's own vector form, a VectorEnv each of whose episodes can begin with a seed of its own."""
 
     def __init__(self, envs: Any, env_id: str, taken_for: str | Observation = AUTO) -> None:
-        self._envs, self._count = envs, envs.num_envs
+        self._envs, self._count, self._env_id = envs, envs.num_envs, env_id
         self.captures = _captures(envs)
         self.observation = observation_of(envs.single_observation_space, env_id, taken_for)
         self.action = action_of(envs.single_action_space, env_id)
+        self._infos: Any = {}  # of the last step
         self._begun = False
         self._ended = np.zeros(self._count, dtype=bool)  # and has not begun again
 
@@ -60,7 +63,7 @@ class NativeBackend:
             idle = np.flatnonzero(self._ended).tolist()
             self.reset(idle, [0] * len(idle))
         try:
-            observations, rewards, terminated, truncated, _ = self._envs.step(actions)
+            observations, rewards, terminated, truncated, self._infos = self._envs.step(actions)
         except BaseException as error:
             pass_on(error)
             raise Unusable(None, f"last actions {actions.tolist()}: {told('step', error)}") from error
@@ -86,8 +89,15 @@ class NativeBackend:
                 values[row] = state[name]
         return self._encoded(self._envs.restore(whole))[list(rows)]
 
-    def flags_reached(self) -> np.ndarray | None:
-        return getattr(self._envs, "flags_reached", None)
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        return facts_of_vector(self._infos, self._count)
+
+    def set_attributes(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]]) -> None:
+        if any(attributes):
+            raise UsageError(
+                f"{self._env_id} steps all its environments as one, so that none has attributes of its own to set; "
+                "put a wrapper around it that has the attribute"
+            )
 
     def close(self) -> None:
         self._envs.close()

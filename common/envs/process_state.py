@@ -46,6 +46,11 @@ class ProcessState:
         begin_training()
         self._context = contextvars.copy_context()  # theirs: of numpy's error state, among others
 
+    @property
+    def folder(self) -> Path:
+        """The working folder, as it was."""
+        return self._folder or Path("/")
+
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call what belongs to an environment; what is needed between two of its steps is set again at once."""
         streams = {name: getattr(sys, name) for name in OUTPUTS}

@@ -30,12 +30,29 @@ UNTRIED = "whether its episodes repeat is not known before a resume"
 NEW_EPISODES = "a resume of this environment begins new episodes"
 
 
+class Finding(NamedTuple):
+    """One thing that a trial has found out."""
+
+    fact: str
+    at_resume: str = ""  # what follows for a training that is resumed
+
+
 class Trial(NamedTuple):
     """How an environment is treated, and what the user must know of it."""
 
     treatment: Treatment
-    told: tuple[str, ...] = ()  # a line each
+    findings: tuple[Finding, ...] = ()
     alone: str = ""  # why a process can step only one; empty: it can step several
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What whoever lets an agent act must know, a line each."""
+        return tuple(finding.fact for finding in self.findings)
+
+    @property
+    def told_in_training(self) -> tuple[str, ...]:
+        """What whoever trains must know, a line each."""
+        return tuple("; ".join(filter(None, finding)) for finding in self.findings)
 
 
 def try_out_spec(spec: EnvironmentSpec, closing: Callable[[], None] = lambda: None) -> Trial:
@@ -59,33 +76,34 @@ def try_out(make: MakeEnvironment, env_id: str, closing: Callable[[], None] = la
     Raises:
       UsageError: none can be made, or two are the same object.
     """
-    told: list[str] = []
+    found: list[Finding] = []
     alone = ""
     with ExitStack() as opened:
         try:
-            treatment, alone = _tried(make, env_id, opened, told)
-            told += [alone] if alone else []
-        except Unusable as unusable:  # the training will meet it, and say where
-            told = [f"it could not be tried out, {str(unusable).splitlines()[0]}; {UNTRIED}"]
+            treatment, alone = _tried(make, env_id, opened, found)
+            found += [Finding(alone)] if alone else []
+        except Unusable as unusable:  # whoever steps it will meet it, and say where
+            found = [Finding(f"it could not be tried out, {str(unusable).splitlines()[0]}", UNTRIED)]
             treatment = WATCHED
         finally:
             closing()
-    return Trial(treatment, tuple(f"{env_id}: {line}" for line in told), alone)
+    return Trial(treatment, tuple(Finding(f"{env_id}: {fact}", follows) for fact, follows in found), alone)
 
 
-def _tried(make: MakeEnvironment, env_id: str, opened: ExitStack, told: list[str]) -> tuple[Treatment, str]:
-    """Return the treatment, and why a process can step only one; tell what was found out."""
+def _tried(make: MakeEnvironment, env_id: str, opened: ExitStack, found: list[Finding]) -> tuple[Treatment, str]:
+    """Return the treatment, and why a process can step only one; add what was found out."""
     begun = perf_counter()
     first = SerialBackend(make, 1, env_id, WATCHED)
     opened.callback(close_unheard, first.close)
     trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
     if (slow := perf_counter() - begun) > SECONDS:
-        told.append(f"it takes {slow:.0f} s to make and begin one; {UNTRIED}")
+        found.append(Finding(f"it takes {slow:.0f} s to make and begin one", UNTRIED))
         return WATCHED, ""
-    treatment, trace = _treated(first, trace, told)
+    treatment, trace = _treated(first, trace, found)
     alone = _alone(make, env_id, first, trace, treatment, opened)
     if streams := first.streams_drawn():
-        told.insert(0, f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode")
+        drawn = f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode"
+        found.insert(0, Finding(drawn))
     return treatment._replace(streams=streams), alone
 
 
@@ -142,8 +160,8 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
             return
 
 
-def _treated(first: SerialBackend, trace: list[bytes], told: list[str]) -> tuple[Treatment, list[bytes]]:
-    """Return what lets an episode repeat, and its trace then; tell why.
+def _treated(first: SerialBackend, trace: list[bytes], found: list[Finding]) -> tuple[Treatment, list[bytes]]:
+    """Return what lets an episode repeat, and its trace then; add why.
 
     Args:
       trace: that of the episode in a new environment.
@@ -164,16 +182,20 @@ def _treated(first: SerialBackend, trace: list[bytes], told: list[str]) -> tuple
     if settled:
         first.reset([0], [0])
         if list(playing(first, 1, steps)) == later:
-            told.append("its first episode differs from all others; each environment is begun once before it is used")
+            found.append(
+                Finding("its first episode differs from all others; each environment is begun once before it is used")
+            )
             return Treatment(warm=True), later
         first.make_again(0)
     if list(playing(first, 1, steps)) != trace:
-        told.append(f"its episodes do not repeat with the same seed; {NEW_EPISODES}")
+        found.append(Finding("its episodes do not repeat with the same seed", NEW_EPISODES))
         return Treatment(repeats=False), trace
     if seconds > SECONDS / 2:
-        told.append(f"it remembers earlier episodes, and a new one for each takes {seconds:.1f} s; {NEW_EPISODES}")
+        slow = f"it remembers earlier episodes, and a new one for each takes {seconds:.1f} s"
+        found.append(Finding(slow, NEW_EPISODES))
         return Treatment(repeats=False), trace
-    told.append(f"it remembers earlier episodes; each gets a new environment, which takes {1000 * seconds:.0f} ms")
+    remembers = f"it remembers earlier episodes; each gets a new environment, which takes {1000 * seconds:.0f} ms"
+    found.append(Finding(remembers))
     return Treatment(fresh=True), trace
 
 

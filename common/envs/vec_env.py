@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class EpisodeRecord:
     restarts: int = 0  # how often the environment was made again
     length: int = 0  # steps so far
     state: dict[str, np.ndarray] | None = None  # where the environment can say it: everything, the future included
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # that were set when the episode began
 
     @property
     def too_long(self) -> bool:
@@ -72,7 +73,10 @@ class VecEnv:
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
         self._learned, self._captures = learned_dtype(self.observation), backend.captures
+        self.attributes: Mapping[str, Any] = {}  # that are set where an episode begins, by name
+        self._in_force: list[Mapping[str, Any]] = [{}] * count  # of them, in the episodes under way
         self._said = False  # that an episode is too long to be replayed
+        self.facts: dict[str, np.ndarray] = {}  # of the episodes that the last step has ended, see `facts_of_rows`
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
 
@@ -117,6 +121,7 @@ class VecEnv:
         self.observations = next_observations
         ends = terminated | truncated
         if ends.any():
+            self.facts = self._backend.episode_facts()
             ended = np.flatnonzero(ends).tolist()
             self._episodes[ended] += 1
             self._begin(ended)
@@ -135,6 +140,7 @@ class VecEnv:
                 restarts=int(self._restarted[i]),
                 length=int(self._lengths[i]),
                 state=None if states is None else {name: values[i] for name, values in states.items()},
+                attributes=self._in_force[i],
             )
             for i in range(len(self))
         ]
@@ -155,7 +161,8 @@ class VecEnv:
         ended = {i for i, record in enumerate(records) if record.too_long}
         for t in range(longest + 1):  # all end together, so that a vector form can step them as one
             begun = [i for i, record in enumerate(records) if longest - len(record.actions) <= t and i not in ended]
-            self._begin([i for i in begun if longest - len(records[i].actions) == t])
+            first = [i for i in begun if longest - len(records[i].actions) == t]
+            self._begin(first, [records[i].attributes for i in first])
             if t == longest:
                 break
             note(f"replaying, step {t}")
@@ -180,6 +187,15 @@ class VecEnv:
         self._begin(failed)
         self.observations = self._usable(self._raw, None)
         return [self.indices[i] for i in failed]
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Set an attribute of each environment, to what JSON holds, whenever an episode begins from now on.
+
+        Raises:
+          UsageError: there is no such attribute, or it cannot be set for each environment.
+        """
+        self.attributes = {**self.attributes, name: value}
+        self._backend.set_attributes(self._all.tolist(), [self.attributes] * len(self))
 
     def close(self) -> None:
         """Close all environments."""
@@ -211,9 +227,17 @@ class VecEnv:
                 f"warning: {where}: too long to be replayed; a resume begins new episodes in such a place\n"
             )
 
-    def _begin(self, rows: Sequence[int]) -> None:
-        """Begin an episode in these rows, of the numbers that they have."""
+    def _begin(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Begin an episode in these rows, of the numbers that they have.
+
+        Args:
+          attributes: of each, that were set when it began; None: those of now.
+        """
         chosen = list(rows)
+        for row, own in zip(chosen, attributes or [self.attributes] * len(chosen), strict=True):
+            if own or self.attributes:
+                self._backend.set_attributes([row], [own])
+            self._in_force[row] = own
         while chosen:
             self._actions.clear(chosen)
             self._lengths[chosen] = 0

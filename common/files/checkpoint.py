@@ -96,7 +96,7 @@ def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
 
     Args:
       typed: a run folder, its checkpoints folder, a single checkpoint or agent folder, or a pretrained agent's name;
-        RUN:best is the checkpoint of a run with the best mean return, RUN:last the newest.
+        RUN:best is the best checkpoint of a run, see `_scores`, RUN:last the newest.
       unsaid: which one is meant where the user does not say.
 
     Raises:
@@ -110,7 +110,7 @@ def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
     candidates, skipped = sorted(folder.glob(NAMES), reverse=True), list[str]()
     if (choice or unsaid) == BEST and candidates:
-        returns = _mean_returns(candidates, skipped)
+        returns = _scores(candidates, skipped)
         candidates = sorted(returns, key=lambda candidate: (-returns[candidate], candidate))
         if not candidates and not skipped:
             raise LoadError(
@@ -126,27 +126,35 @@ def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
 
 
 def retain(folder: Path) -> None:
-    """Delete all checkpoints but the last three and the one with the best mean return."""
+    """Delete all checkpoints but the last three and the best, see `_scores`."""
     kept = sorted(folder.glob(NAMES))
-    returns = _mean_returns(kept, [])
+    returns = _scores(kept, [])
     best = max(returns, key=lambda path: returns[path]) if returns else None
     for path in kept[:-KEEP_LAST]:
         if path != best:
             delete(path)
 
 
-def _mean_returns(paths: list[Path], skipped: list[str]) -> dict[Path, float]:
-    """Return the mean returns of those that have one; adds to `skipped` why others cannot be read."""
-    returns: dict[Path, float] = {}
+def _scores(paths: list[Path], skipped: list[str]) -> dict[Path, float]:
+    """Return by which return each is judged: of its evaluation, or where none of them was evaluated of its training.
+
+    Those that have no such return are left out.
+
+    Args:
+      skipped: is added to, why others cannot be read.
+    """
+    evaluated: dict[Path, float] = {}
+    trained: dict[Path, float] = {}
     for path in paths:
         try:
-            value = read_manifest(path).get("mean_return")
+            manifest = read_manifest(path)
         except LoadError as error:
             skipped.append(str(error))
             continue
-        if isinstance(value, int | float):
-            returns[path] = value
-    return returns
+        for name, returns in (("eval_return", evaluated), ("mean_return", trained)):
+            if isinstance(manifest.get(name), int | float):
+                returns[path] = manifest[name]
+    return evaluated or trained
 
 
 def set_aside(folder: Path, after: int) -> None:

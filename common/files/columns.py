@@ -7,7 +7,9 @@ SPENT = ("iteration", "total_steps", "updates", "seconds", "steps_per_second", "
 
 
 def group_of(name: str) -> str:
-    """Return to what a column belongs: what is collected (`rollout`), learned (`train`) or spent (`time`)."""
+    """Return to what a column belongs: what is collected (rollout), evaluated, learned (train) or spent (time)."""
+    if name.startswith("eval_"):
+        return "eval"
     if name.startswith(("episode", "flags", "success", "simulation")) or name == "environments_restarted":
         return "rollout"
     return "time" if name in SPENT or name.endswith("_share") else "train"

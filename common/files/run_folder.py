@@ -18,8 +18,8 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, TRACKERS = PARTS = (
-    "config.json", "progress.csv", "checkpoints", "lock", "ranks", "trackers.json",
+CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS, TRACKERS = PARTS = (
+    "config.json", "progress.csv", "checkpoints", "lock", "ranks", "films", "trackers.json",
 )  # fmt: skip
 
 EVENTS = "events.out.tfevents."  # what TensorBoard's files begin with

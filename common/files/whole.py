@@ -9,12 +9,12 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from baselines_ppo.common.failures import UsageError, WriteError, short
+from baselines_ppo.common.failures import UsageError, WriteError, nearest, short
 
 LONGEST_NAME, LONGEST_PATH = 255, 3800  # bytes, of Linux's file systems; the path leaves room for what is made in it
 
@@ -39,6 +39,29 @@ def place(typed: str | Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # no such user; a zero in it; no working folder
         reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
         raise UsageError(f"path {short(typed)}: {reason}; give another") from None
+
+
+def checked_file(out: str | Path, known: Collection[str], flag: str = "--out") -> Path:
+    """Return the absolute path of a file to be written, if its kind is known and there is a folder for it.
+
+    Args:
+      known: the endings that its name may have, such as .png.
+
+    Raises:
+      UsageError: it cannot be written.
+    """
+    path = Path(out)
+    if path.suffix not in known:
+        expected = f"a name that ends with {', '.join(known)}"
+        raise UsageError(f"{flag} is {short(out)}{nearest(path.suffix, known)}, expected {expected}")
+    try:
+        path = path.expanduser().absolute()  # an environment may change the working folder
+        writable = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK) and not path.is_dir()
+    except (OSError, RuntimeError, ValueError):  # it cannot be looked into, or there is no such user or name
+        writable = False
+    if not writable:
+        raise UsageError(f"{flag} is {short(out)}, and no file can be written there")
+    return path
 
 
 def check_given(typed: str | Path) -> None:

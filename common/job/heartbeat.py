@@ -23,7 +23,7 @@ class Heartbeat:
           describe: makes a line of what is done and for how many seconds.
         """
         self._describe = describe or self._describe
-        self.shown()
+        self._quiet = 0.0
 
     def speak_by(self, say: Callable[[str], None], patience: float) -> None:
         """Speak by another way than plain lines, after so many seconds."""
@@ -31,7 +31,7 @@ class Heartbeat:
 
     def shown(self) -> None:
         """Note that there is something new on the screen, or that an iteration begins."""
-        self._quiet = 0.0
+        self._quiet = min(self._quiet, 0.0)  # who has not begun stays silent
 
     def look(self, passed: float, doing: str, seconds: float) -> None:
         """Print a line if it is time for one.

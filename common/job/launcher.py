@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from baselines_ppo.common.job.shared_memory import shortage
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
+LIKE_THIS = "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); del sys.argv[1:3]; "
 LOST = 255  # mpirun's exit code when its process manager on a host is gone, or it has hurried to its end
 LOCAL_RANKS = "MPI_LOCALNRANKS"
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -82,6 +84,15 @@ def environment_of_one() -> dict[str, str]:
     """Return the environment for a process that a rank starts and that is no rank."""
     launchers = ("PMI", "PMIX", "OMPI", "HYDRA", "MPI_LOCAL")
     return {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
+
+
+def python_like_this(code: str, folder: Path) -> list[str]:
+    """Return the command line of a Python that imports what this one does, and runs code in a folder.
+
+    Its own arguments come behind.
+    """
+    path = json.dumps([str(folder / entry) for entry in sys.path])
+    return [sys.executable, "-c", LIKE_THIS + code, str(folder), path]
 
 
 def find_mpirun() -> str:

@@ -1,21 +1,56 @@
 """The array functions that networks and distributions are written over: numpy acts, TensorFlow learns.
 
-Every such function takes `xp`, which is the numpy module itself or `tensorflow_arrays()`. Both know the names below.
+Every such function takes `xp`, which is `NUMPY` or `tensorflow_arrays()`. Both know the same names and no others, so
+that a network that acts can learn too.
 """
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
+
+import numpy as np
+
+from baselines_ppo.common.failures import UsageError
 
 Array = Any  # a numpy array or a TensorFlow tensor
 
 
-def tensorflow_arrays() -> SimpleNamespace:
+class Arrays(SimpleNamespace):
+    """Array functions by numpy's names."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse what is not there.
+
+        Raises:
+          UsageError: names what there is.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise UsageError(f"a network's xp has no {name}; it has {', '.join(sorted(vars(self)))}")
+
+
+NUMPY = Arrays(
+    tanh=np.tanh,
+    exp=np.exp,
+    log=np.log,
+    abs=np.abs,
+    maximum=np.maximum,
+    minimum=np.minimum,
+    where=np.where,
+    sum=np.sum,
+    max=np.max,
+    reshape=np.reshape,
+    concatenate=np.concatenate,
+    asarray=np.asarray,
+)
+
+
+def tensorflow_arrays() -> Arrays:
     """Return TensorFlow under numpy's names; imports TensorFlow."""
     import tensorflow as tf  # numpy alone must be enough to load an agent and act
 
-    return SimpleNamespace(
+    return Arrays(
         tanh=tf.tanh,
         exp=tf.exp,
         log=tf.math.log,

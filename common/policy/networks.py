@@ -169,7 +169,7 @@ def register_network(name: str, build: Build) -> None:
     >>> from baselines_ppo import Network, Parameter, configure, register_network
     >>> def linear(shape, settings):
     ...     weights = Parameter("weights", (shape[0], 8), gain=1.0)
-    ...     return Network([weights], 8, lambda xp, parameters, x: xp.matmul(x, parameters["weights"]))
+    ...     return Network([weights], 8, lambda xp, parameters, x: x @ parameters["weights"])
     >>> register_network("linear", linear)
     >>> configure("CartPole-v1", network="linear").policy.network
     'linear'

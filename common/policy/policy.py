@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.arrays import NUMPY
 from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.policy.observations import images_of, learned_dtype
+from baselines_ppo.common.policy.rows import DRAWS, Function, in_fixed_rows, independent_rows
 
-ROWS = 8  # observations per forward pass when acting, whatever the batch
+ROWS = 8  # observations per forward pass when acting, whatever the batch; the next, too, are fewer where they must be
 VALUED_ROWS = 64  # through the value function, likewise, but for images
 
 
@@ -98,7 +100,9 @@ class Policy:
 
     def _act(self, observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the policy network's outputs, the next states, and values if these come along."""
-        return in_fixed_rows(functools.partial(self.network.act, np, self._parts), observations, states)
+        return in_fixed_rows(
+            functools.partial(self.network.act, NUMPY, self._parts), observations, states, rows=self._acting_rows
+        )
 
     def params(self, outputs: np.ndarray) -> Any:
         """Return the action distribution's parameters from the policy network's outputs [..., network_size]."""
@@ -107,11 +111,36 @@ class Policy:
     def values(self, observations: np.ndarray, states: np.ndarray) -> np.ndarray:
         """Return values [B], in the unit of the scaled rewards, for normalised observations and states before them."""
 
-        def value_rows(observations: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, ...]:
-            return (self.network.value(np, self._parts, observations, states),)
-
-        (values,) = in_fixed_rows(value_rows, observations, states, rows=ROWS if self.sees_images else VALUED_ROWS)
+        (values,) = in_fixed_rows(self._value_function(self._parts), observations, states, rows=self._valued_rows)
         return self.value_targets.denormalize(values)
+
+    def _value_function(self, parts: dict[str, np.ndarray]) -> Function:
+        return lambda observations, states: (self.network.value(NUMPY, parts, observations, states),)
+
+    @functools.cached_property
+    def _acting_rows(self) -> int:
+        """How many observations a forward pass of the policy takes on this machine."""
+        parts, examples = self._examples()
+        return self._independent_rows(functools.partial(self.network.act, NUMPY, parts), examples, ROWS)
+
+    @functools.cached_property
+    def _valued_rows(self) -> int:
+        """How many a pass of the value function takes."""
+        parts, examples = self._examples()
+        most = ROWS if self.sees_images else VALUED_ROWS
+        return self._independent_rows(self._value_function(parts), examples, most)
+
+    def _independent_rows(self, function: Function, examples: tuple[np.ndarray, ...], most: int) -> int:
+        products = {(shape[0], shape[1]) for _, shape in self.network.layout.shapes if len(shape) == 2}
+        return independent_rows(function, examples, products, most)
+
+    def _examples(self) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Return parameters, normalised observations and states to try blocks with, the same on all ranks."""
+        rng, network = np.random.default_rng(0), self.network
+        parameters = np.float32(0.1) * rng.standard_normal(network.layout.size, np.float32)
+        shape = (DRAWS, *network.observation.shape)
+        seen = rng.integers(0, 256, shape, np.uint8) if self._as_bytes else rng.standard_normal(shape, np.float32)
+        return network.layout.split(parameters), (seen, self.initial_states(DRAWS))
 
     def absorb_value_targets(self) -> None:
         """Let the value network's last layer do what denormalising its outputs did; the values stay the same."""
@@ -130,21 +159,3 @@ def _beside(shape: tuple[int, ...], images: Sequence[slice]) -> np.ndarray:
     for columns in images:
         numbers[columns] = False
     return np.flatnonzero(numbers)
-
-
-def in_fixed_rows(
-    function: Callable[..., tuple[np.ndarray, ...]], *batches: np.ndarray, rows: int = ROWS
-) -> tuple[np.ndarray, ...]:
-    """Return function(*batches), computed so many rows at a time, the last ones padded.
-
-    Matrix products of different sizes are summed in different orders: the last bit of an action would depend on
-    how many environments share the rank. In blocks of one size, each row's result depends on that row alone.
-    """
-    count = len(batches[0])
-    padded = -(-count // rows) * rows
-    if padded != count:
-        batches = tuple(np.concatenate([x, np.zeros((padded - count, *x.shape[1:]), x.dtype)]) for x in batches)
-    if padded == rows:
-        return tuple(x[:count] for x in function(*batches))
-    blocks = [function(*(x[i : i + rows] for x in batches)) for i in range(0, padded, rows)]
-    return tuple(np.concatenate(parts)[:count] for parts in zip(*blocks, strict=True))

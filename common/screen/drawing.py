@@ -15,7 +15,7 @@ from baselines_ppo.common.files.columns import group_of
 from baselines_ppo.common.screen.contract import Figures
 from baselines_ppo.common.screen.numbers import duration, number
 
-TITLES = {"rollout": "collected", "train": "learned", "time": "spent"}
+TITLES = {"rollout": "collected", "eval": "evaluated", "train": "learned", "time": "spent"}
 LEAST_COLUMN = 34  # characters, of a name and its number
 IN_THE_BAR = ("total_steps", "steps_per_second")
 LONGEST_BAR = 40

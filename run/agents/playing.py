@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +12,22 @@ import gymnasium
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
+from baselines_ppo.common.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job.opengl import has_display
 from baselines_ppo.run.agents.acting import backend_for, seen_backend_for
-from baselines_ppo.run.agents.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.run.agents.scoring import trusted
+from baselines_ppo.run.news import News
 from baselines_ppo.run.show.display import NO_DISPLAY
 from baselines_ppo.run.show.pictures import follow
 from baselines_ppo.run.show.simulated import is_simulated
 
 WINDOW, BROWSER = "window", "browser"
+# What is told of an episode, by what its environment says of it.
+TOLD: dict[str, Callable[[float], str]] = {
+    "flags_reached": lambda number: f"{number:.0f} flags reached",
+    "is_success": lambda success: "success" if success else "no success",
+}
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,9 @@ def play(playing: Playing) -> int:
         backend: Backend = seen_backend_for(agent, spec, lambda: in_window(spec))
     else:
         backend = backend_for(agent, spec)
-    player = Episodes(agent, backend, 1, spec.env_id, playing.seed, most)
+    player, news = Episodes(agent, backend, 1, spec.env_id, playing.seed, most), News()
     for episode in range(playing.episodes):
-        print(told(episode, *player.play([episode], deterministic)), flush=True)
+        print(told(episode, *player.play([episode], deterministic, news.say)), flush=True)
     close_unheard(backend.close)
     return 0
 
@@ -100,6 +107,6 @@ def in_window(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
 
 def told(number: int, played: PlayedEpisode) -> str:
     """Return a line on an episode."""
-    flags = "" if played.flags_reached is None else f", {played.flags_reached} flags reached"
+    facts = "".join(f", {words(played.facts[name])}" for name, words in TOLD.items() if name in played.facts)
     cut = f", {cut_after(played.length)}" if played.cut else ""
-    return f"episode {number}: return {played.episode_return:.2f}, length {played.length}{flags}{cut}"
+    return f"episode {number}: return {played.episode_return:.2f}, length {played.length}{facts}{cut}"

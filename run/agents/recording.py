@@ -10,14 +10,15 @@ from pathlib import Path
 
 from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.make import make_environment, time_limit
+from baselines_ppo.common.episodes import Episodes, steps_allowed
 from baselines_ppo.common.job.opengl import choose_opengl
 from baselines_ppo.run.agents.acting import seen_backend_for
-from baselines_ppo.run.agents.episodes import Episodes, steps_allowed
 from baselines_ppo.run.agents.playing import told
 from baselines_ppo.run.agents.scoring import trusted
+from baselines_ppo.run.news import News
 from baselines_ppo.run.show.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.show.film_page import film_page
-from baselines_ppo.run.show.pictures import pictures_of
+from baselines_ppo.run.show.pictures import Film, Pictures
 from baselines_ppo.run.show.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
 from baselines_ppo.run.show.simulated import is_simulated, simulated
 
@@ -69,9 +70,9 @@ def record(recording: Recording) -> int:
     with opened as take:
         shutter = Shutter(take, stride, rate)
         filmed = Filmed(backend, shutter, most)
-        player = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps)
+        player, news = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps), News()
         for episode in range(recording.episodes):
-            (played,) = player.play([episode], deterministic=not recording.stochastic)
+            (played,) = player.play([episode], not recording.stochastic, news.say)
             print(told(episode, played) + f", cut {cut}" * filmed.full, flush=True)
             if filmed.full:
                 break
@@ -84,9 +85,11 @@ def record(recording: Recording) -> int:
 def _filmed(
     path: Path, rate: float, backend: SerialBackend, env_id: str, size: tuple[int, int]
 ) -> Iterator[Callable[[], None]]:
-    picture = pictures_of(lambda: backend.environments[0], env_id, *size)
+    pictures = Pictures(lambda: backend.environments[0], env_id, *size)
     with (film_page if path.suffix == REPLAY else film)(path, rate) as add:
-        yield lambda: add(picture())
+        taken = Film(pictures, add)
+        yield taken.take
+        taken.finish()
 
 
 @contextmanager

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
+from baselines_ppo.common.envs.facts import means_of
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.stored import stored_environment
+from baselines_ppo.common.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network
 from baselines_ppo.run.agents.acting import backend_for, found_out
-from baselines_ppo.run.agents.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
+from baselines_ppo.run.news import News
 from baselines_ppo.zoo.card import MODES, Score
 
 ROWS = 64  # episodes at once, at most
@@ -43,7 +46,8 @@ def evaluate(
             figures = (score.mean, score.std, score.min, score.max)
             line = f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{score.mean_length:>14.1f}"
             cut = [episode.length for episode in outcomes if episode.cut]
-            print(line + (f"  {len(cut)} of {episodes} {cut_after(cut[0])}" if cut else ""))
+            facts = f"  {', '.join(facts_in_words(score))}" if facts_in_words(score) else ""
+            print(line + facts + (f"  {len(cut)} of {episodes} {cut_after(cut[0])}" if cut else ""))
     return 0
 
 
@@ -69,13 +73,16 @@ def measure(
         sys.stderr.write(
             f"{spec.env_id}: its episodes are played one after the other{' on each rank' * (comm.size > 1)}\n"
         )
-    rows = 1 if trial.alone else max(1, min(rows, len(own)))
+    rows, news = 1 if trial.alone else max(1, min(rows, len(own))), News()
+
+    def say(how_far: Callable[[], str]) -> None:
+        news.say(lambda: ("rank 0: " if comm.size > 1 else "") + how_far())
 
     def play() -> dict[str, list[PlayedEpisode]]:
         backend = backend_for(agent, spec, rows, trial)
         try:
             player = Episodes(agent, backend, rows, spec.env_id, seed, most)
-            return {mode: player.play(own, mode == "deterministic") for mode in MODES}
+            return {mode: player.play(own, mode == "deterministic", say) for mode in MODES}
         finally:
             close_unheard(backend.close)
 
@@ -87,15 +94,21 @@ def measure(
 def score_of(episodes: list[PlayedEpisode]) -> Score:
     """Return the figures of some episodes."""
     returns = np.array([episode.episode_return for episode in episodes])
-    flags = [episode.flags_reached for episode in episodes if episode.flags_reached is not None]
+    means = means_of(episode.facts for episode in episodes)
     return Score(
         mean=float(returns.mean()),
         std=float(returns.std()),
         min=float(returns.min()),
         max=float(returns.max()),
         mean_length=float(np.mean([episode.length for episode in episodes])),
-        flags_reached=float(np.mean(flags)) if flags else None,
+        **{name: means.get(name) for name in ("flags_reached", "success_rate")},
     )
+
+
+def facts_in_words(score: Score) -> list[str]:
+    """Return what else than returns and lengths is known of some episodes, each in words."""
+    flags = [] if score.flags_reached is None else [f"{score.flags_reached:.1f} flags reached"]
+    return flags if score.success_rate is None else [*flags, f"{score.success_rate:.0%} success"]
 
 
 def trusted(

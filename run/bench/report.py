@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.common.job.launcher import find_mpirun
+from baselines_ppo.run.bench.record import Row, cores
 from baselines_ppo.state.platform_facts import PACKAGES, platform_facts
 
 PARTS = ("simulator", "environments", "collecting", "learning", "training")
@@ -22,13 +22,13 @@ SHAPE = {"num_minibatches": 32, "num_epochs": 10}  # minibatches of 64
 def machine() -> str:
     """Return one line about this machine and what runs on it."""
     facts = platform_facts()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ", ".join(f"{name} {facts[name] or 'missing'}" for name in PACKAGES)
-    return f"{cores} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
+    return f"{cores()} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
 
 
-def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...], num_envs: int) -> None:
-    """Print steps per second of the parts of training, over all ranks, which measure at the same time."""
+def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...], num_envs: int) -> list[Row]:
+    """Print and return steps per second of the parts of training, over all ranks, which measure at the same time."""
+    rows: list[Row] = []
     shape = f"{num_envs} environments in all, 2048 steps per iteration, minibatches of 64, 10 epochs, two layers of 64"
     print(f"\nsteps per second over all ranks; {shape}")
     print(f"{'environment':<26}{'ranks':>6}" + "".join(f"{name:>14}" for name in PARTS) + "  training / simulator")
@@ -37,10 +37,12 @@ def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...], num_envs: int) ->
             rates = job(count, env, iterations=10, parts=True, fields=work(num_envs))
             row = "".join(f"{rates[name]:>14,.0f}" for name in PARTS)
             print(f"{env:<26}{count:>6}{row}{rates['training'] / rates['simulator']:>22.2f}", flush=True)
+            rows.append({"env": env, "ranks": count, **{name: round(rates[name]) for name in PARTS}})
+    return rows
 
 
-def against(env: str, ranks: int, num_envs: int, pairs: int, peer_python: str) -> None:
-    """Print how many times faster training is than Stable-Baselines3's, in runs that take turns.
+def against(env: str, ranks: int, num_envs: int, pairs: int, peer_python: str) -> Row:
+    """Print and return how many times faster training is than Stable-Baselines3's, in runs that take turns.
 
     Both do the same work; the peer's environments are in its process or in one process each, whichever is faster.
     """
@@ -57,6 +59,17 @@ def against(env: str, ranks: int, num_envs: int, pairs: int, peer_python: str) -
     middle = statistics.median(ours) / statistics.median(theirs)
     spread = f"pairs {min(ratios):.2f} to {max(ratios):.2f}"
     print(f"medians {statistics.median(ours):,.0f} and {statistics.median(theirs):,.0f}: {middle:.2f} times ({spread})")
+    return {
+        "env": env,
+        "ranks": ranks,
+        "peer": f"Stable-Baselines3 with {kind} environments: {trials[kind]['facts']}",
+        "training": round(statistics.median(ours)),
+        "peer_training": round(statistics.median(theirs)),
+        "pairs": pairs,
+        "ratio": round(middle, 2),
+        "lowest_ratio": round(min(ratios), 2),
+        "highest_ratio": round(max(ratios), 2),
+    }
 
 
 def work(num_envs: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import ask, job
 
 FIXED: dict[str, Any] = {"num_envs": 16, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
@@ -16,18 +17,26 @@ GROWING: dict[str, Any] = {"num_steps": 128, "num_minibatches": 4, "num_epochs":
 PER_RANK, UPDATES, PARAMETERS = 16, 20, 11_085  # environments; per iteration; of HalfCheetah's networks
 
 
-def scaling_tables(env: str, ranks: tuple[int, ...]) -> None:
-    """Print training over ranks with the same and with a growing batch, the cost of sums, and the prediction."""
+def scaling_tables(env: str, ranks: tuple[int, ...]) -> list[Row]:
+    """Print training over ranks with the same and with a growing batch, the cost of sums, and the prediction.
+
+    Returns:
+      The steps per second, a row for each number of ranks and kind of batch.
+    """
     print(f"\n{env}: 16 environments in all, whatever the ranks; every rank learns the whole minibatch of 64")
-    one = _row(1, env, FIXED, None)
+    one = _rates(1, env, FIXED, None)
+    rows: list[Row] = [{"env": env, "batch": "fixed", "ranks": 1, "training": round(one["training"])}]
     for count in ranks:
         if count > 1:
-            _row(count, env, FIXED, one)
+            rates = _rates(count, env, FIXED, one)
+            rows.append({"env": env, "batch": "fixed", "ranks": count, "training": round(rates["training"])})
     print(f"\n{env}: 16 environments per rank, minibatches of 512 per rank, gradients averaged over the ranks")
-    base = _row(1, env, _growing(1), None)
+    base = _rates(1, env, _growing(1), None)
+    rows.append({"env": env, "batch": "growing", "ranks": 1, "training": round(base["training"])})
     for count in ranks:
         if count > 1:
-            _row(count, env, _growing(count), base)
+            rates = _rates(count, env, _growing(count), base)
+            rows.append({"env": env, "batch": "growing", "ranks": count, "training": round(rates["training"])})
 
     counts = [count for count in ranks if count > 1]
     measured = {count: ask(count, {"what": "collectives"})["seconds"] for count in counts}
@@ -41,13 +50,14 @@ def scaling_tables(env: str, ranks: tuple[int, ...]) -> None:
         latency, per_byte = fit({count: measured[count] for count in fitting})
         print(f"\nfitted: {latency * 1e6:.0f} us per doubling of ranks + {1e-9 / per_byte:.1f} GB/s")
         predict(env, latency, per_byte, base)
+    return rows
 
 
 def _growing(ranks: int) -> dict[str, Any]:
     return {**GROWING, "num_envs": PER_RANK * ranks}
 
 
-def _row(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
+def _rates(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
     rates = job(count, env, iterations=8, parts=False, fields=fields)
     gain = "" if one is None else f"{rates['training'] / one['training']:>8.2f} times one rank"
     shared = f" ({count} ranks on {os.cpu_count()} cores)" if count > (os.cpu_count() or 1) else ""

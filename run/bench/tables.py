@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.files.whole import checked_file
 from baselines_ppo.common.job.launcher import launched_by_mpi
+from baselines_ppo.run.bench import record
 from baselines_ppo.run.bench.report import SHAPE, STEPS, against, machine, speed_table
 from baselines_ppo.run.bench.scaling import scaling_tables
 
 
 def bench(
-    env: tuple[str, ...], ranks: tuple[int, ...], num_envs: int, pairs: int, peer_python: str | None, scaling: bool
+    env: tuple[str, ...],
+    ranks: tuple[int, ...],
+    num_envs: int,
+    pairs: int,
+    peer_python: str | None,
+    scaling: bool,
+    out: str | None,
 ) -> int:
-    """Print one of three tables; returns the exit code."""
+    """Print one of three tables, and write it into a file if there is one; returns the exit code."""
     if launched_by_mpi():
         raise UsageError("bench starts its own ranks; run it without mpirun")
     if not env or not ranks or min(ranks) < 1:
@@ -25,12 +33,15 @@ def bench(
             raise UsageError(
                 f"--num-envs is {num_envs}, expected a multiple of {count} ranks that divides {STEPS // 32}"
             )
+    path = None if out is None else checked_file(out, [".json"])
     print(machine())
     if scaling:
-        scaling_tables(env[0], ranks)
+        kind, rows = "scaling", scaling_tables(env[0], ranks)
     elif peer_python is not None:
-        for name in env:
-            against(name, max(ranks), num_envs, pairs, peer_python)
+        kind, rows = "peer", [against(name, max(ranks), num_envs, pairs, peer_python) for name in env]
     else:
-        speed_table(env, ranks, num_envs)
+        kind, rows = "parts", speed_table(env, ranks, num_envs)
+    if path is not None:
+        record.write(path, kind, rows)
+        print(f"wrote {short(path)}")
     return 0

@@ -27,6 +27,7 @@ from baselines_ppo.zoo.card import Card, Score
 STATISTICS = ("observations/", "value_targets/", "rewards/")
 ACTED_ON = ("env", "wrapper", "policy", "clip_observations")  # of a manifest
 TRAINING = ("config", "total_steps", "seconds", "lineage", "platform")  # likewise, kept for the card
+CHANGED = ("changed", "attributes")  # likewise, where a callback has changed something on the way
 WIDTH, HEIGHT, QUALITY = 480, 360, 85  # of pictures
 SHOWN_STEPS = 100  # into an episode, at most, that the picture shows
 
@@ -89,7 +90,7 @@ def agent_files(found: Checkpoint, named: Named = NOTHING) -> tuple[dict[str, An
     kept = {name: x for name, x in arrays.items() if name == "parameters" or name.startswith(STATISTICS)}
     wrappers = tuple(map(str, manifest["wrapper"]))
     spec = named.spec(str(manifest["env"]), wrappers, str(manifest.get("env_kwargs", "")))
-    training = {name: manifest[name] for name in TRAINING}
+    training = {name: manifest[name] for name in (*TRAINING, *CHANGED) if name in manifest}
     training["config"] = {**training["config"], "env": spec.env_id}  # from Python it may have had no module
     acted_on = {name: manifest[name] for name in ("env_kwargs", *ACTED_ON) if name in manifest}
     acted_on["env"] = spec.env_id
@@ -111,7 +112,7 @@ def training_of(agent: Checkpoint, named: Named = NOTHING) -> Training:
             raise ValueError(f"it was trained with other arguments of its environment: {config.env_kwargs}")
         ranks = tuple(int(stretch["ranks"]) for stretch in facts["lineage"])
         command = command_of(config, max(ranks))
-        exact = all(stretch["exact"] is True for stretch in facts["lineage"])
+        exact = all(stretch["exact"] is True for stretch in facts["lineage"]) and not {*CHANGED} & {*facts}
         steps, seconds = int(facts["total_steps"]), float(facts["seconds"])
         training = Training(config, command, ranks, steps, exact, seconds, facts["platform"])
     except Exception as error:  # a file from a stranger may be wrong in any way
@@ -185,15 +186,15 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
     """
     from PIL import Image
 
+    from baselines_ppo.common.episodes import Episodes
     from baselines_ppo.run.agents.acting import seen_backend_for
-    from baselines_ppo.run.agents.episodes import Episodes
-    from baselines_ppo.run.show.pictures import pictures_of  # MuJoCo, which nothing else here needs
+    from baselines_ppo.run.show.pictures import Pictures  # MuJoCo, which nothing else here needs
 
     backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
     try:
-        pictures = pictures_of(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
+        pictures = Pictures(lambda: backend.environments[0], spec.env_id, WIDTH, HEIGHT)
         Episodes(agent, backend, 1, spec.env_id, 0, SHOWN_STEPS).play([0], deterministic=True)
-        picture = pictures()
+        picture = pictures.picture(pictures.drawn())
     finally:
         close_unheard(backend.close)
     data = io.BytesIO()
@@ -208,7 +209,7 @@ def _bare(env_id: str) -> str:
 def _preset_name(config: TrainConfig) -> str | None:
     """Return the name of the preset that the environment has, None if it has none."""
     name = _bare(config.env)
-    return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI else None
+    return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI.config else None
 
 
 def _flag(name: str, value: Any) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.screen.numbers import duration
+from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
 from baselines_ppo.zoo.card import MODES, PICTURE, Score, read_card
 
@@ -84,8 +85,8 @@ def figures(score: Score) -> str:
 
 
 def _in_full(score: Score) -> str:
-    flags = "" if score.flags_reached is None else f", {score.flags_reached:.1f} flags reached"
-    return f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps{flags}"
+    span = f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps"
+    return ", ".join([span, *facts_in_words(score)])
 
 
 def _ranks(ranks: tuple[int, ...]) -> str:

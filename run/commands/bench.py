@@ -21,6 +21,7 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add("--num-envs", type=converter(int), default=8, help="environments in all; default 8")
     add("--pairs", type=converter(int), default=5, help="runs of both that take turns; default 5")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
+    add("--out", metavar="FILE.json", help="write what was measured, with machine, versions and commit")
 
 
 def run(options: dict[str, Any]) -> int:

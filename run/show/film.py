@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.failures import UsageError, nearest, short
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.files.whole import checked_file, whole_file, writing
 from baselines_ppo.run.show.frame import BLOCK
 
 Add = Callable[[np.ndarray], None]  # of a picture, [height, width, 3] bytes
@@ -27,23 +26,12 @@ IN_MEMORY, MEMORY = (".gif", ".webp"), 5e8  # kinds whose pictures wait for the 
 
 
 def checked_out(out: str) -> Path:
-    """Return the absolute path of a file to be written, if its kind is known and there is a folder for it.
+    """Return the absolute path of a film or replay to be written.
 
     Raises:
       UsageError: it cannot be written.
     """
-    path, known = Path(out), [*KINDS, REPLAY]
-    if path.suffix not in known:
-        expected = f"a name that ends with {', '.join(known)}"
-        raise UsageError(f"--out is {short(out)}{nearest(path.suffix, known)}, expected {expected}")
-    try:
-        path = path.expanduser().absolute()  # an environment may change the working folder
-        writable = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK) and not path.is_dir()
-    except (OSError, RuntimeError, ValueError):  # it cannot be looked into, or there is no such user or name
-        writable = False
-    if not writable:
-        raise UsageError(f"--out is {short(out)}, and no file can be written there")
-    return path
+    return checked_file(out, [*KINDS, REPLAY])
 
 
 def picture_size(kind: str, width: int | None, height: int | None) -> tuple[int, int]:

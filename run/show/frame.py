@@ -20,30 +20,34 @@ class Levels:
     def __init__(self) -> None:
         self._to_one, self._seen = True, 0
 
+    @property
+    def sure(self) -> bool:
+        """Whether no later picture changes the judgement."""
+        return not self._to_one or self._seen >= FIRST
+
+    def look(self, picture: np.ndarray) -> None:
+        """Judge by one more picture; only fractions count."""
+        if picture.dtype.kind == "f" and not self.sure:
+            brightest = float(picture.max(where=np.isfinite(picture), initial=0.0))
+            self._to_one = brightest <= BRIGHT
+            self._seen += brightest > 0.0
+
     def of(self, picture: np.ndarray) -> np.ndarray:
         """Return the values of a picture as levels from 0 to 255."""
         if picture.dtype == np.uint8:
             return picture
         levels = picture.astype(np.float64)
-        if picture.dtype.kind == "f":
-            self._judge(float(levels.max(where=np.isfinite(levels), initial=0.0)))
         if picture.dtype.kind == "b" or (picture.dtype.kind == "f" and self._to_one):
             levels *= WHITE
         return np.rint(np.clip(np.nan_to_num(levels, nan=0.0, posinf=WHITE, neginf=0.0), 0.0, WHITE))
 
-    def _judge(self, brightest: float) -> None:
-        if self._to_one and self._seen < FIRST:
-            self._to_one = brightest <= BRIGHT
-            self._seen += brightest > 0.0
 
-
-def frame(drawn: Any, levels: Levels | None = None) -> np.ndarray:
-    """Return a picture as [height, width, 3] bytes, from the usual kinds of pictures.
+def shaped(drawn: Any) -> np.ndarray:
+    """Return a picture of one of the usual kinds as [height, width, channels], its values as they are.
 
     Args:
       drawn: [H, W] grey, or with 1, 3 or 4 channels in front or behind, the fourth of them opacity over white; bytes,
         other whole numbers up to 255, fractions from 0 to 1 or 0 to 255, or booleans; of several, the last counts.
-      levels: of the film that it is a picture of; None: it is judged alone.
 
     Raises:
       ValueError: it is none of these; says what it is.
@@ -59,7 +63,16 @@ def frame(drawn: Any, levels: Levels | None = None) -> np.ndarray:
         picture = np.moveaxis(picture, 0, -1)
     if picture.shape[-1] not in CHANNELS:
         raise ValueError(f"an array {list(picture.shape)} of {picture.dtype}")
-    shown = (levels or Levels()).of(picture)
+    return picture
+
+
+def coloured(picture: np.ndarray, levels: Levels) -> np.ndarray:
+    """Return a picture [height, width, channels] as [height, width, 3] bytes.
+
+    Args:
+      levels: of the film that it is a picture of.
+    """
+    shown = levels.of(picture)
     if shown.shape[-1] == 4:
         opacity = shown[..., 3:] / WHITE
         shown = np.rint(shown[..., :3] * opacity + WHITE * (1.0 - opacity))

@@ -16,61 +16,93 @@ from baselines_ppo.common.envs.foreign import pass_on
 from baselines_ppo.common.envs.make import explained
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.job.opengl import prepare_opengl
-from baselines_ppo.run.show.frame import Levels, fitted, frame, framed
+from baselines_ppo.run.show.film import Add
+from baselines_ppo.run.show.frame import FIRST, Levels, coloured, fitted, framed, shaped
 from baselines_ppo.run.show.simulated import ASIDE, is_simulated, simulated
 from baselines_ppo.zoo import is_own
 
 WANTED = "with render_mode rgb_array it must return a picture, such as an array [height, width, 3] of bytes"
 
 
-def pictures_of(
-    current: Callable[[], gymnasium.Env[Any, Any]], env_id: str, width: int, height: int
-) -> Callable[[], np.ndarray]:
-    """Return what gives pictures, [height, width, 3] bytes, of an environment in the mode `rgb_array`.
+class Pictures:
+    """What gives pictures, [height, width, 3] bytes, of an environment in the mode `rgb_array`.
 
     Those of an environment that chooses their size itself are scaled to fit into the size given; all have the size
     of the first.
-
-    Args:
-      current: returns the environment; each episode may have a new one.
-
-    Raises:
-      UsageError: there is nothing to draw with; the pictures' function: the environment gives none, or lacks a
-        package that draws them.
     """
-    levels = Levels()
 
-    def begin(environment: gymnasium.Env[Any, Any]) -> Callable[[], np.ndarray]:
+    def __init__(self, current: Callable[[], gymnasium.Env[Any, Any]], env_id: str, width: int, height: int) -> None:
+        """Prepare the first environment.
+
+        Args:
+          current: returns the environment; each episode may have a new one.
+
+        Raises:
+          UsageError: there is nothing to draw with.
+        """
+        self._current, self._env_id, self._largest = current, env_id, (width, height)
+        self._shown = current()
+        self._draw = self._begin(self._shown)
+        self._same_size = _SameSize(env_id, width, height)
+        self.levels = Levels()
+
+    def drawn(self) -> np.ndarray:
+        """Return what there is to be seen now, [height, width, channels] of any size and values.
+
+        Raises:
+          UsageError: the environment gives no picture, or lacks a package that draws it.
+        """
+        if (now := self._current()) is not self._shown:
+            self._shown, self._draw = now, self._begin(now)
+        drawn = self._draw()
+        self.levels.look(drawn)
+        return drawn
+
+    def picture(self, drawn: np.ndarray) -> np.ndarray:
+        """Return what was drawn as a picture, by what is known of the film by now."""
+        coloured_one = coloured(drawn, self.levels)
+        return coloured_one if is_own(self._shown) else self._same_size.of(coloured_one)
+
+    def _begin(self, environment: gymnasium.Env[Any, Any]) -> Callable[[], np.ndarray]:
+        """Return what draws an environment."""
         inner: Any = environment.unwrapped
         if is_own(environment):
             from baselines_ppo.zoo.rendering import Camera
 
-            camera = Camera(inner.vector.task, width, height)
+            camera = Camera(inner.vector.task, *self._largest)
             return lambda: camera.picture(0)
         if is_simulated(environment):
             prepare_opengl()
-            _follow_in(environment, env_id, width, height)
+            _follow_in(environment, self._env_id, *self._largest)
         else:
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame complains where there is no screen
-        return lambda: rendered(environment, env_id, levels)
-
-    shown = current()
-    draw = begin(shown)
-
-    def drawn() -> np.ndarray:
-        nonlocal shown, draw
-        if (now := current()) is not shown:
-            shown, draw = now, begin(now)
-        return draw()
-
-    return drawn if is_own(shown) else _SameSize(drawn, env_id, width, height).picture
+        return lambda: rendered(environment, self._env_id)
 
 
-def rendered(environment: gymnasium.Env[Any, Any], env_id: str, levels: Levels) -> np.ndarray:
-    """Return what an environment shows now, [height, width, 3] bytes of any size.
+class Film:
+    """Pictures on their way into a film: the first ones wait until it is known how bright they are meant to be."""
 
-    Args:
-      levels: of the film that it is a picture of.
+    def __init__(self, pictures: Pictures, add: Add) -> None:
+        self._pictures, self._add = pictures, add
+        self._waiting: list[np.ndarray] = []  # black ones apart, which are black either way
+
+    def take(self) -> None:
+        """Take a picture of what there is to be seen now."""
+        drawn = self._pictures.drawn()
+        self._waiting.append(drawn.copy())  # an environment may draw into the same array again
+        known = drawn.dtype.kind != "f" or self._pictures.levels.sure
+        if known or len(self._waiting) > FIRST or not any(map(np.any, self._waiting)):
+            self.finish()
+
+    def finish(self) -> None:
+        """Add the pictures that wait."""
+        for drawn in self._waiting:
+            self._add(self._pictures.picture(drawn))
+        self._waiting.clear()
+
+
+def rendered(environment: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
+    """Return what an environment shows now, [height, width, channels] of any size and values.
 
     Raises:
       UsageError: it shows nothing, raises, or lacks a package that draws.
@@ -87,7 +119,7 @@ def rendered(environment: gymnasium.Env[Any, Any], env_id: str, levels: Levels) 
         said = f": {reason_given}" if (reason_given := short(error)) else ""
         raise UsageError(f"environment {env_id} cannot be shown: {reason}{said}; {WANTED}") from None
     try:
-        return frame(drawn, levels)
+        return shaped(drawn)
     except ValueError as error:
         raise UsageError(f"environment {env_id} gives no pictures: its render() returned {error}; {WANTED}") from None
 
@@ -116,14 +148,14 @@ def _follow_in(environment: gymnasium.Env[Any, Any], env_id: str, width: int, he
 class _SameSize:
     """Pictures of one size, whatever size they are drawn in; it is said once if that changes."""
 
-    def __init__(self, draw: Callable[[], np.ndarray], env_id: str, width: int, height: int) -> None:
-        self._draw, self._env_id, self._largest = draw, env_id, (width, height)
+    def __init__(self, env_id: str, width: int, height: int) -> None:
+        self._env_id, self._largest = env_id, (width, height)
         self._drawn: tuple[int, ...] = ()  # the size of the first, rows and columns
         self._size = (0, 0)  # that all have, columns and rows
         self._said = False
 
-    def picture(self) -> np.ndarray:
-        drawn = self._draw()
+    def of(self, drawn: np.ndarray) -> np.ndarray:
+        """Return one more picture in the size of the first."""
         if not self._drawn:
             first = fitted(drawn, *self._largest)
             self._drawn, self._size = drawn.shape[:2], (first.shape[1], first.shape[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -76,8 +76,11 @@ class Filmed:
     def restore(self, rows: Sequence[int], states: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
         return self._backend.restore(rows, states)
 
-    def flags_reached(self) -> np.ndarray | None:
-        return self._backend.flags_reached()
+    def episode_facts(self) -> dict[str, np.ndarray]:
+        return self._backend.episode_facts()
+
+    def set_attributes(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]]) -> None:
+        self._backend.set_attributes(rows, attributes)
 
     def close(self) -> None:
         close_unheard(self._backend.close)

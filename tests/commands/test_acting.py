@@ -75,6 +75,14 @@ def test_what_draws_from_global_streams_and_remembers_is_watched_alike(tmp_path:
     assert watched(250) == one
 
 
+def test_nothing_is_said_of_a_resume_where_nothing_is_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env_id = "tests.environments:OddEntropic-v0"
+    assert main(["play", str(untrained(tmp_path, env_id)), "--env", env_id, "--headless"]) == 0
+    assert capsys.readouterr().err == f"{env_id}: its episodes do not repeat with the same seed\n"
+
+
 # What shares something, or can be made once at a time.
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.run.bench import record as record_file
+from baselines_ppo.run.bench.report import PARTS
 from baselines_ppo.run.bench.scaling import cost_of_sum, fit
-from tests.conftest import Finished
+from baselines_ppo.run.cli import main
+from baselines_ppo.state.code import code_digest
+from baselines_ppo.state.platform_facts import platform_facts
+from benchmarks import speed
+from tests.conftest import ROOT, Finished
 
 
 def test_the_fit_finds_the_latency_and_bandwidth_that_times_were_made_of() -> None:
@@ -25,8 +35,11 @@ def test_a_sum_on_one_rank_costs_nothing() -> None:
     assert cost_of_sum(1, 10**6, 1e-3, 1e-9) == 0.0
 
 
-def test_the_table_has_a_row_for_each_environment_and_number_of_ranks(trainer: Callable[..., Finished]) -> None:
-    finished = trainer(1, "bench", "--env", "CartPole-v1", "--ranks", "1,2")
+def test_the_table_has_a_row_for_each_environment_and_number_of_ranks(
+    trainer: Callable[..., Finished], tmp_path: Path
+) -> None:
+    """And a record has the figures of the table, with what was typed, where it ran and by which code."""
+    finished = trainer(1, "bench", "--env", "CartPole-v1", "--ranks", "1,2", "--out", tmp_path / "x.json")
     assert finished.returncode == 0, finished.stderr
     rows = [line.split() for line in finished.stdout.splitlines() if line.startswith("CartPole-v1")]
     assert [row[1] for row in rows] == ["1", "2"]
@@ -34,6 +47,33 @@ def test_the_table_has_a_row_for_each_environment_and_number_of_ranks(trainer: C
         simulator, environments, collecting, learning, training = (float(x.replace(",", "")) for x in row[2:7])
         assert min(simulator, environments) > 0
         assert min(collecting, learning) > training > 0  # which is made of both
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["command"] == "python -m baselines_ppo.run bench --env CartPole-v1 --ranks 1,2"
+    assert [[f"{row[name]:,}" for name in PARTS] for row in record["rows"]] == [row[2:7] for row in rows]
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    assert (record["commit"] or "").rstrip("+") == head
+    assert (record["code"], record["platform"]["cpu"]) == (code_digest(), platform_facts()["cpu"])
+    assert all(figure in speed.table(record).replace(" ", ",") for row in rows for figure in row[2:7])
+
+
+@pytest.mark.parametrize("out", ["x.txt", "nowhere/x.json", "."])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="--out is "):
+        main(["bench", "--out", out])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_code_outside_of_a_checkout_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed inside of somebody else's checkout, it does not take that commit for its own."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "other.py").touch()
+    named = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", *named, "commit", "-qm", "theirs", "--allow-empty"], cwd=tmp_path, check=True)
+    monkeypatch.setattr(record_file, "__file__", str(tmp_path / "record.py"))
+    assert record_file.commit() is None
 
 
 def test_bench_is_not_for_mpirun(trainer: Callable[..., Finished]) -> None:

@@ -19,12 +19,20 @@ from PIL import Image, ImageSequence
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
-from baselines_ppo.run.show.frame import frame, framed
-from baselines_ppo.run.show.pictures import pictures_of
+from baselines_ppo.run.show.frame import Levels, coloured, framed, shaped
+from baselines_ppo.run.show.pictures import Film, Pictures
 from tests.conftest import ROOT, Finished
 from tests.untrained import untrained
 
 Run = Callable[..., Finished]
+
+
+def frame(drawn: Any) -> np.ndarray:
+    """Return a picture that is judged alone."""
+    picture, levels = shaped(drawn), Levels()
+    levels.look(picture)
+    return coloured(picture, levels)
+
 
 COLOURS = arrays(np.uint8, st.tuples(st.integers(5, 9), st.integers(5, 9), st.just(3)))
 
@@ -251,8 +259,11 @@ class Fading(gymnasium.Env[Any, Any]):
     def __init__(self, levels: list[float]) -> None:
         self._levels = iter(levels)
 
+        self._picture = np.zeros((32, 32, 3), np.float32)
+
     def render(self) -> Any:
-        return np.full((32, 32, 3), next(self._levels), np.float32)
+        self._picture[:] = next(self._levels)  # into the same array, as many do
+        return self._picture
 
 
 @pytest.mark.parametrize(
@@ -261,12 +272,32 @@ class Fading(gymnasium.Env[Any, Any]):
         ([200.0, 1.0, 0.5, 0.0, 255.0], [200, 1, 0, 0, 255]),  # fades out
         ([0.0, 0.0, 90.0, 1.2, 1.0], [0, 0, 90, 1, 1]),  # begins in the dark
         ([0.0] * 20 + [120.0, 1.0], [0] * 20 + [120, 1]),  # and stays there for long
+        ([0.0, 0.5, 1.0, 1.5, 0.0, 3.0, 120.0, 1.0], [0, 0, 1, 2, 0, 3, 120, 1]),  # fades in, dark at first
+        ([0.0] * 20 + [1.0, 0.0, 200.0], [0] * 20 + [1, 0, 200]),
+        ([0.2], [51]),  # ends before anybody can know
         ([0.2, 1.0, 0.0, 1.4, 0.4], [51, 255, 0, 255, 102]),
         ([0.2] * 10 + [3.0, 0.2], [51] * 10 + [255, 51]),  # one that is too bright, late
         ([np.inf, 0.2, np.nan], [255, 51, 0]),
     ],
 )
 def test_the_fractions_of_a_film_are_judged_once(levels: list[float], shown: list[int]) -> None:
-    film = Fading(levels)
-    picture = pictures_of(lambda: film, "Fading-v0", 32, 32)
-    assert [np.unique(picture()).tolist() for _ in levels] == [[level] for level in shown]
+    environment = Fading(levels)
+    taken: list[np.ndarray] = []
+    film = Film(Pictures(lambda: environment, "Fading-v0", 32, 32), taken.append)
+    for _ in levels:
+        film.take()
+    film.finish()
+    assert [np.unique(picture).tolist() for picture in taken] == [[level] for level in shown]
+
+
+def test_only_the_first_pictures_of_a_film_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Fading([0.0, 0.2, 0.2] + [0.5] * 40)
+    taken: list[np.ndarray] = []
+    film = Film(Pictures(lambda: environment, "Fading-v0", 32, 32), taken.append)
+    waiting = []
+    for k in range(43):
+        film.take()
+        waiting.append(k + 1 - len(taken))
+    assert waiting[0] == 0
+    assert waiting[20:] == [0] * 23
+    assert max(waiting) < 11

@@ -122,14 +122,14 @@ def test_a_gif_is_small_enough_for_a_web_page(trainer: Run, tmp_path: Path) -> N
 
 BROWN = """
 import gymnasium, numpy as np
-from baselines_ppo.run.show.pictures import pictures_of
+from baselines_ppo.run.show.pictures import Pictures
 environment = gymnasium.make("HalfCheetah-v4", render_mode="rgb_array")
 environment.reset(seed=0)
-picture = pictures_of(lambda: environment, "HalfCheetah-v4", 160, 128)
+pictures = Pictures(lambda: environment, "HalfCheetah-v4", 160, 128)
 inner = environment.unwrapped
 for place in (0.0, 50.0):
     inner.set_state(np.array([place, *inner.data.qpos[1:]]), inner.data.qvel)
-    red, green, blue = picture().astype(int).transpose(2, 0, 1)
+    red, green, blue = pictures.picture(pictures.drawn()).astype(int).transpose(2, 0, 1)
     print(int(((red > green + 15) & (green > blue + 15)).sum()))
 """
 

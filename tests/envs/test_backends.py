@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from baselines_ppo import configure, train
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome
@@ -235,3 +238,27 @@ def test_a_step_that_raised_counts_for_nothing() -> None:
     assert last.dropped.all() and last.truncated.all() and not last.terminated.any() and not last.rewards.any()
     assert last.next_observations.tobytes() == before.next_observations.tobytes()
     assert not any(step.dropped.any() for step in steps[:14])
+
+
+class Closing(gymnasium.Env[Any, Any]):
+    """Notes that it was closed; some raise then."""
+
+    observation_space, action_space = spaces.Box(-1, 1, (1,)), spaces.Discrete(2)
+    closed: ClassVar[list[int]] = []
+    made = 0
+
+    def __init__(self) -> None:
+        self.number = Closing.made
+        Closing.made += 1
+
+    def close(self) -> None:
+        Closing.closed.append(self.number)
+        if self.number in (0, 2):
+            raise RuntimeError(f"number {self.number} has gone")
+
+
+def test_all_environments_are_closed_even_if_some_cannot_be() -> None:
+    backend = SerialBackend(Closing, 4, "Closing")
+    with pytest.raises(RuntimeError, match="number 0 has gone"):
+        backend.close()
+    assert Closing.closed == [0, 1, 2, 3]

@@ -193,8 +193,9 @@ def test_what_raises_in_a_trial_is_left_to_the_training_to_report() -> None:
             raise RuntimeError("closed twice")
 
     trial = try_out(Fragile, "X")
-    assert trial.told == ("X: it could not be tried out, step raised RuntimeError: no track; whether its episodes "
-                          "repeat is not known before a resume",)  # fmt: skip
+    fact = "X: it could not be tried out, step raised RuntimeError: no track"
+    assert trial.told == (fact,)
+    assert trial.told_in_training == (f"{fact}; whether its episodes repeat is not known before a resume",)
     with pytest.raises(DataError, match=r"environment 0, episode 0 .*step raised RuntimeError: no track"):
         driven(envs_of(Fragile, range(1), trial.treatment), 0, 1)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines_ppo import start
+from baselines_ppo import algorithm, start
 from baselines_ppo.common.envs.stored import check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint
@@ -129,7 +129,7 @@ def test_forged_arrays_do_not_get_into_a_resumed_run(
     saved: Path, guarded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is exchanged, resuming refuses in one line, or goes on with finite numbers."""
-    monkeypatch.setattr(start, "find_learner", lambda name: lambda config, *parts: Stub(*parts))
+    monkeypatch.setattr(algorithm, "find_learner", lambda name: lambda config, *parts: Stub(*parts))
     monkeypatch.setattr(start, "trackers_of", lambda track, say: {})
     rng, refused = np.random.default_rng(2), 0
     for k in range(25):

@@ -21,17 +21,12 @@ from baselines_ppo.common.trackers import choice
 from baselines_ppo.common.trackers.background import Background
 from baselines_ppo.common.trackers.choice import Trackers, check_installed
 from baselines_ppo.common.trackers.identity import kept
-from baselines_ppo.common.trackers.tensorboard import TensorBoard
 from baselines_ppo.run.cli import main
 from tests.conftest import ROOT, command
 from tests.runs import flags
 
 RETURN = "rollout/episode_return"
 CONFIG = {"env": "CartPole-v1", "seed": 0, "name": ""}
-GIF = (
-    b"GIF89a\x02\x00\x03\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x00\x00\x00\x00\x00,"
-    b"\x00\x00\x00\x00\x02\x00\x03\x00\x00\x02\x03\x84\x8fY\x00;"
-)
 
 
 class Broken:
@@ -79,19 +74,6 @@ def test_what_tensorboard_keeps_is_what_progress_csv_says(tmp_path: Path, monkey
     text = tensor_util.make_ndarray(events.Tensors("config")[0].tensor_proto)[()].decode()
     assert '"num_timesteps": 576' in text
     assert json.loads((run / "config.json").read_text())["track"] == ["tensorboard"]
-
-
-def test_a_gif_is_an_image_in_tensorboard(tmp_path: Path) -> None:
-    (tmp_path / "film.gif").write_bytes(GIF)
-    tracker = TensorBoard()
-    tracker.begin(tmp_path, CONFIG)
-    tracker.film(tmp_path / "film.gif", 7)
-    tracker.film(tmp_path / "film.mp4", 8)  # which it cannot show, and does not look for
-    tracker.close()
-    events = EventAccumulator(str(tmp_path))
-    events.Reload()
-    (film,) = events.Tensors("film")
-    assert (film.step, list(film.tensor_proto.string_val)) == (7, [b"2", b"3", GIF])
 
 
 @pytest.mark.slow

@@ -241,7 +241,7 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path
     built = subprocess.run(words, cwd=ROOT, env=quiet, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     pages = {path.stem: path.read_text() for path in (tmp_path / "site").glob("*.html")}
-    assert {*pages} == {*(path.stem for path in docs.PAGES[1:]), "faults", "changelog", "404"}
+    assert {*pages} == {*(path.stem for path in docs.PAGES[1:]), "changelog", "404"}
     for name, page in pages.items():
         loaded = re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]*)\"", page)
         assert loaded, name

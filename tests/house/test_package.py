@@ -34,6 +34,7 @@ FLOORS = (
         "batch",
         "shards",
         "minibatches",
+        "episodes",
         "programs",
         "adam",
         "gradient",

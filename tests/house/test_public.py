@@ -18,15 +18,16 @@ from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.policy.networks import NETWORKS, register_network
 from baselines_ppo.former import MOVED
+from baselines_ppo.monitoring.callback import TrainingProgress
 from baselines_ppo.settings.config import TEXTBOOK
 from tests.conftest import ROOT
 
 REGISTERED: tuple[dict[str, Any], ...] = (NETWORKS, TEXTBOOK, LEARNERS)
-EXAMPLES = [baselines_ppo.configure, baselines_ppo.train, baselines_ppo.load, Agent.act, gae]
-EXAMPLES += [register_network, register_algorithm]
+EXAMPLES: list[Any] = [baselines_ppo.configure, baselines_ppo.train, baselines_ppo.load, Agent.act, gae]
+EXAMPLES += [register_network, register_algorithm, TrainingProgress]
 # Modules whose names are public, or that these are defined in.
 STRICT = ["__init__", "train", "result", "algorithm", "settings/config", "settings/algorithms", "settings/fields"]
-STRICT += ["settings/presets", "common/files/agent", "common/gae", "common/policy/networks"]
+STRICT += ["monitoring/callback", "settings/presets", "common/files/agent", "common/gae", "common/policy/networks"]
 USER = """
 from baselines_ppo import Agent, Result, TrainConfig, configure, load, train
 

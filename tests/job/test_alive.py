@@ -15,6 +15,7 @@ import pytest
 
 from baselines_ppo.common.job.alive import OTHERS_FIRST, Alive, Watch
 from baselines_ppo.common.job.board import Sign, create_board, open_board
+from baselines_ppo.common.job.heartbeat import Heartbeat
 from baselines_ppo.common.job.signals import Asked
 from tests.conftest import ROOT, command
 
@@ -262,3 +263,13 @@ def test_a_notebook_is_warned_and_left_alone(tmp_path: Path) -> None:
     finished = subprocess.run(command(1, "-c", code), cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert finished.stdout.endswith("ended with 0\n"), finished.stderr
     assert "warning: no sign of life for " in finished.stderr
+
+
+def test_a_rank_that_was_not_asked_to_speak_stays_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    """What begins an iteration for all ranks does not make them all speak."""
+    silent, speaking = Heartbeat(), Heartbeat()
+    speaking.begin()
+    for heart in (silent, speaking):
+        heart.shown()
+        heart.look(100.0, "waiting for the film", 3.0)
+    assert capsys.readouterr().out == "waiting for the film, 3 s\n"

@@ -146,3 +146,24 @@ def test_a_place_is_where_it_was_meant_to_be(tmp_path: Path, monkeypatch: pytest
     assert place("~/x") == tmp_path / "x"
     with pytest.raises(UsageError):
         place("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("XLA_FLAGS", "--nope", "Unknown flag in XLA_FLAGS: --nope"),
+        pytest.param("TF_XLA_FLAGS", "--nope", "Unknown flag in TF_XLA_FLAGS: --nope", marks=pytest.mark.slow),
+        pytest.param("XLA_FLAGS", "nowhere.txt", 'Could not open file "nowhere.txt"', marks=pytest.mark.slow),
+    ],
+)
+def test_flags_that_the_compiler_does_not_take_are_refused(
+    variable: str, value: str, said: str, tmp_path: Path
+) -> None:
+    line = refusal(tmp_path, *LINE, **{variable: value})
+    assert line.startswith(f"error: TensorFlow cannot use {variable}={value}: {said}")
+
+
+@pytest.mark.slow
+def test_flags_that_the_compiler_takes_do_no_harm(tmp_path: Path) -> None:
+    finished = ran(tmp_path, *LINE, "--logdir", "run", XLA_FLAGS="--xla_cpu_enable_fast_math=false")
+    assert finished.returncode == 0, finished.stderr

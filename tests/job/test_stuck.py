@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines_ppo import handshake
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job import shared_memory
 from baselines_ppo.common.job.launcher import check_launch
-from baselines_ppo.handshake import code_digest
+from baselines_ppo.state import code
+from baselines_ppo.state.code import code_digest
 from tests.conftest import ROOT, Finished, command
 from tests.job.test_faults import SHORT, SMALL, UNSAVED, Training, newest
 from tests.runs import arrays, assert_same_bits
@@ -141,7 +141,7 @@ def test_the_handshake_sees_all_of_the_code(name: str, tmp_path: Path, monkeypat
     for folder in ("baselines_ppo", "common", "run", "zoo"):  # links and all, as in a checkout
         shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     before = code_digest()
-    monkeypatch.setattr(handshake, "__file__", str(tmp_path / "baselines_ppo" / "handshake.py"))
+    monkeypatch.setattr(code, "__file__", str(tmp_path / "baselines_ppo" / "state" / "code.py"))
     assert code_digest() == before
     for left_out in ("zoo/agents/Hopper-v4/card.json", "zoo/__pycache__/walker.pyc"):
         (tmp_path / "baselines_ppo" / left_out).parent.mkdir(exist_ok=True)

@@ -96,7 +96,7 @@ def test_the_loss_has_the_gradient_of_the_objective_with_its_squared_hinge(dista
     beta, eta, kl_target = 0.7, 50.0, 0.003
     distribution, network = ppo.policy.distribution, ppo.policy.network
     inputs = Inputs(tf.random.stateless_normal([count, 3], [1, 2]), tf.zeros([count, 0]), tf.zeros([count], tf.bool))
-    theta = tf.constant(ppo.policy_adam.parameters)
+    theta = tf.constant(ppo.policy_loop.parameters)
     now = network.learn_policy(XP, network.policy_layout.split(theta), inputs)
     old = GaussianParams(now.mean + distance, tf.broadcast_to(now.log_std, now.mean.shape))
     actions = tf.constant(
@@ -151,10 +151,10 @@ def test_the_value_function_learns_from_this_iteration_and_the_one_before() -> N
     counts, steps = [], []
     for iteration in range(3):
         rollout = source.collect(iteration, 1, num_episodes=1)
-        before = ppo.value_adam.step
+        before = ppo.value_loop.step
         ppo.update(rollout, 0.0)
         counts.append(rollout.num_transitions)
-        steps.append(ppo.value_adam.step - before)  # of two transitions each
+        steps.append(ppo.value_loop.step - before)  # of two transitions each
     assert steps == [counts[0] // 2, (counts[0] + counts[1]) // 2, (counts[1] + counts[2]) // 2]
 
 

@@ -1,23 +1,30 @@
-"""Episodes of a trained agent, several at once; what each comes to depends on its number and the seed alone."""
+"""Episodes of an agent, several at once; what each comes to depends on its number and the seed alone."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend, Unusable
+from baselines_ppo.common.envs.facts import Facts, facts_at
 from baselines_ppo.common.envs.make import time_limit
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
-from baselines_ppo.common.job.launcher import launched_rank, launched_size
 from baselines_ppo.common.policy.given_arrays import unlearnable
 from baselines_ppo.common.seeding import Purpose, episode_seed, generator
-from baselines_ppo.run.news import News
 
 MOST_STEPS = 30_000  # of an episode that may never end by itself; Atari's longest have 27,000
+
+
+Tell = Callable[[Callable[[], str]], None]
+
+
+def nobody(how_far: Callable[[], str]) -> None:
+    """Tell nobody."""
 
 
 class PlayedEpisode(NamedTuple):
@@ -25,7 +32,7 @@ class PlayedEpisode(NamedTuple):
 
     episode_return: float  # raw, undiscounted
     length: int  # steps
-    flags_reached: int | None  # None where there are no flags
+    facts: Facts  # what the environment said of it
     cut: bool = False  # after the most steps that it was given, not by its environment
 
 
@@ -33,15 +40,23 @@ class Episodes:
     """Plays numbered episodes in the rows of a backend; where one ends, the next begins."""
 
     def __init__(
-        self, agent: Agent, backend: Backend, rows: int, env_id: str, seed: int, most_steps: float = math.inf
+        self,
+        agent: Agent,
+        backend: Backend,
+        rows: int,
+        env_id: str,
+        seed: int,
+        most_steps: float = math.inf,
+        purpose: Purpose = Purpose.EVALUATION,
     ) -> None:
-        """Take over a backend of so many rows that fits the agent, see `backend_for`; none has begun.
+        """Take over a backend of so many rows, which has the agent's spaces; none has begun.
 
         Args:
           most_steps: after which an episode is cut; see `steps_allowed`.
+          purpose: whose random streams the episodes have.
         """
         self._agent, self._backend, self._env_id, self._seed = agent, backend, env_id, seed
-        self._most_steps, self._news = most_steps, News()
+        self._most_steps, self._purpose = most_steps, purpose
         self._fresh = backend.capture()  # before anything was played that an environment might remember
         self._numbers = np.zeros(rows, dtype=np.int64)
         self._lengths = np.zeros(rows, dtype=np.int64)
@@ -50,8 +65,11 @@ class Episodes:
         self._generators = [self._noise_of(0)] * rows
         self._observations = np.zeros((rows, *backend.observation.shape), backend.observation.dtype)
 
-    def play(self, numbers: Iterable[int], deterministic: bool) -> list[PlayedEpisode]:
+    def play(self, numbers: Iterable[int], deterministic: bool, tell: Tell = nobody) -> list[PlayedEpisode]:
         """Return what the episodes of these numbers come to, in their order.
+
+        Args:
+          tell: is told at each step how far it is, in words that are made if they are asked for.
 
         Raises:
           DataError: the environment raised, or gave something unusable.
@@ -63,7 +81,7 @@ class Episodes:
             under_way = self._begin(range(len(self._numbers)), waiting)
             while under_way:
                 ended = self._step(under_way, deterministic)
-                self._say(len(played), len(order), int(self._lengths[under_way].max()))
+                tell(functools.partial(_how_far, len(played), len(order), int(self._lengths[under_way].max())))
                 played |= self._outcomes(ended)
                 begun = self._begin(ended, waiting)
                 under_way = [row for row in under_way if row in begun or row not in ended]
@@ -79,7 +97,7 @@ class Episodes:
         for row in begun:
             self._numbers[row] = waiting.pop(0)
             self._generators[row] = self._noise_of(int(self._numbers[row]))
-        seeds = [episode_seed(self._seed, 0, int(self._numbers[row]), Purpose.EVALUATION) for row in begun]
+        seeds = [episode_seed(self._seed, 0, int(self._numbers[row]), self._purpose) for row in begun]
         self._lengths[begun], self._returns[begun] = 0, 0.0
         if self._fresh is not None:
             self._backend.restore(begun, [{name: x[row] for name, x in self._fresh.items()} for row in begun])
@@ -113,30 +131,28 @@ class Episodes:
         for row in rows:
             if not np.isfinite(self._returns[row]):
                 raise Unusable(row, f"the return is {self._returns[row]}")
-        flags = self._backend.flags_reached()
+        facts = self._backend.episode_facts()
         return {
             int(self._numbers[row]): PlayedEpisode(
                 float(self._returns[row]),
                 int(self._lengths[row]),
-                None if flags is None else int(flags[row]),
+                facts_at(facts, row),
                 cut=not self._ended[row],
             )
             for row in rows
         }
 
-    def _say(self, ended: int, count: int, step: int) -> None:
-        """Say now and then how far it is, on one rank."""
-        if launched_rank() == 0:
-            which = f"{ended} of {count} episodes{' of rank 0' * (launched_size() > 1)} ended"
-            self._news.say(lambda: f"{which}, step {step:,} of one under way")
-
     def _noise_of(self, number: int) -> np.random.Generator:
-        return generator(self._seed, Purpose.EVALUATION, 1, number)
+        return generator(self._seed, self._purpose, 1, number)
 
     def _where(self, row: int | None) -> str:
         if row is None:
             return f"evaluation episodes {self._numbers.min()} to {self._numbers.max()}"
         return f"evaluation episode {self._numbers[row]}, step {self._lengths[row]}"
+
+
+def _how_far(ended: int, count: int, step: int) -> str:
+    return f"{ended} of {count} episodes ended, step {step:,} of one under way"
 
 
 def steps_allowed(env_id: str, asked: int | None) -> float:

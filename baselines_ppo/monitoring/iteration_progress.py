@@ -14,6 +14,8 @@ def progress(run: RunState, began: float, doing: str, seconds: float) -> str:
       began: when the iteration did, by `monotonic`.
       doing: what this rank does, for so many seconds.
     """
+    if doing.startswith(("evaluating", "filming")):  # which come after the iteration was counted
+        return f"iteration {run.counters.iteration}: {doing}"
     iteration = f"iteration {run.counters.iteration + 1}"
     if not doing.startswith("collecting"):
         compiling = "" if run.comm.alive.warm or doing != "learning" else " (TensorFlow compiles at first)"

@@ -1,0 +1,71 @@
+"""The tables in docs/speed.md, made of the records of `bench --out`: `python -m benchmarks.tables` writes them anew."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDS, PAGE = ROOT / "benchmarks" / "records" / "speed", ROOT / "docs" / "speed.md"
+BLOCK = re.compile(r"(<!-- records of bench: (\S+) -->\n).*?(<!-- end of records -->)", re.DOTALL)
+# What each kind of record measures, as columns: heading and key of a row.
+COLUMNS = {
+    "parts": (
+        ("environment", "env"),
+        ("ranks", "ranks"),
+        ("simulator", "simulator"),
+        ("environments", "environments"),
+        ("collecting", "collecting"),
+        ("learning", "learning"),
+        ("training", "training"),
+    ),
+    "peer": (
+        ("environment", "env"),
+        ("ranks", "ranks"),
+        ("this package", "training"),
+        ("Stable-Baselines3", "peer_training"),
+        ("times faster", "ratio"),
+        ("lowest", "lowest_ratio"),
+        ("highest", "highest_ratio"),
+        ("pairs of runs", "pairs"),
+    ),
+    "scaling": (("environment", "env"), ("batch", "batch"), ("ranks", "ranks"), ("training", "training")),
+}
+
+
+def written(page: str) -> str:
+    """Return the page with the tables of today's records; each block names the files that are shown in it."""
+
+    def tables(match: re.Match[str]) -> str:
+        records = [json.loads(path.read_text("utf-8")) for path in sorted(RECORDS.glob(match[2]))]
+        return match[1] + "\n".join(map(table, records)) + match[3]
+
+    return BLOCK.sub(tables, page)
+
+
+def table(record: dict[str, Any]) -> str:
+    """Return a record as Markdown: its figures, and below them where they are from."""
+    rows = record["rows"]
+    columns = [(heading, key) for heading, key in COLUMNS[record["kind"]] if key in rows[0]]
+    lines = [f"| {' | '.join(heading for heading, _ in columns)} |", "|" + " --- |" * len(columns)]
+    lines += [f"| {' | '.join(cell(row[key]) for _, key in columns)} |" for row in rows]
+    return "\n".join([*lines, "", origin(record), ""])
+
+
+def origin(record: dict[str, Any]) -> str:
+    """Return what was typed, when, where and with which code, as a paragraph."""
+    peers = "".join(
+        f" The other is {peer}." for peer in sorted({row["peer"] for row in record["rows"] if "peer" in row})
+    )
+    copied = f" Copied: {record['copied']}." if "copied" in record else ""
+    where = f"{record['cores']} cores of {record['platform']['cpu']}"
+    return (
+        f"`{record['command']}`, {record['date']}, {where}, commit `{(record['commit'] or 'none')[:8]}`.{peers}{copied}"
+    )
+
+
+def cell(value: Any) -> str:
+    """Return a value as it is read: thousands apart."""
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)

@@ -1,0 +1,1 @@
+"""Pages of documentation, and what makes those that are not typed."""

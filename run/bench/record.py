@@ -1,0 +1,68 @@
+"""A measurement as a JSON record: what was typed, where it ran, by which code, and what it gave."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.state.code import code_digest
+from baselines_ppo.state.platform_facts import platform_facts
+
+Row = dict[str, Any]  # of one environment and number of ranks
+
+
+def write(path: Path, kind: str, rows: list[Row]) -> None:
+    """Write a record of what was measured.
+
+    Args:
+      kind: which table it is of: parts, peer, or scaling.
+
+    Raises:
+      WriteError: the file cannot be written.
+    """
+    record = {
+        "kind": kind,
+        "command": shlex.join(["python", "-m", "baselines_ppo.run", *typed(sys.argv[1:])]),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "code": code_digest(),
+        "cores": cores(),
+        "platform": platform_facts(),
+        "rows": rows,
+    }
+    with whole_file(path) as temporary, writing(path):
+        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+
+
+def typed(arguments: list[str]) -> list[str]:
+    """Return the arguments that decide what is measured: all but the file that the record is written into."""
+    kept = [word for before, word in itertools.pairwise(["", *arguments]) if "--out" not in (before, word)]
+    return [word for word in kept if not word.startswith("--out=")]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def commit() -> str | None:
+    """Return the commit of the checkout that this code is in, with a + if files differ from it; None outside of one."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "record.py")  # else it is installed inside of somebody else's checkout
+        changed = git("status", "--porcelain", "--untracked-files=no", ".")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
+        return None
