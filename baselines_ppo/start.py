@@ -28,7 +28,6 @@ from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
 from baselines_ppo.common.job.xla_flags import check_xla_flags
-from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.fit import check_network, check_spaces
@@ -44,6 +43,7 @@ from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.monitoring.callback import Callback
 from baselines_ppo.monitoring.evaluation import Evaluator
 from baselines_ppo.monitoring.films import check_filmed
+from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.plan import Plan, plan_of
 from baselines_ppo.settings.changes import as_changed, changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
@@ -84,7 +84,6 @@ def start(
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         comm.on_root(check_xla_flags, "the compiler's flags")
-        comm.on_root(lambda: check_installed(config.track), "the trackers")
         screen = _screen(config, comm)
         on_failure.callback(screen.close)
         stored, warm = _read(resume, comm), _read(load_path, comm)
@@ -119,7 +118,12 @@ def start(
 
 
 def _screen(config: TrainConfig, comm: Comm) -> Screen:
-    """Return where rank 0 shows what the run does, its signs of life too; the others show nothing."""
+    """Return where rank 0 shows what the run does, its signs of life too; the others show nothing.
+
+    Raises:
+      UsageError: what the run is to be tracked by is not installed; this is to be said before anything is shown.
+    """
+    comm.on_root(lambda: check_installed(config.track), "the trackers")
     screen = screen_of(config.progress, config.num_timesteps, config.log_interval, comm.is_root)
     comm.alive.heartbeat.speak_by(screen.news, screen.patience)
     return screen

@@ -18,13 +18,13 @@ from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
 from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.job.tensorflow_start import as_started
-from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.screen.contract import Screen
 from baselines_ppo.monitoring.callback import Callback, Wishes, wishes_of
 from baselines_ppo.monitoring.evaluation import Evaluator, Figures
 from baselines_ppo.monitoring.films import Films
 from baselines_ppo.monitoring.iteration_progress import progress
+from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.monitoring.row import Report, row_of
 from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TrainConfig

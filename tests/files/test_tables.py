@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from baselines_ppo import configure, train
-from baselines_ppo.common import logger
 from baselines_ppo.common.files.run_folder import RunFolder
-from baselines_ppo.common.logger import Logger
 from baselines_ppo.common.screen import lines
 from baselines_ppo.common.trackers.choice import Trackers
+from baselines_ppo.monitoring import logger
+from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.run.cli import main
 from tests.runs import flags
 

@@ -25,7 +25,7 @@ FLOORS = (
     {"policy"},
     {"files"},
     {"job", "screen", "trackers"},
-    {"mpi", "ending", "logger"},
+    {"mpi", "ending"},
     {"envs"},
     {
         "gae",
