@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from baselines_ppo.common.policy.parameters import Parameter
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
+    from baselines_ppo.experiments.sweep import sweep
     from baselines_ppo.monitoring.callback import TrainingProgress
     from baselines_ppo.run.agents.reporting import report
 
@@ -48,6 +49,7 @@ __all__ = [
     "register_algorithm",
     "register_network",
     "report",
+    "sweep",
     "train",
 ]
 __version__ = "0.1.0"
@@ -66,6 +68,7 @@ LATER = {
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
     "report": "run.agents.reporting",
+    "sweep": "experiments.sweep",
 }
 
 

@@ -11,7 +11,7 @@ from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.job.opengl import check_chosen
 from baselines_ppo.run.parser import HELP_FLAGS, Command, Parser, check_none_empty, dashed, parser_of, value_of
-from baselines_ppo.settings.config import TEXTBOOK
+from baselines_ppo.settings.config import imported_algorithm
 
 # Each is a module of `run.commands`; the first is meant where none is named.
 COMMANDS = (
@@ -21,6 +21,7 @@ COMMANDS = (
     "record",
     "race",
     "steer",
+    "sweep",
     "plot",
     "compare",
     "report",
@@ -29,6 +30,8 @@ COMMANDS = (
     "doctor",
     "zoo",
 )
+
+SEVERAL = "sweep"  # names several algorithms, and imports them itself
 
 
 def main(arguments: list[str]) -> int:
@@ -89,13 +92,7 @@ def registered(arguments: list[str]) -> list[str]:
       UsageError: there is no such module, or it registers no such algorithm.
     """
     named = value_of(arguments, "--alg")
-    if named is None or ":" not in named:
+    if named is None or ":" not in named or arguments[0] == SEVERAL:
         return arguments
-    module, _, name = named.partition(":")
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        raise UsageError(f"--alg {named}: {error}") from None
-    if name not in TEXTBOOK:
-        raise UsageError(f"--alg {named}: {module} does not register {name}; known: {', '.join(TEXTBOOK)}")
+    name = imported_algorithm(named)
     return [name if word == named else word.replace(f"--alg={named}", f"--alg={name}") for word in arguments]

@@ -11,9 +11,8 @@ from baselines_ppo.common.envs.keywords import split_list
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.run.program import called
 from baselines_ppo.settings.elsewhere import how, ours_for
-from baselines_ppo.settings.fields import element_type, is_optional, plain_type
+from baselines_ppo.settings.fields import EMPTY, element_type, is_optional, plain_type
 
-EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
 HELP_FLAGS = frozenset({"-h", "--help"})
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -140,10 +139,3 @@ def metavar(choices: tuple[str, ...], kind: Any) -> str:
     """Return how the help names the value of a flag."""
     plain = plain_type(kind)
     return "|".join(choices) or {tuple: "A,B,...", bool: "true|false"}.get(plain, plain.__name__.upper())
-
-
-def written(value: Any) -> str:
-    """Return a value as one would type it."""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value) or "-"

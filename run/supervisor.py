@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 from baselines_ppo.common.failures import FINISHED, DataError, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.files.run_folder import CONFIG, is_run, missing, new_run, remove_empty, runs_of
+from baselines_ppo.common.files.run_folder import is_made, is_run, missing, new_run, remove_empty, runs_of, steps_made
 from baselines_ppo.common.files.whole import place
 from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, why
+from baselines_ppo.common.job.parent import ending_with_parent
 from baselines_ppo.common.job.shared_memory import remove_litter
 from baselines_ppo.common.job.signals import EXIT_CODES
 from baselines_ppo.common.screen.above import ERASE
@@ -33,7 +30,6 @@ FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives
 HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, HANGUP)
 FALLING = {"--load-path": "load_path", "--override": "override"}  # flags that `--resume auto` may make useless
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
 class LaunchPlan(NamedTuple):
@@ -46,7 +42,7 @@ class LaunchPlan(NamedTuple):
 
     def next(self) -> list[str]:
         """Return what to start now: what goes on as soon as there is a checkpoint."""
-        return self.command if _newest(self.folder) is None else [*self.again, "--resume", str(self.folder)]
+        return [*self.again, "--resume", str(self.folder)] if steps_made(self.folder) else self.command
 
 
 def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], options: dict[str, Any]) -> int:
@@ -65,14 +61,14 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
     if hosts is not None:
         _check_hosts(hosts)
     plan = _plan(ranks, hosts, arguments, options)
-    supervisor, seen, fruitless, pause = Supervisor(), _newest(plan.folder), 0, FIRST_PAUSE
+    supervisor, seen, fruitless, pause = Supervisor(), steps_made(plan.folder), 0, FIRST_PAUSE
     code = supervisor.run(plan.command)
     for attempt in range(1, restarts + 2):
         remove_litter()
-        if supervisor.asked or code in FINAL or (code == FINISHED and _is_made(plan.folder)):
+        if supervisor.asked or code in FINAL or (code == FINISHED and is_made(plan.folder)):
             break
-        newest = _newest(plan.folder)
-        fruitless, seen = (fruitless + 1 if newest == seen else 0), newest
+        made = steps_made(plan.folder)
+        fruitless, seen = (fruitless + 1 if made == seen else 0), made
         if fruitless > FRUITLESS:
             _say(f"{why(code)}; {FRUITLESS} restarts made no new checkpoint, giving up")
             break
@@ -86,7 +82,7 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
         pause = min(2 * pause, LONGEST_PAUSE) if fruitless else FIRST_PAUSE
         code = supervisor.run(plan.next())
     remove_empty(plan.made)  # where nothing was begun, as after a wrong flag
-    if code == FINISHED and not _is_made(plan.folder):
+    if code == FINISHED and not is_made(plan.folder):
         return UNFINISHED
     return code if code >= 0 else 128 - code
 
@@ -162,7 +158,7 @@ class Supervisor:
             command,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=functools.partial(_end_with, os.getpid()),
+            preexec_fn=ending_with_parent(),
         )
         try:
             self._deliver()
@@ -185,32 +181,6 @@ class Supervisor:
     def _deliver(self) -> None:
         while self._job is not None and self._waiting:
             self._job.send_signal(self._waiting.pop(0))
-
-
-def _end_with(parent: int) -> None:
-    """Let the job save and end should its parent, the supervisor, be killed: nobody would know of it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
-        if os.getppid() != parent:  # killed already
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _is_made(folder: Path) -> bool:
-    """Return whether all steps are made and saved; a rank that its environment ends may end with 0 as well."""
-    newest = _newest(folder)
-    with suppress(OSError, ValueError, TypeError, LookupError):
-        wanted = json.loads((folder / CONFIG).read_text("utf-8"))["num_timesteps"]
-        saved = checkpoint.load(folder / "checkpoints" / newest) if newest else None
-        return saved is not None and bool(saved.manifest["total_steps"] >= wanted)
-    return False
-
-
-def _newest(folder: Path) -> str | None:
-    """Return the name of the newest whole checkpoint."""
-    try:  # a folder that is not there yet may have the name of a pretrained agent
-        return checkpoint.find(folder)[0].path.name if folder.exists() else None
-    except LoadError:
-        return None
 
 
 def _say(text: str) -> None:

@@ -21,6 +21,7 @@ OTHERS = (
     "record",
     "race",
     "steer",
+    "sweep",
     "plot",
     "compare",
     "report",
@@ -179,6 +180,8 @@ def _brief(words: list[str]) -> list[str]:
     }
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
+    if words[0] == "sweep":  # all of it is checked, and nothing begun
+        return [*(str(ROOT / word) if word.startswith("benchmarks/") else word for word in words), "--list"]
     if words[0] in ("plot", "compare", "report"):  # of whatever runs: the one that there is
         own = ["run" if word.startswith(("runs", "zoo:")) else word for word in words if word != "..."]
         return own + more.get(words[0], [])

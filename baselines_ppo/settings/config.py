@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, field, fields, replace
@@ -141,6 +142,24 @@ TEXTBOOK: dict[str, TrainConfig] = {
         algorithm=TRPOConfig(),
     ),
 }
+
+
+def imported_algorithm(named: str) -> str:
+    """Return the name of an algorithm; of MODULE:NAME it is NAME, after MODULE was imported, which registers it.
+
+    Raises:
+      UsageError: there is no such module, or it registers no such algorithm.
+    """
+    module, colon, name = named.rpartition(":")
+    if not colon:
+        return named
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f"--alg {named}: {error}") from None
+    if name not in TEXTBOOK:
+        raise UsageError(f"--alg {named}: {module} does not register {name}; known: {', '.join(TEXTBOOK)}")
+    return name
 
 
 def all_fields(config: TrainConfig) -> Iterator[tuple[str | None, Field[Any], Any]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, field
 from typing import Any, Union, get_args, get_origin
 
 from baselines_ppo.common.failures import UsageError, nearest
+
+EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
 
 
 def option(
@@ -87,3 +89,16 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
             limit = limits[name]
             if limit is not None and not holds(number, limit):
                 raise UsageError(f"{flag} is {value}, expected {words} {limit:g}")
+
+
+def written(value: Any) -> str:
+    """Return a value as one would type it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value) or "-"
+
+
+def flags_of(settings: Mapping[str, Any]) -> list[str]:
+    """Return the flags of a training that have these values, such as --learning-rate=0.0003; none for what is empty."""
+    texts = {name: EMPTY if value == () else written(value) for name, value in settings.items() if value != ""}
+    return [f"--{name.replace('_', '-')}={text}" for name, text in texts.items()]

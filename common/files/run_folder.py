@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -15,12 +14,15 @@ from typing import Any, TextIO
 
 from baselines_ppo.common.failures import LoadError, UsageError, WriteError, short
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.lock import LOCK, InUse, hold
 from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
-CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS, TRACKERS = PARTS = (
-    "config.json", "progress.csv", "checkpoints", "lock", "ranks", "films", "trackers.json",
-)  # fmt: skip
+CONFIG, PROGRESS, CHECKPOINTS, RANKS, FILMS = "config.json", "progress.csv", "checkpoints", "ranks", "films"
+TRACKERS = "trackers.json"
+PARTS = (CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS, TRACKERS)
+
+OUTPUT = "output.log"  # what a run prints, where nobody sees its screen
 
 EVENTS = "events.out.tfevents."  # what TensorBoard's files begin with
 
@@ -85,6 +87,22 @@ def _unreadable(path: Path, reason: str) -> LoadError:
 def has_checkpoints(path: Path) -> bool:
     """Return whether there is a checkpoint in a run's folder, whole or not."""
     return any((path / CHECKPOINTS).glob(checkpoint.NAMES))
+
+
+def steps_made(path: Path) -> int:
+    """Return the steps up to a run's newest whole checkpoint; 0 where there is none."""
+    try:  # a folder that is not there yet may have the name of a pretrained agent
+        return int(checkpoint.find(path)[0].manifest["total_steps"]) if path.exists() else 0
+    except (LoadError, LookupError, TypeError, ValueError):
+        return 0
+
+
+def is_made(path: Path) -> bool:
+    """Return whether all steps of a run are made and saved; a rank that its environment ends may end with 0 as well."""
+    try:
+        return steps_made(path) >= int(read_config(path)["num_timesteps"])
+    except (LoadError, LookupError, TypeError, ValueError):
+        return False
 
 
 def missing(path: Path) -> list[Path]:
@@ -168,10 +186,11 @@ class RunFolder:
             raise LoadError(f"run folder {self.path}: {', '.join(linked)} is a link; put what it leads to in its place")
 
     def _refuse_others_files(self) -> None:
-        """Refuse a folder in which somebody keeps something; files whose names are hidden do not count."""
+        """Refuse a folder in which somebody keeps something; hidden files, and what runs have printed, do not count."""
         if (self.path / LOCK).exists() or not self.path.is_dir():
             return
-        if others := sorted(path.name for path in self.path.iterdir() if not path.name.startswith(".")):
+        names = sorted(path.name for path in self.path.iterdir())
+        if others := [name for name in names if not name.startswith(".") and name != OUTPUT]:
             raise UsageError(
                 f"run folder {self.path} is not empty and holds no run ({short(', '.join(others))}); "
                 "give a new --logdir, or an empty one"
@@ -187,15 +206,10 @@ class RunFolder:
         remove_empty(self._made)
 
     def _acquire(self) -> None:
-        self._lock = open_text(self.path / LOCK, "a+")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            raise UsageError(f"run folder {self.path} is in use by {self._lock.read().strip()}") from None
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%F %T')}\n")
-        self._lock.flush()
+            self._lock = hold(self.path)
+        except InUse as user:
+            raise UsageError(f"run folder {self.path} is in use by {user}") from None
 
     def rank_log(self, rank: int) -> Path:
         """Return where a rank writes what only matters if something goes wrong."""

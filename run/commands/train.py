@@ -11,9 +11,9 @@ from typing import Any
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.screen.choice import NONE, TABLE
 from baselines_ppo.run.config_file import algorithm_in
-from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, metavar, value_of, written
+from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, metavar, value_of
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
-from baselines_ppo.settings.fields import choices_of, plain_type
+from baselines_ppo.settings.fields import choices_of, plain_type, written
 from baselines_ppo.settings.presets import configure
 
 HELP = "train an agent (the default command)"

@@ -33,7 +33,7 @@ from tests.conftest import ROOT
 from tests.docs import Command
 from tests.house.test_package import FLOORS
 
-FOREIGN = {"--hostfile", "--shm-size"}  # Open MPI's and Docker's
+FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition"}  # Open MPI's, Docker's, Slurm's
 SERVING = ("steer", "play")  # until Ctrl-C
 NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
 SECONDS = 150
@@ -113,8 +113,9 @@ def blocks() -> list[Any]:
     """Return all blocks of Python; trainings but the first are slow."""
     result, trains = [], False
     for block in docs.python_blocks():
-        marks = [pytest.mark.slow] if "train(" in block and trains else []
-        trains |= "train(" in block
+        training = "train(" in block or "sweep(" in block
+        marks = [pytest.mark.slow] if training and trains else []
+        trains |= training
         result.append(pytest.param(block, marks=marks, id=block.strip().splitlines()[-1]))
     return result
 

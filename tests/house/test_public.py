@@ -28,7 +28,7 @@ EXAMPLES += [register_network, register_algorithm, TrainingProgress]
 # Modules whose names are public, or that these are defined in.
 STRICT = ["__init__", "train", "result", "algorithm", "settings/config", "settings/algorithms", "settings/fields"]
 STRICT += ["monitoring/callback", "settings/presets", "common/files/agent", "common/gae", "common/policy/networks"]
-STRICT += ["experiments/runs", "experiments/plot", "experiments/compare", "experiments/comparison"]
+STRICT += ["experiments/runs", "experiments/plot", "experiments/compare", "experiments/comparison", "experiments/sweep"]
 USER = """
 from baselines_ppo import Agent, Result, TrainConfig, configure, load, train
 

@@ -1,0 +1,29 @@
+"""Processes that end with the one that has started them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+def ending_with_parent() -> Callable[[], None]:
+    """Return what a child does first (`preexec_fn`), so that it saves and ends should its parent be killed.
+
+    Nobody would know of it otherwise. The parent is the thread that starts it; where there is no Linux, nobody is.
+    """
+    parent = os.getpid()
+    if sys.platform != "linux":
+        return lambda: None
+    library = ctypes.CDLL(None)  # found before the fork: a child of several threads may not load anything
+
+    def begin() -> None:
+        library.prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
+        if os.getppid() != parent:  # killed already
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return begin
