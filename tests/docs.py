@@ -27,6 +27,7 @@ OTHERS = (
     "report",
     "bench",
     "launch",
+    "tune",
     "doctor",
     "zoo",
 )
@@ -178,6 +179,8 @@ def _brief(words: list[str]) -> list[str]:
         "report": ["--episodes", "1", "--seconds", "0.2"],
         "bench": ["--env", "CartPole-v1", "--ranks", "1", "--num-envs", "8"],
     }
+    if words[0] == "tune":  # one trial, of an environment whose episodes are short
+        return [*words, "--trials", "1", "--seeds", "1", "--env", "CartPole-v1", *SHORT, *SHORTER["ppo2"]]
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
     if words[0] == "sweep":  # all of it is checked, and nothing begun

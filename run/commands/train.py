@@ -34,6 +34,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add("--table", **screen, const=TABLE, help="print a table of all figures now and then; same as --progress table")
     add("--quiet", **screen, const=NONE, help="print errors, warnings and the last lines; same as --progress none")
     add("--play", action="store_true", help="watch the agent in a window when training has ended")
+    add_fields(result, arguments)
+
+
+def add_fields(result: Parser, arguments: Sequence[str]) -> None:
+    """Add every field of the configuration, for the algorithm that the arguments name."""
     groups: dict[str | None, Any] = {None: result.add_argument_group("run")}
     alg = _algorithm(arguments)
     preset = _preset(arguments, alg) if HELP_FLAGS & set(arguments) else None

@@ -113,7 +113,7 @@ def blocks() -> list[Any]:
     """Return all blocks of Python; trainings but the first are slow."""
     result, trains = [], False
     for block in docs.python_blocks():
-        training = "train(" in block or "sweep(" in block
+        training = "train(" in block or "sweep(" in block or "tune(" in block
         marks = [pytest.mark.slow] if training and trains else []
         trains |= training
         result.append(pytest.param(block, marks=marks, id=block.strip().splitlines()[-1]))
