@@ -26,13 +26,18 @@ if TYPE_CHECKING:
     from baselines_ppo.experiments.compare import compare
     from baselines_ppo.experiments.plot import plot
     from baselines_ppo.experiments.sweep import sweep
+    from baselines_ppo.experiments.tune import tune
+    from baselines_ppo.experiments.tuning.settings import Tuned
     from baselines_ppo.monitoring.callback import TrainingProgress
     from baselines_ppo.run.agents.reporting import report
+    from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
 __all__ = [
     "Agent",
     "Algorithm",
     "AlgorithmConfig",
+    "Choice",
+    "LogUniform",
     "Network",
     "Parameter",
     "PolicyConfig",
@@ -40,6 +45,8 @@ __all__ = [
     "RolloutConfig",
     "TrainConfig",
     "TrainingProgress",
+    "Tuned",
+    "Uniform",
     "compare",
     "configure",
     "gae",
@@ -51,6 +58,7 @@ __all__ = [
     "report",
     "sweep",
     "train",
+    "tune",
 ]
 __version__ = "0.1.0"
 keep_former_names()
@@ -59,9 +67,13 @@ keep_former_names()
 LATER = {
     "Agent": "common.files.agent",
     "Algorithm": "algorithm",
+    "Choice": "settings.search_spaces",
+    "LogUniform": "settings.search_spaces",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
     "TrainingProgress": "monitoring.callback",
+    "Tuned": "experiments.tuning.settings",
+    "Uniform": "settings.search_spaces",
     "compare": "experiments.compare",
     "gae": "common.gae",
     "plot": "experiments.plot",
@@ -69,6 +81,7 @@ LATER = {
     "register_network": "common.policy.networks",
     "report": "run.agents.reporting",
     "sweep": "experiments.sweep",
+    "tune": "experiments.tune",
 }
 
 

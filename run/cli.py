@@ -25,6 +25,7 @@ COMMANDS = (
     "plot",
     "compare",
     "report",
+    "tune",
     "bench",
     "launch",
     "doctor",

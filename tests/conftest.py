@@ -16,9 +16,7 @@ from baselines_ppo.common.job.threads import limit_threads
 limit_threads()
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("explore", max_examples=3000)
-hypothesis.settings.load_profile(
-    "same"
-)  # a change is judged by the same cases everywhere; --hypothesis-profile=explore
+hypothesis.settings.load_profile("same")  # the same cases everywhere; --hypothesis-profile=explore for others
 
 ROOT = Path(__file__).resolve().parent.parent
 MPIRUN = Path(sys.executable).with_name("mpirun")
@@ -30,6 +28,12 @@ def command(ranks: int, *arguments: str) -> list[str]:
     """Return the command line that runs this Python with these arguments on some ranks."""
     launcher = [str(MPIRUN), "-np", str(ranks)] if ranks > 1 else []
     return [*launcher, sys.executable, *arguments]
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test know what another has named, and none write into anybody's own configuration."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ OTHERS = (
     "report",
     "bench",
     "launch",
+    "tune",
     "doctor",
     "zoo",
 )
@@ -103,7 +104,7 @@ def flags() -> set[str]:
 
 def _is_of(file: str, text: str) -> bool:
     """Return whether a line names something in a file."""
-    return f"{file.removesuffix('.py')}:" in text
+    return re.search(rf"\b{file.removesuffix('.py')}\b", text) is not None
 
 
 @functools.cache
@@ -178,6 +179,8 @@ def _brief(words: list[str]) -> list[str]:
         "report": ["--episodes", "1", "--seconds", "0.2"],
         "bench": ["--env", "CartPole-v1", "--ranks", "1", "--num-envs", "8"],
     }
+    if words[0] == "tune":  # one trial, of an environment whose episodes are short
+        return [*words, "--trials", "1", "--seeds", "1", "--env", "CartPole-v1", *SHORT, *SHORTER["ppo2"]]
     if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
         return ["bench", "--help"]
     if words[0] == "sweep":  # all of it is checked, and nothing begun

@@ -98,11 +98,7 @@ CARTPOLE = Preset(
         num_timesteps=100_000,
         rollout=RolloutConfig(num_envs=8, num_steps=32, gamma=0.98, gae_lambda=0.8, normalize_returns=False),
         algorithm=PPO2Config(
-            num_minibatches=1,
-            num_epochs=20,
-            learning_rate=1e-3,
-            clip_range_schedule="linear",
-            value_clip_range=None,
+            num_minibatches=1, num_epochs=20, learning_rate=1e-3, clip_range_schedule="linear", value_clip_range=None
         ),
     ),
     "RL Zoo, which has 500 at 100 k steps.",
@@ -126,12 +122,18 @@ LUNAR_LANDER = Preset(
 PENDULUM = Preset(
     TrainConfig(
         num_timesteps=100_000,
-        rollout=RolloutConfig(num_envs=16, num_steps=256, gamma=0.9),
+        rollout=RolloutConfig(num_envs=4, num_steps=512, gamma=0.95, gae_lambda=0.8),
+        policy=PolicyConfig(activation="relu", init_log_std=0.5),
         algorithm=PPO2Config(
-            num_minibatches=64, learning_rate=1e-3, learning_rate_schedule="constant", value_clip_range=None
+            num_minibatches=4,
+            num_epochs=15,
+            learning_rate=7.54e-4,
+            learning_rate_schedule="adaptive",
+            clip_range=0.1,
+            value_clip_range=None,
         ),
     ),
-    "gamma 0.9 and a large step size, as RL Zoo has them for its -172 at 100 k steps with gSDE; here -219 in training.",
+    "The best of 60 trials of tune: return -156 at 100 k steps, over five other seeds; RL Zoo's gamma 0.9 gave -304.",
 )
 
 ATARI = Preset(

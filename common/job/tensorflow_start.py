@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from baselines_ppo.common.job.launcher import launched_by_mpi
 from baselines_ppo.common.job.opengl import check_not_drawn, draw_beside_tensorflow
@@ -17,8 +18,11 @@ from baselines_ppo.common.job.threads import limit_checked_threads
 KERAS = "keras.src.optimizers"
 
 
-def start_tensorflow() -> None:
+def start_tensorflow(alone: bool = False) -> None:
     """Import TensorFlow and fix its threads, which does nothing if the user has imported it already.
+
+    Args:
+      alone: whether this process is ours; in a user's own, whatever is in memory may be garbage one day.
 
     Raises:
       UsageError: it would crash, as pictures were drawn in this process; or a number of threads is none.
@@ -28,7 +32,7 @@ def start_tensorflow() -> None:
         return
     check_not_drawn()
     limit_checked_threads()
-    with _quiet(), _absent(KERAS):
+    with _kept() if alone else nullcontext(), _quiet(), _absent(KERAS):
         import tensorflow as tf
 
         tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
@@ -68,6 +72,23 @@ def _absent(module: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[module]
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Keep all that is in memory afterwards out of Python's search for garbage: that takes a rank a second and more.
+
+    An import makes four hundred thousand objects that stay. Each search would look at them again.
+    """
+    gc.collect()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -24,7 +25,7 @@ from tests.runs import arrays, assert_same_bits, figures
 Run = Callable[..., Finished]
 
 SHAPE = ("--preset", "none", "--num-envs", 2, "--num-steps", 32, "--num-minibatches", 4, "--num-epochs", 2)
-LINE = (*SHAPE, "--num-timesteps", 256, "--log-interval", 0)
+LINE = (*SHAPE, "--num-timesteps", 256, "--log-interval", 0, "--progress", "table")
 ENVS = ("Tame", "Meddling", "Closing")
 
 
@@ -115,6 +116,8 @@ def test_a_caller_gets_its_process_back(tmp_path: Path, monkeypatch: pytest.Monk
     result = train(config, environment=Wandering, logdir="here/run")
     assert (random.random(), np.random.random()) == expected
     assert Path.cwd() == tmp_path
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0  # what was in memory may be garbage one day
     assert result.folder == tmp_path / "here" / "run"
     assert arrays(result.folder)["adam/step"] == 4
     assert train(config, environment=Wandering, resume="here/run").folder == result.folder

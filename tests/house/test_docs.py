@@ -113,7 +113,7 @@ def blocks() -> list[Any]:
     """Return all blocks of Python; trainings but the first are slow."""
     result, trains = [], False
     for block in docs.python_blocks():
-        training = "train(" in block or "sweep(" in block
+        training = "train(" in block or "sweep(" in block or "tune(" in block
         marks = [pytest.mark.slow] if training and trains else []
         trains |= training
         result.append(pytest.param(block, marks=marks, id=block.strip().splitlines()[-1]))
@@ -185,6 +185,18 @@ def test_files_and_what_is_in_them_are_where_they_are_said_to_be() -> None:
         for name in re.findall(r"`(?:\w+\.)*(\w+)`", names):
             made = rf"^\s*(?:(?:def|class) {name}\b|{name}(?::[^=\n]*)? = )"
             assert re.search(made, source, re.MULTILINE), (name, path)
+
+
+def test_faults_are_held_by_tests_that_there_are() -> None:
+    """A test without a file is in the file that was named last."""
+    rows = (ROOT / "docs" / "faults.md").read_text().splitlines()
+    for row in rows:
+        source = ""
+        for file, name in re.findall(r"`(?:([\w/]+\.py)(?:::)?)?(test_\w+)?`", row):
+            if file:
+                source = (ROOT / "tests" / file.removeprefix("tests/")).read_text()
+            assert not name or f"def {name}(" in source, name
+    assert len(rows) > 60
 
 
 def test_the_floors_are_drawn_as_they_are() -> None:

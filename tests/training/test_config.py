@@ -1,4 +1,4 @@
-"""Configurations, presets and flags: what is accepted, and one clear line for what is not."""
+"""Configurations and presets: what is accepted, and one clear line for what is not."""
 
 from __future__ import annotations
 
@@ -8,30 +8,21 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from baselines_ppo import __version__, configure, train
+from baselines_ppo import configure, train
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError, UsageError
 from baselines_ppo.plan import check_minibatches
 from baselines_ppo.run import cli
-from baselines_ppo.run.parser import dashed
-from baselines_ppo.settings.config import (
-    TEXTBOOK,
-    TrainConfig,
-    from_json,
-    resolve,
-    to_json,
-    with_fields,
-)
-from baselines_ppo.settings.elsewhere import OURS
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, from_json, resolve, to_json, with_fields
 from baselines_ppo.settings.presets import PRESETS
 from tests import runs
-from tests.conftest import ROOT, Finished
+from tests.conftest import ROOT
+from tests.training.test_flags import parsed
 
 
 @pytest.mark.parametrize(("alg", "name"), [(alg, name) for alg, presets in PRESETS.items() for name in presets])
@@ -171,39 +162,6 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
         make_environment(EnvironmentSpec("LunarLander-v3"))
 
 
-def parsed(*arguments: str, alg: str = "ppo2") -> dict[str, Any]:
-    return vars(cli.parser("train", ["--alg", alg]).parse_args(list(arguments)))
-
-
-def test_flags_have_the_types_of_their_fields() -> None:
-    options = parsed(
-        "--num-timesteps=2.5e6", "--hidden-sizes", "256,128", "--kl-stop", "none", "--shared-trunk", "true"
-    )
-    assert options["num_timesteps"] == 2_500_000
-    assert options["hidden_sizes"] == (256, 128)
-    assert options["kl_stop"] is None
-    assert options["shared_trunk"] is True
-
-
-@pytest.mark.parametrize(
-    ("arguments", "value"),
-    [
-        (["--shared-trunk"], True),
-        (["--shared-trunk", "--num-envs", "4"], True),
-        (["--shared-trunk", "no"], False),
-        (["--shared_trunk=off"], False),
-        (["--shared-trunk", "none"], None),
-    ],
-)
-def test_what_is_true_or_false_needs_no_value(arguments: list[str], value: bool | None) -> None:
-    assert parsed(*map(dashed, arguments))["shared_trunk"] is value
-
-
-def test_a_value_that_is_neither_true_nor_false_is_refused() -> None:
-    with pytest.raises(UsageError, match="argument --normalize-returns: invalid bool value: 'maybe'"):
-        parsed("--normalize-returns", "maybe")
-
-
 @pytest.mark.parametrize("ranks", [3, 6, 7, 8, 40])
 @pytest.mark.parametrize("num_envs", [20, 10, 4])
 def test_the_advice_for_counted_episodes_on_other_ranks_is_accepted(ranks: int, num_envs: int) -> None:
@@ -228,86 +186,12 @@ def test_a_game_has_its_preset_whether_or_not_its_module_is_named() -> None:
     assert plain != with_fields(TEXTBOOK["ppo2"], env="ALE/Pong-v5")
 
 
-def test_every_field_of_every_algorithm_is_a_flag_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for alg, config in TEXTBOOK.items():
-        assert cli.main(["--alg", alg, "--help"]) == 0
-        shown = capsys.readouterr().out
-        for section in (config, *config.sections().values()):
-            for name in (item.name for item in fields(section)):
-                if name not in config.sections():
-                    assert "--" + name.replace("_", "-") in shown
-
-
-def test_a_bad_flag_under_mpirun_is_reported_once(trainer: Callable[..., Finished]) -> None:
-    finished = trainer(3, "--env", "CartPole-v1", "--no-such-flag", "1")
-    assert finished.returncode == 2
-    (line,) = finished.stderr.splitlines()
-    assert line == "error: unknown flag --no-such-flag; see python -m baselines_ppo.run --help"
-
-
-def test_help_under_mpirun_is_printed_once(trainer: Callable[..., Finished]) -> None:
-    finished = trainer(2, "--help")
-    assert finished.returncode == 0
-    assert finished.stdout.count("usage:") == 1
-
-
-def test_an_unwritable_folder_is_refused_at_once(trainer: Callable[..., Finished], tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    finished = trainer(2, "--env", "CartPole-v1", "--logdir", "file/run")
-    assert finished.returncode == 74
-    assert finished.stderr.splitlines() == [f"error: run folder {tmp_path}/file/run cannot be written: Not a directory"]
-
-
 def test_configurations_are_frozen() -> None:
     config: Any = TrainConfig()
     with pytest.raises(AttributeError):
         config.seed = 3
     with pytest.raises(UsageError):
         from_json({"alg": "ppo2", "no_such_field": 1})
-
-
-RENAMED = [
-    ("ppo2", "--lr", "--learning-rate"),
-    ("trpo", "--lr", "--value-learning-rate"),
-    ("ppo2", "--n-envs", "--num-envs"),
-    ("ppo2", "--total-timesteps", "--num-timesteps"),
-    ("ppo2", "--n_epochs", "--num-epochs"),
-    ("ppo2", "--ent-coef", "--entropy-coef"),
-    ("trpo", "--max-kl", "--kl-target"),
-    ("ppo_kl", "--batch-size", "--value-minibatch-size"),
-    ("ppo1", "--algo", "--alg"),
-    ("ppo1", "--log-folder", "--logdir"),
-]
-
-
-@pytest.mark.parametrize(("alg", "theirs", "ours"), RENAMED)
-def test_the_flags_of_other_trainers_lead_to_ours(alg: str, theirs: str, ours: str) -> None:
-    with pytest.raises(UsageError, match=f"unknown flag {dashed(theirs)}; ours is {ours};"):
-        cli.main(["--env", "X", "--alg", alg, theirs, "3"])
-
-
-def test_every_flag_that_others_call_otherwise_is_one_of_ours() -> None:
-    """And none of theirs is a flag of ours, which would be taken before it is looked up."""
-    commands = ("train", "evaluate", "record", "bench", "launch")
-    parsers = [cli.parser(command, ["--alg", alg, "--help"]) for command in commands for alg in TEXTBOOK]
-    known = {name for parser in parsers for action in parser._actions for name in action.option_strings}
-    assert {f"--{name}" for flags in OURS.values() for name in flags} <= known
-    training = {
-        name for alg in TEXTBOOK for x in cli.parser("train", ["--alg", alg])._actions for name in x.option_strings
-    }
-    assert {f"--{name}" for name in OURS} & training <= {"--num-episodes"}  # which evaluate calls otherwise
-
-
-def test_the_help_of_an_environment_gives_its_own_defaults(capsys: pytest.CaptureFixture[str]) -> None:
-    for line, lambda_of in (
-        (["--env", "CartPole-v1"], "default: 0.8"),
-        (["--env", "X", "--preset=CartPole-v1"], "default: 0.8"),
-        (["--env", "CartPole-v1", "--alg", "ppo1"], "default: 0.9"),
-        (["--alg", "trpo"], "textbook: 0.97"),
-    ):
-        assert cli.main([*line, "--help"]) == 0
-        (text,) = [line for line in capsys.readouterr().out.split("--") if line.startswith("gae-lambda")]
-        assert f"({lambda_of})" in " ".join(text.split())
 
 
 def test_a_run_that_goes_on_knows_its_own_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -332,22 +216,6 @@ def test_a_run_whose_configuration_says_nothing_is_not_resumed(config: str, tmp_
         cli.main(["--resume", str(tmp_path)])
 
 
-def test_a_launch_without_its_dashes_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError) as raised:
-        cli.main(["launch", "-n", "4", "--env", "CartPole-v1", "--seed", "3"])
-    advised = str(raised.value).split("baselines_ppo.run launch ")[1]
-    assert advised == "-n 4 --restarts 5 -- --env CartPole-v1 --seed 3"
-    words = shlex.split(advised)
-    options = vars(cli.parser("launch", words).parse_args(words))
-    assert options["ranks"] == 4
-    assert parsed(*options["arguments"])["seed"] == 3
-
-
-def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"baselines_ppo {__version__}\n"
-
-
 def test_what_a_message_tells_to_install_is_what_we_need() -> None:
     """Names and versions in our texts are those of setup.cfg."""
     root = ROOT
@@ -367,18 +235,3 @@ def test_what_a_message_tells_to_install_is_what_we_need() -> None:
                 told |= {name + rest for rest in re.findall(re.escape(name) + r"(?![\w-])([^'\"\s]*)", text)}
     assert len(told) >= 10
     assert told <= needed
-
-
-def test_a_former_name_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    now = configure("X", kl_stop=0.5)
-    assert capsys.readouterr().err == ""
-    assert configure("X", target_kl=0.5) == now
-    assert capsys.readouterr().err == "warning: target_kl is called kl_stop now\n"
-    assert parsed("--target-kl", "0.5")["kl_stop"] == 0.5
-    words = ["--target-kl=0.5"]
-    assert vars(cli.parser("train", words).parse_args(words))["kl_stop"] == 0.5
-    assert "--target-kl is called --kl-stop now" in capsys.readouterr().err
-    stored = to_json(now)
-    stored["algorithm"]["target_kl"] = stored["algorithm"].pop("kl_stop")
-    assert from_json(stored) == now
-    assert capsys.readouterr().err == ""  # who wrote it could not know

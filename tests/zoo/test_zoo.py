@@ -144,54 +144,6 @@ def test_spaces_hold_what_comes(name: str) -> None:
             np.testing.assert_allclose(np.sum(parts, axis=0), rewards, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    ("wrong", "complaint"),
-    [
-        (lambda shape: np.full(shape, np.nan), "environment 0 is not finite"),
-        (lambda shape: np.zeros((shape[0] + 1, shape[1])), "expected"),
-        (lambda shape: np.zeros(shape[1]), "expected"),
-    ],
-)
-def test_actions_that_are_none_are_refused(name: str, wrong: Any, complaint: str) -> None:
-    envs = make(name, 2)
-    envs.reset(seed=0)
-    with pytest.raises(ValueError, match=complaint):
-        envs.step(wrong((2, envs.task.action_size)))
-
-
-def test_actions_beyond_their_range_are_clipped() -> None:
-    envs, other = make("Ant", 2), make("Ant", 2)
-    envs.reset(seed=0)
-    other.reset(seed=0)
-    assert_same(run(envs, np.full((5, 2, 8), 7.0)), run(other, np.ones((5, 2, 8))))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_an_unstable_simulation_ends_that_episode_alone() -> None:
-    envs, other = (make("Humanoid", 3, autoreset_mode="Disabled") for _ in range(2))
-    for each in (envs, other):
-        each.reset(seed=0)
-        each.step(np.zeros((3, 17)))
-    envs.task.simulation.qvel[1, 3] = 1e12
-    observations, rewards, terminated, truncated, infos = envs.step(np.zeros((3, 17)))
-    expected = other.step(np.zeros((3, 17)))
-    assert terminated.tolist() == [False, True, False]
-    assert infos["simulation_failed"].tolist() == [False, True, False]
-    assert envs.simulation_failures == 1
-    assert not truncated.any()
-    assert rewards[1] == 0.0
-    assert np.isfinite(observations).all()
-    np.testing.assert_array_equal(observations[[0, 2]], expected[0][[0, 2]])
-    envs.reset(seed=[9], options={"reset_mask": np.array([False, True, False])})
-    assert not envs.step(np.zeros((3, 17)))[2].any()
-
-
-def test_next_step_autoreset_is_refused() -> None:
-    with pytest.raises(ValueError, match="same-step and disabled"):
-        make("Ant", 1, autoreset_mode=AutoresetMode.NEXT_STEP)
-
-
 DRAWN = """
 import gymnasium, numpy as np
 env = gymnasium.make("baselines_ppo.zoo:RoboAnt-v1", render_mode="rgb_array", width=160, height=120)
@@ -255,16 +207,6 @@ def test_what_is_returned_is_the_users_to_change() -> None:
     assert_same(run(envs, actions_of(envs, 5)), run(other, actions_of(envs, 5)))
 
 
-def test_a_state_of_another_size_is_refused_and_changes_nothing() -> None:
-    envs = make("HumanoidFlagrun", 3)
-    envs.reset(seed=0)
-    before = envs.capture()
-    with pytest.raises(ValueError, match="expected"):
-        envs.restore(make("HumanoidFlagrun", 1).capture())
-    for name, values in envs.capture().items():
-        np.testing.assert_array_equal(values, before[name])
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_environments_can_be_copied_as_gymnasiums_can(name: str) -> None:
     """They come out made anew."""
@@ -273,25 +215,6 @@ def test_environments_can_be_copied_as_gymnasiums_can(name: str) -> None:
     for copied in (copy.deepcopy(envs), pickle.loads(pickle.dumps(envs))):
         np.testing.assert_array_equal(copied.reset(seed=1)[0], expected)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(env)).reset(seed=1)[0], expected[0])
-
-
-def test_a_joint_that_is_about_to_explode_ends_its_episode_unpaid() -> None:
-    envs = make("Humanoid", 2, autoreset_mode="Disabled")
-    envs.reset(seed=0)
-    envs.task.simulation.qvel[1, 12] = 1000.0
-    _, rewards, terminated, _, infos = envs.step(np.zeros((2, 17)))
-    assert infos["simulation_failed"].tolist() == [False, True]
-    assert terminated.tolist() == [False, True]
-    assert rewards[1] == 0.0
-
-
-def test_seeds_of_any_size_no_limit_and_wrong_settings() -> None:
-    assert np.isfinite(make("Ant", 2).reset(seed=2**63)[0]).all()
-    envs = make("Ant", 2, max_episode_steps=-1)
-    envs.reset(seed=0)
-    assert not any(step[3].any() for step in run(envs, np.zeros((5, 2, 8))))
-    with pytest.raises(ValueError, match="render_mode is 'foo'"):
-        make("Ant", 1, render_mode="foo")
 
 
 def test_some_rows_may_begin_without_a_seed() -> None:

@@ -1,0 +1,1 @@
+"""Searching for better settings: what is tried, how each trial goes, what has come of all."""
