@@ -16,6 +16,7 @@ from baselines_ppo.common.policy.observations import (
     parts_of,
 )
 from baselines_ppo.plan import ALL, Plan
+from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.wiring import OWN
 
@@ -29,8 +30,8 @@ def banner(plan: Plan, path: Path) -> str:
     around = f" in {', '.join(name.partition(':')[2] for name in config.wrapper)}" if config.wrapper else ""
     updates = config.algorithm.describe(config.minibatch_size)
     return (
-        f"{config.alg} on {config.env}{given}{around}: {ranks} {'rank' if ranks == 1 else 'ranks'}, "
-        f"{config.num_envs} environments, seed {config.seed}\n"
+        f"{config.alg} on {config.env}{given}{around}: {counted(ranks, 'rank')}, "
+        f"{counted(config.num_envs, 'environment')}, seed {config.seed}\n"
         f"each iteration: {_experience(config)}, {updates}, all over all ranks\n"
         f"{_shares(plan)}"
         f"{seen(network, config.rollout.normalize_observations)}\n"
@@ -50,7 +51,7 @@ def _shares(plan: Plan) -> str:
 
 def _experience(config: TrainConfig) -> str:
     if config.num_episodes is not None:
-        return f"{config.num_episodes} episodes"
+        return counted(config.num_episodes, "episode")
     return f"{config.num_envs} x {config.rollout.num_steps} = {config.steps_per_iteration:,} steps"
 
 

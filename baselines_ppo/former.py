@@ -17,7 +17,7 @@ ROOMS = {
     "common.envs": "action_log backend_contract backends interface keywords lean_mujoco native_backend packages "
     "process_state treatment trial vec_env",
     "common.job": "alive board heartbeat launcher memory opengl shared_memory signals tensorflow_start threads",
-    "common.files": "agent checkpoint files:whole logger npz pretrained progress run_folder",
+    "common.files": "agent checkpoint files:whole npz pretrained progress run_folder",
     "settings": "changes config fields presets",
     "state": "snapshot",
     "monitoring": "iteration_progress",

@@ -14,13 +14,13 @@ from baselines_ppo.common.ending import end_all, inside_job
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
-from baselines_ppo.common.envs.treatment import Treatment
+from baselines_ppo.common.envs.trial import Trial
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
-from baselines_ppo.common.files.logger import Logger
+from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.files.run_folder import RunFolder, is_run, missing, new_run, remove_empty, runs_of
 from baselines_ppo.common.files.whole import check_given, place, shown
 from baselines_ppo.common.job.alive import Watch
@@ -34,12 +34,16 @@ from baselines_ppo.common.policy.fit import check_network, check_spaces
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
+from baselines_ppo.common.screen.choice import screen_of
+from baselines_ppo.common.screen.contract import Screen
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.trackers.choice import Trackers, check_installed, trackers_of
 from baselines_ppo.environments import make_environments
 from baselines_ppo.handshake import compare_ranks
 from baselines_ppo.monitoring.callback import Callback
 from baselines_ppo.monitoring.evaluation import Evaluator
 from baselines_ppo.monitoring.films import check_filmed
+from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.plan import Plan, plan_of
 from baselines_ppo.settings.changes import as_changed, changes_of, configuration_in, in_stored_words, moved_schedules
 from baselines_ppo.settings.config import TrainConfig, resolve, to_json
@@ -80,6 +84,8 @@ def start(
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         comm.on_root(check_xla_flags, "the compiler's flags")
+        screen = _screen(config, comm)
+        on_failure.callback(screen.close)
         stored, warm = _read(resume, comm), _read(load_path, comm)
         config, began, changes = (config, {}, {}) if stored is None else _going_on(config, stored, override)
         path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
@@ -89,28 +95,55 @@ def start(
         on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
-        for source in (stored, warm):
-            _check_fit(network, source, config.env)
+        _check_fit(network, (stored, warm), config.env)
         folder = RunFolder(path)
         on_failure.callback(folder.discard)
         on_failure.callback(folder.close)
         begun = stored if continued else None
-        comm.on_root(lambda: _prepare(folder, config, comm, begun, trial.treatment), "the run folder")
+        facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial), "the run folder")
         if comm.is_root:
-            print("\n".join((banner(plan, typed), *trial.told_in_training)), flush=True)
+            screen.say("\n".join((banner(plan, typed), *trial.told_in_training, *_noted(config))))
         comm.alive.note("loading TensorFlow")
         state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
-        run = TrainingRun(state, folder, process, callback)
+        run = TrainingRun(state, folder, process, screen, callback)
         run.share_signs()
         on_failure.callback(_add_evaluator(run, more))
-        if comm.is_root:
-            run.logger = Logger(folder, config.num_timesteps, config.log_interval)
         if stored is not None:
-            _resume(run, stored, changes, continued)
+            _resume(run, stored, changes, continued, screen)
         else:
             _begin(run, warm)
+        run.logger = _logger(config, folder, facts, screen) if comm.is_root else None
         on_failure.pop_all()
     return run
+
+
+def _screen(config: TrainConfig, comm: Comm) -> Screen:
+    """Return where rank 0 shows what the run does, its signs of life too; the others show nothing.
+
+    Raises:
+      UsageError: what the run is to be tracked by is not installed; this is to be said before anything is shown.
+    """
+    comm.on_root(lambda: check_installed(config.track), "the trackers")
+    screen = screen_of(config.progress, config.num_timesteps, config.log_interval, comm.is_root)
+    comm.alive.heartbeat.speak_by(screen.news, screen.patience)
+    return screen
+
+
+def _noted(config: TrainConfig) -> list[str]:
+    """Note the modules that the user has named, now that they have proved good; returns in words what is new."""
+    noted = remember(config.env, (*config.wrapper, config.policy.network))
+    return [noted] if noted else []
+
+
+def _logger(config: TrainConfig, folder: RunFolder, facts: dict[str, Any], screen: Screen) -> Logger:
+    """Return what writes the run down, with the trackers begun.
+
+    Args:
+      facts: what config.json holds.
+    """
+    trackers = Trackers(trackers_of(config.track, screen.say))
+    trackers.begin(folder.path, facts)
+    return Logger(folder, config.num_timesteps, screen, trackers)
 
 
 def _check_origin(
@@ -183,57 +216,58 @@ def _folder_path(
     if logdir is not None:
         return place(logdir), False, []
     parents = missing(place(runs_of(config.env)))
-    path = place(new_run(config.env, config.alg, config.seed))
+    path = place(new_run(config.env, config.alg, config.seed, config.name))
     return path, False, [path, *parents]
 
 
 def _prepare(
-    folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, treatment: Treatment
-) -> None:
-    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how."""
+    folder: RunFolder, config: TrainConfig, comm: Comm, stored: Checkpoint | None, trial: Trial
+) -> dict[str, Any]:
+    """Make the folder or, to go on from a checkpoint in it, open it; write down what is run, and how; returns that."""
     if stored is None:
         folder.create()
     else:
         folder.open(int(stored.manifest["iteration"]))
-    facts = {
+    written = {
+        **to_json(config),
         "ranks": comm.size,
         "command": sys.argv,
         "code": code_digest(),
         "platform": platform_facts(),
-        "environment": treatment._asdict(),
+        "environment": trial.treatment._asdict(),
     }
-    folder.write_config({**to_json(config), **facts})
+    folder.write_config(written)
+    return written
 
 
-def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], continued: bool) -> None:
+def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], continued: bool, screen: Screen) -> None:
     """Bring the run to the checkpoint, and say how exactly."""
     exactness = restore(run.state, stored, changes)
     if continued:
         run.saver.mark_saved()
-    if run.comm.is_root:
-        steps = run.counters.total_steps
-        print(f"resumed {stored.path.name} at {steps:,} steps: {exactness}", flush=True)
-        if not continued:
-            print("it goes on in a new run folder; the old one stays as it is")
-        if moved := moved_schedules(run.config, configuration_in(stored), steps):
-            print(moved, flush=True)
-        if run.finished:
-            print(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
+    steps = run.counters.total_steps
+    screen.say(f"resumed {stored.path.name} at {steps:,} steps: {exactness}")
+    if not continued:
+        screen.say("it goes on in a new run folder; the old one stays as it is")
+    if moved := moved_schedules(run.config, configuration_in(stored), steps):
+        screen.say(moved)
+    if run.finished:
+        screen.say(f"all {run.config.num_timesteps:,} steps are made; give a larger --num-timesteps to go on")
 
 
-def _check_fit(network: ActorCritic, source: Checkpoint | None, env_id: str) -> None:
+def _check_fit(network: ActorCritic, sources: tuple[Checkpoint | None, ...], env_id: str) -> None:
     """Check that what a run begins or goes on with has its spaces and its networks.
 
     Raises:
       LoadError: names what differs.
     """
-    if source is None:
-        return
-    agent = agent_of(source)
-    stored = agent.policy.network
-    found = (network.observation, network.action)
-    check_spaces(source.path, agent.env_id, (stored.observation, stored.action), found, env_id)
-    check_network(source.path, stored, network)
+    for source in sources:
+        if source is not None:
+            agent = agent_of(source)
+            stored = agent.policy.network
+            found = (network.observation, network.action)
+            check_spaces(source.path, agent.env_id, (stored.observation, stored.action), found, env_id)
+            check_network(source.path, stored, network)
 
 
 def _begin(run: TrainingRun, warm: Checkpoint | None) -> None:

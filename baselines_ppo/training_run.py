@@ -13,16 +13,18 @@ from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_BY_SIGNAL, WriteError
-from baselines_ppo.common.files.logger import TIME_SHARES, Logger
+from baselines_ppo.common.files.columns import TIME_SHARES
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
 from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
 from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
+from baselines_ppo.common.screen.contract import Screen
 from baselines_ppo.monitoring.callback import Callback, Wishes, wishes_of
 from baselines_ppo.monitoring.evaluation import Evaluator, Figures
 from baselines_ppo.monitoring.films import Films
 from baselines_ppo.monitoring.iteration_progress import progress
+from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.monitoring.row import Report, row_of
 from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TrainConfig
@@ -38,12 +40,17 @@ class TrainingRun:
     """A run, as the training loop goes through it, one iteration after the other."""
 
     def __init__(
-        self, state: RunState, folder: RunFolder, process: ProcessState, callback: Callback | None = None
+        self,
+        state: RunState,
+        folder: RunFolder,
+        process: ProcessState,
+        screen: Screen,
+        callback: Callback | None = None,
     ) -> None:
         """Rank 0 gives the run its logger afterwards, and all give it their evaluator if there are evaluations."""
         self.state, self.folder, self.process, self.callback = state, folder, process, callback
         self.comm, self.counters, self.collector = state.comm, state.counters, state.collector
-        self.saver, self.films = Saver(state, folder), Films(state, folder, process)
+        self.saver, self.films, self.screen = Saver(state, folder), Films(state, folder, process), screen
         self.logger: Logger | None = None
         self.evaluator: Evaluator | None = None
         self.exit_code = FINISHED
@@ -260,10 +267,11 @@ class TrainingRun:
         """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
         parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
+        parts["the screen"] = self.screen.close
         if self.evaluator is not None:
             parts["the environments of evaluations"] = self.evaluator.close
         if self.logger is not None:
-            parts["the logs"] = self.logger.close
+            parts["the trackers"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
         parts["the process"] = self.process.end
         for name, close in parts.items():

@@ -9,7 +9,8 @@ from typing import Any, NoReturn, Protocol
 
 from baselines_ppo.common.envs.keywords import split_list
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.settings.elsewhere import ours_for
+from baselines_ppo.run.program import called
+from baselines_ppo.settings.elsewhere import how, ours_for
 from baselines_ppo.settings.fields import EMPTY, element_type, is_optional, plain_type
 
 HELP_FLAGS = frozenset({"-h", "--help"})
@@ -43,13 +44,13 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, flag: str) -> str:
         known = [name for action in self._actions for name in action.option_strings]
         ours = ours_for(flag, [name.removeprefix("--") for name in known])
-        return nearest(flag, known) if ours is None else f"; ours is --{ours}"
+        return nearest(flag, known) if ours is None else f"; ours is --{ours}{how(flag, ours)}"
 
 
 def parser_of(name: str, command: Command, arguments: Sequence[str]) -> Parser:
     """Return the parser of a command for what is typed behind its name."""
     result = Parser(
-        prog="python -m baselines_ppo.run" + ("" if name == "train" else f" {name}"),
+        prog=called() + ("" if name == "train" else f" {name}"),
         description=command.HELP,
         allow_abbrev=False,
         usage=f"%(prog)s {command.USAGE} [flags]",

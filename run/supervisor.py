@@ -19,6 +19,7 @@ from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, why
 from baselines_ppo.common.job.parent import ending_with_parent
 from baselines_ppo.common.job.shared_memory import remove_litter
 from baselines_ppo.common.job.signals import EXIT_CODES
+from baselines_ppo.common.screen.above import ERASE
 from baselines_ppo.run.training import resolve_auto
 
 # An end that would come again, or that was asked for; after any other, such as a crash, the ranks are started again.
@@ -124,11 +125,11 @@ def _new_folder(resume: str | None, options: dict[str, Any]) -> tuple[Path, list
     stored: dict[str, Any] = {}
     if resume is not None:
         stored = checkpoint.find(resume)[0].manifest.get("config", {})
-    named = {"alg": "ppo2", "seed": 0, **stored, **options}
+    named = {"alg": "ppo2", "seed": 0, "name": "", **stored, **options}
     if "env" not in named:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     parents = missing(place(runs_of(str(named["env"]))))
-    return place(new_run(str(named["env"]), str(named["alg"]), named["seed"])), parents
+    return place(new_run(str(named["env"]), str(named["alg"]), named["seed"], str(named["name"]))), parents
 
 
 def _without(arguments: list[str], flag: str) -> list[str]:
@@ -183,4 +184,5 @@ class Supervisor:
 
 
 def _say(text: str) -> None:
-    print(f"launch: {text}", file=sys.stderr, flush=True)
+    erase = ERASE if sys.stderr.isatty() else ""  # the live table of ranks that are gone
+    print(f"{erase}launch: {text}", file=sys.stderr, flush=True)

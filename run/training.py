@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.envs.keywords import keywords_of, names_a_file
-from baselines_ppo.common.envs.stored import is_safe_id, is_safe_wrapper, stored_environment
+from baselines_ppo.common.envs.stored import is_known_id, is_safe_wrapper, stored_environment
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.pretrained import located
+from baselines_ppo.common.files.remembered import is_remembered
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, has_checkpoints, read_config, runs_of
 from baselines_ppo.common.files.whole import place, quoted, shown
 from baselines_ppo.common.job.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import NETWORKS
+from baselines_ppo.run.config_file import with_file
+from baselines_ppo.run.program import command, program
 from baselines_ppo.run.show.display import require_display
 from baselines_ppo.settings.config import TrainConfig, from_json, with_fields
 from baselines_ppo.settings.presets import configure
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 def train_command(options: dict[str, Any]) -> int:
     """Train as the flags say; returns the exit code, the same on all ranks."""
-    options = world().on_root(lambda: resolve_auto(options), "the newest run")
+    typed, file = options, options["config"]
+    options = world().on_root(lambda: resolve_auto(with_file(options)), "the newest run")
     paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
     preset, watch, override = options.pop("preset"), options.pop("play"), options.pop("override")
     override = tuple(name.replace("-", "_") for name in override)
@@ -41,6 +44,8 @@ def train_command(options: dict[str, Any]) -> int:
     if paths["resume"] is None and "env" not in options:
         raise UsageError("which environment? give --env, such as --env Humanoid-v4")
     config = _configuration(paths["resume"], preset, options)
+    if file is not None and file.endswith(".json"):  # a run's record, which may be a stranger's
+        _check_modules(file, config, typed)
 
     result = train(config, **paths, override=override)
     if world().is_root:
@@ -59,20 +64,30 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
     if resume is None:
         return configure(**{"alg": "ppo2", **options}, preset=preset)
     config = world().on_root(lambda: _stored(resume), "a checkpoint")
-    named = (options.get(name) for name in ("env", "wrapper", "env_kwargs"))
-    stored_environment(config.env, config.wrapper, config.env_kwargs, *named)
-    if "network" not in options and config.policy.network not in ("auto", *NETWORKS):
-        name = config.policy.network
-        raise LoadError(
-            f"{resume}: network {short(name)} is not known here; import what registers it, or add "
-            f"--network {shlex.quote(short(name))}"
-        )
+    _check_modules(resume, config, options)
     if options.get("alg", config.alg) != config.alg:
         raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
     if preset is not None:  # the same command as before; if it is another, the resumed run will name the differences
         kept = {name: getattr(config, name) for name in ("env", "alg", "seed", "num_timesteps")}
         return configure(**{**kept, **options}, preset=preset)
     return with_fields(config, **options)
+
+
+def _check_modules(source: str, config: TrainConfig, options: dict[str, Any]) -> None:
+    """Check that what a file says of modules and other files is named by the user, too.
+
+    Raises:
+      LoadError: it is not.
+    """
+    named = (options.get(name) for name in ("env", "wrapper", "env_kwargs"))
+    stored_environment(config.env, config.wrapper, config.env_kwargs, *named)
+    name = config.policy.network
+    known = name in ("auto", *NETWORKS) or is_remembered(name.partition(":")[0])
+    if "network" not in options and not known:
+        raise LoadError(
+            f"{source}: network {short(name)} is not known here; import what registers it, or add "
+            f"--network {shlex.quote(short(name))}"
+        )
 
 
 def _stored(path: str) -> TrainConfig:
@@ -142,9 +157,9 @@ def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
         return "."
     if "env" not in options:
         raise UsageError("--resume auto: this is no run folder; give --env or --logdir too")
-    wanted = {"alg": options.get("alg", "ppo2"), "seed": options.get("seed", 0)}
+    wanted = {"alg": options.get("alg", "ppo2"), "seed": options.get("seed", 0), "name": options.get("name", "")}
     runs = sorted({path.parent.parent for path in runs_of(options["env"]).glob(f"*/{CHECKPOINTS}/{checkpoint.NAMES}")})
-    mine = [run for run in runs if wanted == {name: _asked(run).get(name) for name in wanted}]
+    mine = [run for run in runs if wanted == {name: {"name": "", **_asked(run)}.get(name) for name in wanted}]
     return str(max(mine, key=_saved_at)) if mine else None
 
 
@@ -155,22 +170,22 @@ def _saved_at(run: Path) -> float:
 
 def _ending(result: Result, config: TrainConfig, ranks: int) -> str:
     """Return the last lines: how it went, and what to type next."""
-    command = f"{_program('python')} -m baselines_ppo.run"
+    typed = command()
     named = "".join(f" --{flag} {shlex.quote(value)}" for flag, value in _modules(config))
     folder = quoted(result.folder)
     if result.exit_code:
-        launcher = f"{_program('mpirun')} -np {ranks} " if ranks > 1 else ""
+        launcher = f"{program('mpirun')} -np {ranks} " if ranks > 1 else ""
         return (
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
-            f"go on:    {launcher}{command} --resume {folder}{named}"
+            f"go on:    {launcher}{typed} --resume {folder}{named}"
         )
     more = f" (whole iterations; {config.num_timesteps:,} were asked for)"
     return (
         f"done: {result.total_steps:,} steps{more if result.total_steps > config.num_timesteps else ''}, "
         f"{_score(result)}\n"
         f"run:      {shown(result.folder)}\n"
-        f"evaluate: {command} evaluate {folder}{named}\n"
-        f"play:     {command} play {folder}{named}"
+        f"evaluate: {typed} evaluate {folder}{named}\n"
+        f"play:     {typed} play {folder}{named}"
     )
 
 
@@ -184,19 +199,11 @@ def _score(result: Result) -> str:
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:
     """Yield what must be named again for each command, because no file may name a module or another file."""
-    if not is_safe_id(config.env):
+    if not is_known_id(config.env):
         yield "env", config.env
     if names_a_file(keywords_of(config.env_kwargs)):
         yield "env-kwargs", config.env_kwargs
     if not all(map(is_safe_wrapper, config.wrapper)):
         yield "wrapper", ",".join(config.wrapper)
-    if ":" in config.policy.network:
+    if ":" in config.policy.network and not is_remembered(config.policy.network.partition(":")[0]):
         yield "network", config.policy.network
-
-
-def _program(name: str) -> str:
-    """Return what to type for a program beside this Python: its name if that finds it, else its path."""
-    own, found = Path(sys.executable).with_name(name), shutil.which(name)
-    if not own.exists() or found == str(own):
-        return name
-    return shlex.quote(str(shown(own)))

@@ -31,6 +31,12 @@ def command(ranks: int, *arguments: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test know what another has named, and none write into anybody's own configuration."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(autouse=True)
 def no_library_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test choose for those after it what draws."""
     monkeypatch.setenv("MUJOCO_GL", "")

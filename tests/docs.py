@@ -104,7 +104,7 @@ def flags() -> set[str]:
 
 def _is_of(file: str, text: str) -> bool:
     """Return whether a line names something in a file."""
-    return f"{file.removesuffix('.py')}:" in text
+    return re.search(rf"\b{file.removesuffix('.py')}\b", text) is not None
 
 
 @functools.cache

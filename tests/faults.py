@@ -23,7 +23,7 @@ from baselines_ppo import algorithm, start  # noqa: E402
 from baselines_ppo.common.ending import run_job  # noqa: E402
 from baselines_ppo.common.envs.vec_env import VecEnv  # noqa: E402
 from baselines_ppo.common.failures import DataError, LoadError  # noqa: E402
-from baselines_ppo.common.files import checkpoint, logger  # noqa: E402
+from baselines_ppo.common.files import checkpoint  # noqa: E402
 from baselines_ppo.common.job.launcher import launched_rank  # noqa: E402
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow  # noqa: E402
 from baselines_ppo.common.policy.policy import Policy  # noqa: E402
@@ -63,7 +63,7 @@ def use_stub() -> None:
     """Leave TensorFlow out."""
     start.start_tensorflow = lambda alone=False: None
     algorithm.find_learner = lambda name: lambda config, *parts: Stub(*parts)
-    logger.summary_writer = lambda folder: None
+    start.trackers_of = lambda track, say: {}
 
 
 def on_rank(rank: int, action: Callable[[], None]) -> Callable[[], None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.files.remembered import notes_file
 
 TIMES = (
     "memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share",
@@ -41,6 +42,11 @@ def assert_same_bits(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -
     assert set(one) == set(other)
     different = [name for name in one if one[name].tobytes() != other[name].tobytes()]
     assert different == []
+
+
+def forget() -> None:
+    """Let no module be known that somebody has named before, as where a run is somebody else's."""
+    notes_file().unlink(missing_ok=True)
 
 
 def figures(path: Path) -> list[dict[str, str]]:

@@ -67,8 +67,13 @@ class AlgorithmConfig:
 
 def in_minibatches(num_epochs: int, num_minibatches: int, minibatch_size: int | None) -> str:
     """Return in words how often parameters are updated in an iteration."""
-    parts = f"{num_epochs} epochs x {num_minibatches} minibatches"
-    return f"{num_epochs * num_minibatches} updates of {minibatch_size or 0:,} ({parts})"
+    parts = f"{counted(num_epochs, 'epoch')} x {counted(num_minibatches, 'minibatch', 'minibatches')}"
+    return f"{counted(num_epochs * num_minibatches, 'update')} of {minibatch_size or 0:,} ({parts})"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number of things in words, such as 1 epoch or 2 epochs."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class PPOKLConfig(AlgorithmConfig):
     def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
         return (
-            f"at most {self.num_epochs} updates of all of them, {self.value_epochs} epochs of "
+            f"at most {counted(self.num_epochs, 'update')} of all of them, {counted(self.value_epochs, 'epoch')} of "
             f"{self.value_minibatch_size:,} for the value function"
         )
 

@@ -18,7 +18,8 @@ OVERRIDABLE = (
 )  # fmt: skip
 CHANGING = ("num_timesteps", "num_envs")
 HARMLESS = (
-    "save_interval", "eval_interval", "eval_episodes", "film_interval", "log_interval", "timeout", "grace",
+    "save_interval", "eval_interval", "eval_episodes", "film_interval", "name", "progress", "log_interval", "track",
+    "timeout", "grace",
 )  # fmt: skip
 
 

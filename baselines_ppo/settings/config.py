@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, get_type_hints
 
 from baselines_ppo.common.envs.keywords import one_spelling
 from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.screen.choice import PROGRESS
+from baselines_ppo.common.trackers.names import AUTO, TRACKERS
 from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
 from baselines_ppo.settings.elsewhere import meant_field
 from baselines_ppo.settings.fields import check, option
+
+PLAIN_NAME = re.compile(r"[\w+][\w.+-]{0,99}")  # of a run: a part of its folder's
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,14 @@ class TrainConfig:
     eval_interval: int | None = option(None, "iterations between evaluations on the way; none: no evaluation", low=1)
     eval_episodes: int = option(10, "of each evaluation, over all ranks", low=1)
     film_interval: int | None = option(None, "iterations between films of an episode; none: no films", low=1)
-    log_interval: float = option(5.0, "seconds between tables on the screen", low=0)
+    name: str = option("", "of the run: its folder is runs/<env>/<name>-<seed>, and trackers show it")
+    progress: str = option(
+        "auto", "on the screen; auto: a live table on a terminal, else a line now and then", choices=PROGRESS
+    )
+    log_interval: float = option(5.0, "seconds between lines or tables in files and pipes", low=0)
+    track: tuple[str, ...] = option(
+        (AUTO,), "what keeps the curves; auto: TensorBoard, where it is installed", choices=TRACKERS
+    )
     timeout: float = option(600.0, "seconds without a sign of life of a rank until the job ends", above=0)
     grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does", above=0)
     rollout: RolloutConfig = RolloutConfig()
@@ -190,12 +202,23 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
     return changed
 
 
+def _check_name(name: str) -> None:
+    """Check that a run's name can be a part of its folder's.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    if name and not PLAIN_NAME.fullmatch(name):
+        raise UsageError(f"--name is {short(repr(name))}, expected letters, digits and . _ + - such as small-steps")
+
+
 def resolve(config: TrainConfig, ranks: int) -> TrainConfig:
     """Return the configuration with the numbers that depend on the ranks filled in and checked.
 
     Raises:
       UsageError: the environments cannot be dealt to the ranks, or the steps to the minibatches.
     """
+    _check_name(config.name)
     if config.rollout.num_envs is None:
         config = with_fields(config, num_envs=ranks)
     if config.num_envs % ranks:

@@ -46,7 +46,9 @@ ELSEWHERE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("save-freq", "checkpoint-freq"): ("save-interval",),
     ("eval-freq", "evaluation-interval", "eval-every"): ("eval-interval",),
     ("video-freq", "video-interval", "capture-video", "record-video"): ("film-interval", "out"),
-    ("verbose",): ("log-interval",),
+    ("verbose", "progress-bar"): ("progress",),
+    ("exp-name", "run-name", "experiment-name"): ("name",),
+    ("wandb-project-name", "wandb-entity"): ("track",),
     ("callbacks",): ("callback",),
     ("trained-agent", "load", "checkpoint", "model"): ("load-path",),
     ("n-eval-episodes", "eval-episodes"): ("eval-episodes", "episodes"),
@@ -54,6 +56,7 @@ ELSEWHERE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("video", "output-file"): ("out",),
     ("n", "np", "num-ranks", "processes"): ("ranks",),
 }
+SIZES = ("batch-size", "minibatch-size", "optim-batchsize")  # of a minibatch, of which we give the number
 OURS = {name: flags for names, flags in ELSEWHERE.items() for name in names}
 
 
@@ -67,6 +70,13 @@ def ours_for(name: str, known: Container[str]) -> str | None:
     return next((ours for ours in OURS.get(name.strip("-").replace("_", "-").lower(), ()) if ours in known), None)
 
 
+def how(name: str, ours: str) -> str:
+    """Return in words how a value of another trainer becomes ours, where it is another number."""
+    if ours != "num-minibatches" or name.strip("-").replace("_", "-").lower() not in SIZES:
+        return ""
+    return f" = num_envs x num_steps / {name.strip('-').replace('-', '_')}"
+
+
 def meant_field(name: str, fields: Collection[str]) -> str:
     """Return in words which field of a configuration is meant by a name that is none; '' if nobody knows.
 
@@ -77,7 +87,7 @@ def meant_field(name: str, fields: Collection[str]) -> str:
     if (train := dashed if dashed in OF_TRAIN else ours_for(name, OF_TRAIN)) is not None:
         return f"; give {train.replace('-', '_')} to train: train(configure(...), {train.replace('-', '_')}=...)"
     ours = ours_for(name, [field.replace("_", "-") for field in fields])
-    return nearest(name, fields) if ours is None else f"; ours is {ours.replace('-', '_')}"
+    return nearest(name, fields) if ours is None else f"; ours is {ours.replace('-', '_')}{how(name, ours)}"
 
 
 def meant_argument(name: str, fields: Collection[str]) -> str:

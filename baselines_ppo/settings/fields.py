@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, field
 from typing import Any, Union, get_args, get_origin
 
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import UsageError, nearest
 
 EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
 
@@ -70,8 +70,10 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
     if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
         raise UsageError(f"{flag} is {value!r}, expected {plain.__name__}")
     choices = choices_of(item)
-    if choices and value not in choices:
-        raise UsageError(f"{flag} is {value!r}; choose from {', '.join(choices)}")
+    for word in value if isinstance(value, tuple) else (value,):
+        if choices and word not in choices:
+            known = (*choices, "none") if isinstance(value, tuple) else choices
+            raise UsageError(f"{flag} is {word!r}{nearest(str(word), known)}; choose from {', '.join(known)}")
     rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
         ("low", "at least", lambda x, limit: x >= limit),
         ("high", "at most", lambda x, limit: x <= limit),

@@ -26,6 +26,7 @@ from baselines_ppo.common.failures import (
     readable,
     short,
 )
+from baselines_ppo.common.files.remembered import module_of
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.policy.named import is_module, named_object
 
@@ -111,6 +112,8 @@ def registered(env_id: str) -> str:
     if module:
         importlib.import_module(module)
     _import_package(name)
+    if name not in gymnasium.registry and (own := module_of(name)) is not None:
+        importlib.import_module(own)
     spec = gymnasium.registry.get(name)
     if spec is not None and re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
         import mujoco

@@ -13,6 +13,7 @@ from baselines_ppo.common.envs.keywords import canonical_keywords, keywords_of, 
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.packages import SAFE_MODULES, package_of
 from baselines_ppo.common.failures import LoadError, ModuleNotNamed, UsageError, short
+from baselines_ppo.common.files.remembered import is_remembered, module_of
 
 PLAIN_ID = re.compile(r"(baselines_ppo\.zoo:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 SAFE_WRAPPER = re.compile(r"gymnasium\.wrappers:[A-Za-z]+")
@@ -22,6 +23,14 @@ def is_safe_id(env_id: str) -> bool:
     """Return whether making an environment of this id imports nothing but Gymnasium's own, ours and ALE's."""
     package = None if env_id in gymnasium.registry else package_of(env_id)
     return PLAIN_ID.fullmatch(env_id) is not None and (package is None or package.module in SAFE_MODULES)
+
+
+def is_known_id(env_id: str) -> bool:
+    """Return whether a file may name an environment: it is safe, or its user has named its module before."""
+    module = env_id.rpartition(":")[0]
+    if is_safe_id(env_id):
+        return True
+    return is_remembered(module) if module else module_of(env_id) is not None
 
 
 def stored_environment(
@@ -53,7 +62,7 @@ def check_stored_id(env_id: str) -> str:
     Raises:
       ModuleNotNamed: it names a module, or a package's environment, and importing a module runs code.
     """
-    if not is_safe_id(env_id):
+    if not is_known_id(env_id):
         trust = f"if you trust it, add --env {shlex.quote(short(env_id))}"
         raise ModuleNotNamed(f"its environment {short(env_id)} is not one of Gymnasium's; {trust}")
     return env_id
@@ -73,12 +82,16 @@ def check_stored_wrappers(wrappers: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_safe_wrapper(text: str) -> bool:
-    """Return whether a file may name a wrapper: Gymnasium's own, with nothing that may lead to another file."""
+    """Return whether a file may name a wrapper: Gymnasium's own, or of a module that its user has named before.
+
+    There may be nothing with it that may lead to another file.
+    """
     try:
         name, keywords = wrapper_of(text)
     except UsageError:
         return False
-    return SAFE_WRAPPER.fullmatch(name) is not None and not names_a_file(keywords)
+    known = SAFE_WRAPPER.fullmatch(name) is not None or is_remembered(name.partition(":")[0])
+    return known and not names_a_file(keywords)
 
 
 def check_stored_keywords(text: str) -> dict[str, Any]:

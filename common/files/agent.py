@@ -9,10 +9,12 @@ import numpy as np
 
 from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
 from baselines_ppo.common.files.checkpoint import Checkpoint, find
+from baselines_ppo.common.files.remembered import is_remembered
 from baselines_ppo.common.policy.actions import action_at
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import WrongShapeError
+from baselines_ppo.common.policy.networks import NETWORKS, find_network
 from baselines_ppo.common.policy.observation_json import observation_from_json
 from baselines_ppo.common.policy.observations import GroupObservation, Observation
 from baselines_ppo.common.policy.policy import Policy
@@ -130,6 +132,14 @@ def observation_in(checkpoint: Checkpoint) -> Observation:
         raise LoadError(f"{checkpoint.path}: not an agent: {type(error).__name__} {short(error)}") from None
 
 
+def _import_networks(policy: dict[str, Any]) -> None:
+    """Import the user's own networks that an agent asks for, if the user has named their module before."""
+    for key in ("policy_network", "value_network"):
+        name = str((policy[key] or {}).get("name"))
+        if name not in NETWORKS and is_remembered(name.partition(":")[0]):
+            find_network(name)
+
+
 def agent_of(checkpoint: Checkpoint) -> Agent:
     """Return the agent that a checkpoint holds.
 
@@ -138,6 +148,7 @@ def agent_of(checkpoint: Checkpoint) -> Agent:
     """
     manifest, arrays = checkpoint.manifest, checkpoint.arrays
     try:
+        _import_networks(manifest["policy"])
         network = ActorCritic.from_json(manifest["policy"])
         parameters = arrays["parameters"]
         if parameters.shape != (network.layout.size,):

@@ -19,7 +19,8 @@ from baselines_ppo.common.files.progress import Progress
 from baselines_ppo.common.files.whole import open_text, quoted, whole_file
 
 CONFIG, PROGRESS, CHECKPOINTS, RANKS, FILMS = "config.json", "progress.csv", "checkpoints", "ranks", "films"
-PARTS = (CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS)
+TRACKERS = "trackers.json"
+PARTS = (CONFIG, PROGRESS, CHECKPOINTS, LOCK, RANKS, FILMS, TRACKERS)
 
 OUTPUT = "output.log"  # what a run prints, where nobody sees its screen
 
@@ -33,13 +34,17 @@ def runs_of(env_id: str) -> Path:
     return RUNS / (env_id.replace("/", "-").replace(":", "-") or "custom")
 
 
-def new_run(env_id: str, alg: str, seed: int) -> Path:
+def new_run(env_id: str, alg: str, seed: int, name: str = "") -> Path:
     """Return a new, empty folder for a run that begins now; of two that begin in one second, each has its own.
+
+    Args:
+      name: of the run; "": its algorithm and the date.
 
     Raises:
       WriteError: it cannot be made.
     """
-    base = runs_of(env_id) / f"{alg}-{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
+    stem = name or f"{alg}-{time.strftime('%Y%m%d-%H%M%S')}"
+    base = runs_of(env_id) / f"{stem}-{seed}"
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         for k in itertools.count(1):
@@ -149,6 +154,7 @@ class RunFolder:
             self._made = made if fresh else None
             checkpoint.sweep(self.checkpoints)
             self._progress.set_aside()
+            (self.path / TRACKERS).unlink(missing_ok=True)
 
     def open(self, iteration: int) -> None:
         """Take the lock of the existing folder, to go on from the checkpoint of an iteration.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-QUIET = 8.0  # s, after which there is a line; with what comes before and after, less than ten
+PATIENCE = 8.0  # s, after which there is a line; with what comes before and after, less than ten
 
 
 class Heartbeat:
@@ -13,6 +13,8 @@ class Heartbeat:
     def __init__(self) -> None:
         self._quiet = -float("inf")  # s, in which the process was awake; far away before `begin`
         self._describe: Callable[[str, float], str] = _plain
+        self._say: Callable[[str], None] = _print
+        self._patience = PATIENCE
 
     def begin(self, describe: Callable[[str, float], str] | None = None) -> None:
         """Speak from now on.
@@ -22,6 +24,10 @@ class Heartbeat:
         """
         self._describe = describe or self._describe
         self._quiet = 0.0
+
+    def speak_by(self, say: Callable[[str], None], patience: float) -> None:
+        """Speak by another way than plain lines, after so many seconds."""
+        self._say, self._patience = say, patience
 
     def shown(self) -> None:
         """Note that there is something new on the screen, or that an iteration begins."""
@@ -35,9 +41,13 @@ class Heartbeat:
           doing: what is done, for so many seconds.
         """
         self._quiet += passed
-        if self._quiet >= QUIET:
+        if self._quiet >= self._patience:
             self.shown()
-            print(self._describe(doing, seconds), flush=True)
+            self._say(self._describe(doing, seconds))
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 def _plain(doing: str, seconds: float) -> str:

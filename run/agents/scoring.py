@@ -13,6 +13,8 @@ from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.stored import stored_environment
 from baselines_ppo.common.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.files.agent import Agent, load_agent
+from baselines_ppo.common.files.remembered import remember
+from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network
 from baselines_ppo.run.agents.acting import backend_for, found_out
@@ -123,5 +125,9 @@ def trusted(
     if network is not None:
         find_network(network)
     loaded = load_agent(agent)
+    named = [*(wrapper or ()), network or ""]
+    noted = remember(env or "", named) if launched_rank() == 0 else ""
+    if noted:
+        sys.stderr.write(f"{noted}\n")
     own_kwargs = loaded.env_kwargs if env in (None, loaded.env_id) else ""  # of another one they are of no use
     return loaded, stored_environment(loaded.env_id, loaded.wrappers, own_kwargs, env or None, wrapper, env_kwargs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files import pretrained
-from baselines_ppo.common.files.logger import duration
+from baselines_ppo.common.screen.numbers import duration
 from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
 from baselines_ppo.zoo.card import MODES, PICTURE, Score, read_card

@@ -8,7 +8,9 @@ from typing import Any
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.commands import train
+from baselines_ppo.run.config_file import with_file
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, parser_of
+from baselines_ppo.run.program import called
 
 HELP = "train on ranks of its own, which are started again after a crash"
 USAGE = "-n RANKS [--restarts N] -- --env ID"
@@ -40,7 +42,7 @@ def run(options: dict[str, Any]) -> int:
         return 0
     from baselines_ppo.run.supervisor import launch
 
-    return launch(**options, options=vars(parser.parse_args(inner)))
+    return launch(**options, options=with_file(vars(parser.parse_args(inner))))
 
 
 def _refuse_undivided(parser: Parser, arguments: Sequence[str]) -> None:
@@ -49,4 +51,4 @@ def _refuse_undivided(parser: Parser, arguments: Sequence[str]) -> None:
         hosts = [] if known.hosts is None else ["--hosts", known.hosts]
         own = ["-n", str(known.ranks), *hosts, "--restarts", str(known.restarts)]
         typed = shlex.join([*own, "--", *unknown])
-        raise UsageError(f"the training's own flags come after --: python -m baselines_ppo.run launch {typed}")
+        raise UsageError(f"the training's own flags come after --: {called()} launch {typed}")

@@ -9,6 +9,8 @@ from dataclasses import Field
 from typing import Any
 
 from baselines_ppo.common.job.launcher import launched_rank
+from baselines_ppo.common.screen.choice import NONE, TABLE
+from baselines_ppo.run.config_file import algorithm_in
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, metavar, value_of
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
 from baselines_ppo.settings.fields import choices_of, plain_type, written
@@ -22,11 +24,15 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     """Add the flags of the algorithm that the arguments name; the help has its values, or those of a preset."""
     add = result.add_argument
     add("--preset", help="environment whose settings to use, or none for the textbook's; default: this environment's")
+    add("--config", metavar="FILE", help="settings from TOML or a run's config.json; flags count more")
     add("--logdir", metavar="DIR", help="a new folder for the run; default: runs/<env>/<alg>-<date>-<seed>")
     add("--resume", metavar="PATH", help="go on with this run folder or checkpoint; auto: the newest of this run")
     override = "fields that may differ from those of the resumed run, such as learning_rate"
     add("--override", type=converter(tuple[str, ...]), default=(), metavar="A,B,...", help=override)
     add("--load-path", metavar="PATH", help="begin with the policy of this agent, checkpoint or run folder")
+    screen: dict[str, Any] = {"action": "store_const", "dest": "progress", "default": argparse.SUPPRESS}
+    add("--table", **screen, const=TABLE, help="print a table of all figures now and then; same as --progress table")
+    add("--quiet", **screen, const=NONE, help="print errors, warnings and the last lines; same as --progress none")
     add("--play", action="store_true", help="watch the agent in a window when training has ended")
     add_fields(result, arguments)
 
@@ -80,6 +86,8 @@ def _algorithm(arguments: Sequence[str]) -> str:
     An unknown one is reported after parsing.
     """
     named, resume = value_of(arguments, "--alg"), value_of(arguments, "--resume")
+    if named is None and (file := value_of(arguments, "--config")):
+        named = algorithm_in(file)
     if named is None and resume:
         from baselines_ppo.run.training import stored_algorithm as stored  # asks rank 0: the run may be there alone
 

@@ -23,7 +23,7 @@ from baselines_ppo.run.cards.export import digest
 from baselines_ppo.zoo.card import MODES, read_card, write_card
 from tests.cards.conftest import PENDULUM
 from tests.conftest import Finished
-from tests.runs import figures, flags
+from tests.runs import figures, flags, forget
 
 Run = Callable[..., Finished]
 
@@ -175,6 +175,7 @@ def test_an_agent_of_a_users_own_environment_is_added_scored_and_verified_by_nam
     named = ("--env", "poles:Poles-v0", "--episodes", 2)
     finished = trainer(1, *flags("poles:Poles-v0", "ppo2", 2), "--logdir", "run")
     assert finished.returncode == 0, finished.stderr
+    forget()
     for words in (("add", "run"), ("score", "Poles-v0"), ("verify", "Poles-v0")):
         refused = mpi(1, "zoo.py", *words)
         assert refused.returncode == 66, refused.stderr

@@ -20,7 +20,7 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.run.cli import main
 from baselines_ppo.run.parser import converter
-from tests.runs import flags
+from tests.runs import flags, forget
 
 
 class Paying(gymnasium.Env[np.ndarray, Any]):
@@ -96,6 +96,7 @@ def test_a_wrapper_gets_what_is_in_its_brackets(tmp_path: Path, capsys: pytest.C
         "gymnasium.wrappers:TimeLimit(max_episode_steps=3)",
     )
     assert checkpoint.find(run)[0].manifest["mean_return"] == 3 * 9.0
+    forget()
     with pytest.raises(LoadError, match=r"if you trust it, add --wrapper 'tests\.envs\.test_keywords:Bonus"):
         main(["evaluate", str(run), *MODULES])
     assert returns(run, capsys, *MODULES, "--wrapper", bonus) == (36.0, 4.0)

@@ -25,7 +25,7 @@ from tests.runs import arrays, assert_same_bits, figures
 Run = Callable[..., Finished]
 
 SHAPE = ("--preset", "none", "--num-envs", 2, "--num-steps", 32, "--num-minibatches", 4, "--num-epochs", 2)
-LINE = (*SHAPE, "--num-timesteps", 256, "--log-interval", 0)
+LINE = (*SHAPE, "--num-timesteps", 256, "--log-interval", 0, "--progress", "table")
 ENVS = ("Tame", "Meddling", "Closing")
 
 

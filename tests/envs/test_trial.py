@@ -21,7 +21,7 @@ from baselines_ppo.common.envs.trial import Trial, try_out, try_out_spec
 from baselines_ppo.common.envs.vec_env import Step, VecEnv
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.common.job import heartbeat
+from baselines_ppo.common.screen.lines import Lines
 from baselines_ppo.run.agents.scoring import measure
 from baselines_ppo.run.cli import main
 from tests.conftest import Finished
@@ -225,11 +225,11 @@ def test_a_constructor_that_raises_is_one_line_with_its_traceback_below(faulty: 
 def test_a_slow_iteration_says_how_far_it_is(
     alg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(heartbeat, "QUIET", 0.4)
+    monkeypatch.setattr(Lines, "patience", 0.4)
     counted = ("--num-episodes", 2, "--num-steps", 256, "--num-timesteps", 20) if alg == "ppo_kl" else ()
     line = (*flags("tests.environments:OddSlow-v0", alg, 1, num_envs=2), *counted)
     assert main([*map(str, line), "--logdir", str(tmp_path / "run")]) == 0
-    before = capsys.readouterr().out.split("| iteration")[0].splitlines()
+    before = capsys.readouterr().out.splitlines()
     told = [text.split()[2] for text in before if text.startswith("iteration 1: ") and "steps/s" in text]
     made = [int(number) for number in told]
     assert len(made) > 2

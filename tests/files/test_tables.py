@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from baselines_ppo import configure, train
-from baselines_ppo.common.files import logger
-from baselines_ppo.common.files.logger import Logger
 from baselines_ppo.common.files.run_folder import RunFolder
+from baselines_ppo.common.screen import lines
+from baselines_ppo.common.trackers.choice import Trackers
+from baselines_ppo.monitoring import logger
+from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.run.cli import main
 from tests.runs import flags
 
@@ -25,10 +27,11 @@ def test_speed_and_time_left_are_those_of_training_and_not_of_compiling(
 ) -> None:
     """An iteration of 500 steps takes 1 s, the first one 60 s more; the clock is set by hand."""
     clock = [1000.0]
-    monkeypatch.setattr(logger, "monotonic", lambda: clock[0])
+    for module in (logger, lines):
+        monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     (tmp_path / "run").mkdir()
     for interval in (0.5, 90.0):  # the first table after the first iteration; long after it
-        own = Logger(RunFolder(tmp_path / "run"), 100_000, interval)
+        own = Logger(RunFolder(tmp_path / "run"), 100_000, lines.Lines(interval, whole=True), Trackers({}))
         shown = []
         for iteration in range(1, 101):
             clock[0] += 1.0 if iteration > 1 else 61.0

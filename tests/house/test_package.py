@@ -27,7 +27,7 @@ FLOORS = (
     {"failures", "seeding", "moments"},
     {"policy"},
     {"files"},
-    {"job"},
+    {"job", "screen", "trackers"},
     {"mpi", "ending"},
     {"envs"},
     {

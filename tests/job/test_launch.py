@@ -89,7 +89,7 @@ def tail(command: list[str]) -> list[str]:
 def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that is chosen once, and left as soon as it has a checkpoint."""
     monkeypatch.chdir(tmp_path)
-    stored = {"config": {"env": "CartPole-v1"}}
+    stored = {"config": {"env": "CartPole-v1"}, "total_steps": 64}
     checkpoint.save(tmp_path / "old" / "checkpoints", "ckpt-00000001", stored, {"x": np.zeros(1)})
     one = "old/checkpoints/ckpt-00000001"
     new = plan_of("--env", "CartPole-v1", "--load-path=old", "--seed", "3")

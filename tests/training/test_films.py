@@ -12,10 +12,10 @@ import pytest
 
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.files.logger import Logger
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.alive import Alive
 from baselines_ppo.common.seeding import Purpose, episode_seed
+from baselines_ppo.common.trackers.tensorboard import TensorBoard
 from tests.conftest import Finished
 from tests.runs import arrays, assert_same_bits, figures, flags
 from tests.training.windy import Windy
@@ -81,7 +81,8 @@ def test_tensorboard_shows_a_film_among_its_images(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create()
     folder.write_config({})
-    logger = Logger(folder, 100, 5.0)
+    logger = TensorBoard()
+    logger.begin(folder.path, {"env": "CartPole-v1"})
     frames = [Image.fromarray(np.full((8, 12, 3), 40 * k, np.uint8)) for k in range(3)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     logger.film(tmp_path / "film.gif", 64)

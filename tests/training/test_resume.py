@@ -11,7 +11,7 @@ import pytest
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run.cli import main
 from tests.conftest import Finished
-from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags
+from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags, forget
 from tests.tasks import STRICT
 
 Run = Callable[..., Finished]
@@ -169,6 +169,7 @@ def test_a_run_resumes_with_safe_changes_only(faulty: Run, tmp_path: Path) -> No
 def test_an_environment_that_cannot_be_replayed_is_said_and_trained_on(faulty: Run, tmp_path: Path) -> None:
     line = flags("tests.environments:Entropy-v0", "ppo2", 2)
     assert faulty(1, "stub+none", *line, "--logdir", "run").returncode == 0
+    forget()
     refused = faulty(1, "stub+none", "--resume", "run", "--num-timesteps", 3 * 192)
     assert refused.returncode == 66  # the module that a file names is not imported
     assert "add --env tests.environments:Entropy-v0" in refused.stderr

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from baselines_ppo.common.ending import say
-from baselines_ppo.common.files.logger import duration
+from baselines_ppo.common.screen.numbers import duration
 from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, STOPPED, WAITING, SweptRun
 
 if TYPE_CHECKING:

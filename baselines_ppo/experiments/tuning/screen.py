@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.ending import say
-from baselines_ppo.common.files.logger import duration
+from baselines_ppo.common.screen.numbers import duration
 from baselines_ppo.experiments.tuning.report import ranked
 from baselines_ppo.experiments.tuning.study import Trials
 from baselines_ppo.experiments.tuning.trial_run import Outcome, TrialRun

@@ -1,0 +1,1 @@
+"""What a training shows while it goes on: one live table on a terminal, lines in files and pipes, or nothing."""

@@ -1,0 +1,29 @@
+"""Which screen a training has."""
+
+from __future__ import annotations
+
+from baselines_ppo.common.screen.above import write_above
+from baselines_ppo.common.screen.contract import Screen
+from baselines_ppo.common.screen.lines import Lines, Nothing
+from baselines_ppo.common.screen.terminal import find_terminal
+
+PROGRESS = AUTO, LINE, TABLE, NONE = ("auto", "line", "table", "none")
+
+
+def screen_of(progress: str, num_timesteps: int, interval: float, first: bool) -> Screen:
+    """Return the screen for one of `PROGRESS`; by "auto" a live table where there is a terminal, else lines.
+
+    Args:
+      interval: seconds between two lines or tables.
+      first: whether this is rank 0, which shows it; what other ranks write goes above its table.
+    """
+    terminal = find_terminal() if progress == AUTO else None
+    if not first:
+        return Nothing() if terminal is None else Nothing(write_above(terminal.streams))
+    if progress == NONE:
+        return Nothing()
+    if terminal is None:
+        return Lines(interval, whole=progress == TABLE)
+    from baselines_ppo.common.screen.live import Live  # and with it rich, which nobody else needs
+
+    return Live(terminal, num_timesteps)

@@ -1,0 +1,1 @@
+"""Programs that keep the curves of many runs: TensorBoard, Weights & Biases, MLflow; a file for each."""

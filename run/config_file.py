@@ -1,0 +1,138 @@
+"""`--config FILE`: settings from a run's own config.json, or from TOML that somebody has written."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from baselines_ppo.common.failures import UsageError, nearest, short
+from baselines_ppo.common.files.strict_json import parsed
+from baselines_ppo.common.files.whole import open_text, place
+from baselines_ppo.common.trackers.configuration import FACTS
+from baselines_ppo.run.parser import converter
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type, renamed
+from baselines_ppo.settings.elsewhere import meant_field
+from baselines_ppo.settings.fields import element_type, is_optional, plain_type
+
+SECTIONS = ("rollout", "policy", "algorithm")
+ALSO = ("preset",)  # that is a flag, and no field
+LARGEST = 1 << 20  # characters
+
+
+def with_file(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a training with those of its file, if it has one; what was typed counts more.
+
+    Raises:
+      UsageError: the file cannot be read, or has a name or a value that no setting has.
+    """
+    path, typed = options["config"], {name: value for name, value in options.items() if name != "config"}
+    if path is None:
+        return typed
+    typed = {name: value for name, value in typed.items() if name not in ALSO or value is not None}
+    return {**dict.fromkeys(ALSO), **read(path, typed.get("alg")), **typed}
+
+
+def algorithm_in(path: str) -> str | None:
+    """Return the algorithm that a file names; None if it names none, or cannot be read, which is said later."""
+    try:
+        named = _parsed(path).get("alg")
+    except UsageError:
+        return None
+    return named if isinstance(named, str) else None
+
+
+def read(path: str, alg: str | None = None) -> dict[str, Any]:
+    """Return the settings in a file by their names, whatever section they are in.
+
+    Args:
+      alg: the algorithm that was typed; None: the file's, or the default one.
+
+    Raises:
+      UsageError: the file cannot be read, or has a name or a value that no setting has.
+    """
+    data = _parsed(path)
+    config = TEXTBOOK.get(str(alg or data.get("alg", "ppo2")))
+    if config is None:
+        raise UsageError(f"{_where(path, 'alg')}: unknown algorithm {short(data['alg'])}; known: {', '.join(TEXTBOOK)}")
+    kinds = {item.name: field_type(config, section, item) for section, item, _ in all_fields(config)}
+    today, result = renamed(config), {}
+    for name, value in _flat(path, data):
+        known = today.get(name, name.replace("-", "_"))
+        if known in ALSO:
+            result[known] = str(value)
+        elif known in kinds:
+            result[known] = _value(path, name, kinds[known], value)
+        elif not (alg is not None and name in _of_others(config)):  # of the algorithm that the file is for
+            raise UsageError(f"{_where(path, name)}: unknown setting {short(name)}{meant_field(name, [*kinds, *ALSO])}")
+    return result
+
+
+def _of_others(config: TrainConfig) -> set[str]:
+    """Return the settings that only other algorithms have."""
+    return {item.name for other in TEXTBOOK.values() for _, item, _ in all_fields(other)} - {
+        item.name for _, item, _ in all_fields(config)
+    }
+
+
+def _flat(path: str, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in data.items():
+        if name in FACTS:
+            continue
+        if not isinstance(value, dict):
+            yield name, value
+        elif name in SECTIONS:
+            yield from value.items()
+        else:
+            raise UsageError(f"{_where(path, name)}: unknown section {short(name)}{nearest(name, SECTIONS)}")
+
+
+def _parsed(path: str) -> dict[str, Any]:
+    try:
+        with open_text(place(path), "r") as file:
+            text = file.read(LARGEST)
+        data = parsed(text) if Path(path).suffix == ".json" else _toml(text)
+    except (OSError, ValueError, RecursionError) as error:  # what is no TOML raises a ValueError with its line
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else short(error)
+        raise UsageError(f"--config {short(path)} cannot be read: {reason}") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"--config {short(path)} holds no settings")
+    return data
+
+
+def _toml(text: str) -> dict[str, Any]:
+    library = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    return dict(library.loads(text))
+
+
+def _value(path: str, name: str, kind: Any, value: Any) -> Any:
+    """Return a value as the setting's type has it: 2.5e6 may be a whole number, and words may be as in a flag."""
+    plain = plain_type(kind)
+    if plain is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if plain is tuple and isinstance(value, list):
+        whole = element_type(kind) is int
+        return tuple(int(x) if whole and isinstance(x, float) and x.is_integer() else x for x in value)
+    if plain is str and isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, str) and (plain is not str or is_optional(kind)):
+        try:
+            return converter(kind)(value)
+        except Exception:  # argparse's own, or that of a number
+            raise UsageError(f"{_where(path, name)}: {name} is {short(value)}, expected {plain.__name__}") from None
+    return value
+
+
+def _where(path: str, name: str) -> str:
+    """Return the file, and the line on which a name is."""
+    try:
+        lines = place(path).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        lines = []
+    begins = re.compile(rf"""\s*\[?\s*["']?{re.escape(name)}["']?\s*[]=:]""")
+    numbers = [number for number, line in enumerate(lines, start=1) if begins.match(line)]
+    return f"{short(path)}, line {numbers[0]}" if numbers else short(path)
