@@ -138,14 +138,14 @@ def test_the_step_size_of_a_resumed_run_may_be_overridden_and_its_discount_may_n
     assert "--override changes a run that goes on; give --resume too" in alone.stderr
     changed = faulty(1, "stub+none", *more, "--learning-rate", 1e-4, "--override", "learning_rate")
     assert changed.returncode == 0, changed.stderr
-    assert "changed learning_rate 0.001 -> 0.0001" in changed.stdout
+    assert "changed learning_rate 0.000754 -> 0.0001" in changed.stdout
     assert checkpoint.find(tmp_path / "run")[0].manifest["config"]["algorithm"]["learning_rate"] == 1e-4
 
 
 def test_a_run_resumes_with_safe_changes_only(faulty: Run, tmp_path: Path) -> None:
     assert faulty(1, "stub+none", *flags("Pendulum-v1", "ppo2", 2), "--logdir", "run").returncode == 0
     for change, message in (
-        (("--gamma", 0.5), "gamma 0.9 -> 0.5"),
+        (("--gamma", 0.5), "gamma 0.95 -> 0.5"),
         (("--env", "CartPole-v1"), "env Pendulum-v1 -> CartPole-v1"),
         (("--hidden-sizes", "32,32"), "hidden_sizes None -> (32, 32)"),
         (("--alg", "ppo1"), "it is a run of ppo2"),
