@@ -46,7 +46,10 @@ def _shares(plan: Plan) -> str:
         return ""
     if plan.sharing.learns_from == ALL:
         return "every rank learns from the steps of all: sharing out such small minibatches would take longer\n"
-    return "every rank learns from its own steps; each gradient is averaged over the ranks\n"
+    shared = "every rank learns from its own steps; each gradient is averaged over the ranks\n"
+    if plan.same_bits:
+        return shared
+    return f"{shared}with this number of ranks, roundings differ from those of one rank: it is a training of its own\n"
 
 
 def _experience(config: TrainConfig) -> str:

@@ -25,7 +25,7 @@ def steps(count: float) -> str:
 
 def curves() -> str:
     """Return a row for each pretrained agent that has a curve: its training return on the way."""
-    lines = ["| agent | steps | 1/4 | 1/2 | 3/4 | end | solved at | first there |", "|" + " --- |" * 8]
+    lines = ["| agent | steps | 1/4 | 1/2 | 3/4 | end | threshold | first there |", "|" + " --- |" * 8]
     for folder in sorted(AGENTS.iterdir()):
         points = read_curve(folder)
         if points:

@@ -43,7 +43,7 @@ def show(name: str) -> int:
         "algorithm": f"{card.algorithm}, preset {card.preset or 'none'}, seed {card.seed}",
         "training": f"{card.total_steps:,} steps in {duration(card.seconds)} on {_ranks(card.ranks)}",
         "command": card.command + ("" if card.exact else ", with other settings or ranks on the way"),
-        "solved at": _number(card.threshold),
+        "threshold": _number(card.threshold),
         "scores": f"{card.episodes} episodes of seed {card.evaluation_seed}",
         **{f"  {mode}": _in_full(getattr(card, mode)) for mode in MODES},
         "versions": ", ".join(f"{package} {version}" for package, version in card.versions.items() if version),
@@ -60,7 +60,7 @@ def show(name: str) -> int:
 
 def table() -> int:
     """Print all cards as a Markdown table with pictures, whose paths are those of the repository."""
-    print("| | agent | return | drawn actions | solved at | training |")
+    print("| | agent | return | drawn actions | threshold | training |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in pretrained.names():
         folder, picture = pretrained.folder_of(name), Path("zoo", "agents", name, PICTURE)
