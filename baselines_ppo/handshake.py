@@ -10,7 +10,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.settings.config import TrainConfig, all_fields
 from baselines_ppo.state.code import code_digest
-from baselines_ppo.state.platform_facts import platform_facts
+from baselines_ppo.state.platform_facts import PROCESSOR, platform_facts
 
 
 def compare_ranks(comm: Comm, config: TrainConfig) -> None:
@@ -25,13 +25,13 @@ def compare_ranks(comm: Comm, config: TrainConfig) -> None:
     odd = [f"rank {rank} has {', '.join(words)}" for rank, words in differing.items() if words]
     if odd:
         raise UsageError(f"not all ranks are the same as rank 0: {'; '.join(odd)}")
-    if comm.is_root and len({facts["cpu"] for facts in gathered}) > 1:
+    if comm.is_root and len({tuple(facts[name] for name in PROCESSOR) for facts in gathered}) > 1:
         sys.stderr.write("warning: ranks run on different processors; their last bits may differ and end the job\n")
 
 
 def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return what differs, in words."""
-    names = [name for name in {**first, **other} if name != "cpu" and first.get(name) != other.get(name)]
+    names = [name for name in {**first, **other} if name not in PROCESSOR and first.get(name) != other.get(name)]
     return [f"{name} {_plain(other.get(name))} instead of {_plain(first.get(name))}" for name in names]
 
 

@@ -76,7 +76,10 @@ def facts_of_this_rank() -> Facts:
         shared = shutil.disk_usage("/dev/shm").total, shutil.disk_usage("/dev/shm").free
     with suppress(ImportError):  # an old installation
         found = importlib.import_module("threadpoolctl").threadpool_info()
-        pools = ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in found)
+        kernels = [f" ({pool['architecture']} kernels)" if pool.get("architecture") else "" for pool in found]
+        pools = ", ".join(
+            f"{pool['internal_api']} {pool['num_threads']}{k}" for pool, k in zip(found, kernels, strict=True)
+        )
     installed = platform_facts()
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return Facts(

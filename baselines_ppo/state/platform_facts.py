@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS")
+PROCESSOR = ("cpu", "blas")  # what may differ from machine to machine of one installation
 PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
 
 
@@ -21,7 +22,18 @@ def platform_facts() -> dict[str, str | None]:
             found[package] = None
     models = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
     found["cpu"] = models[0].split(":")[1].strip() if models else platform.machine()
+    found["blas"] = _kernels()
     return {**found, **{name: os.environ.get(name) for name in SETTINGS}}
+
+
+def _kernels() -> str | None:
+    """Return the kernels of numpy's matrix products, such as SkylakeX; processors of one name may have others."""
+    import numpy  # noqa: F401  # loads them
+    from threadpoolctl import threadpool_info
+
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in found if "numpy" in library["filepath"]] or found
+    return own[0].get("architecture") or own[0]["internal_api"] if own else None
 
 
 def _read(path: str) -> str:

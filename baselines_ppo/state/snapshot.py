@@ -156,7 +156,8 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
         closely = "equal" if alike else "equal up to the rounding of sums"
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, {closely}")
     now = platform_facts()
-    if changed := [f"{name} {facts.get(name)} -> {now[name]}" for name in now if facts.get(name) != now[name]]:
+    known = [name for name in now if name in facts]  # others were not asked for then
+    if changed := [f"{name} {facts[name]} -> {now[name]}" for name in known if facts[name] != now[name]]:
         notes.append(f"not bit-exact, {', '.join(changed)}")
     if failed:
         notes.append(f"not exact, new episodes in environments {', '.join(map(str, failed))}{_too_long(arrays)}")
