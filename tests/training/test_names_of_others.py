@@ -9,7 +9,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
 from baselines_ppo.run.parser import dashed
 from baselines_ppo.settings.config import TEXTBOOK, from_json, to_json
-from baselines_ppo.settings.elsewhere import OURS
+from baselines_ppo.settings.elsewhere import OF_TRAIN, OURS
 from tests.training.test_flags import parsed
 
 RENAMED = [
@@ -37,11 +37,12 @@ def test_every_flag_that_others_call_otherwise_is_one_of_ours() -> None:
     commands = ("train", "evaluate", "record", "bench", "launch")
     parsers = [cli.parser(command, ["--alg", alg, "--help"]) for command in commands for alg in TEXTBOOK]
     known = {name for parser in parsers for action in parser._actions for name in action.option_strings}
+    known |= {f"--{name}" for name in OF_TRAIN}  # some of which are of Python alone
     assert {f"--{name}" for flags in OURS.values() for name in flags} <= known
     training = {
         name for alg in TEXTBOOK for x in cli.parser("train", ["--alg", alg])._actions for name in x.option_strings
     }
-    assert {f"--{name}" for name in OURS} & training <= {"--num-episodes"}  # which evaluate calls otherwise
+    assert {f"--{name}" for name in OURS} & training <= {"--num-episodes", "--eval-episodes"}  # which evaluate calls otherwise
 
 
 def test_a_former_name_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
