@@ -32,6 +32,8 @@ COMMANDS = (
     "zoo",
 )
 
+ELSEWHERE = {"enjoy": "play", "optimize": "tune", "record-video": "record"}  # what RL Zoo's scripts are called
+
 SEVERAL = "sweep"  # names several algorithms, and imports them itself
 
 
@@ -68,7 +70,9 @@ def divided(arguments: list[str]) -> tuple[str, list[str]]:
         return arguments[0], arguments[1:]
     if arguments and not arguments[0].startswith("-"):
         known = ", ".join(COMMANDS)
-        raise UsageError(f"unknown command {arguments[0]}{nearest(arguments[0], COMMANDS)}; known: {known}")
+        ours = ELSEWHERE.get(arguments[0].replace("_", "-"))
+        hint = f"; ours is {ours}" if ours else nearest(arguments[0], COMMANDS)
+        raise UsageError(f"unknown command {arguments[0]}{hint}; known: {known}")
     return COMMANDS[0], arguments
 
 

@@ -194,7 +194,8 @@ def _score(result: Result) -> str:
     if result.mean_return is None:
         return "no episode ended, so there is no return yet"
     of_all = "the only episode" if result.episodes == 1 else f"the last {result.episodes} episodes"
-    return f"mean return of {of_all} {result.mean_return:,.1f}"
+    digits = 1 if abs(result.mean_return) >= 10 else 2
+    return f"mean return of {of_all} {result.mean_return:,.{digits}f}"
 
 
 def _modules(config: TrainConfig) -> Iterator[tuple[str, str]]:

@@ -93,7 +93,8 @@ def scored_groups(runs: Sequence[Run], by: Sequence[str] | str | None, score: st
     scored = [run for run in runs if np.isfinite(final_score(run, score))]
     for run in runs:
         if run not in scored:
-            sys.stderr.write(f"{shown(run.path)} is left out: its log has no {score} yet\n")
+            yet = "" if run.finished else " yet"
+            sys.stderr.write(f"{shown(run.path)} is left out: its log has no {score}{yet}\n")
         elif not run.finished:
             sys.stderr.write(f"{shown(run.path)} is not finished: its score is that after {run.total_steps:,} steps\n")
     if not scored:

@@ -30,6 +30,7 @@ class Axis(NamedTuple):
 AXES: Mapping[str, Axis] = MappingProxyType(
     {
         "steps": Axis(STEPS, 1.0, "environment steps"),
+        "minutes": Axis(SECONDS, 60.0, "minutes of training"),
         "hours": Axis(SECONDS, 3600.0, "hours of training"),
         "episodes": Axis("episodes", 1.0, "episodes"),
     }

@@ -72,7 +72,7 @@ def plot(
       runs: run folders, folders that contain runs, patterns such as "runs/*/ppo2-*", or what `find_runs` returned.
       out: a file to write the figure into: .png, .svg or .pdf.
       by: fields that make the groups, such as "alg" or ("alg", "learning_rate"); None: those in which the runs differ.
-      x: steps, hours or episodes, or a column of progress.csv.
+      x: steps, minutes, hours or episodes, or a column of progress.csv.
       y: a column of progress.csv.
       smooth: each point is the mean of so many iterations.
       random: draw the mean return of a random agent over 100 episodes, too.
@@ -125,7 +125,8 @@ def groups_of(runs: Sequence[Run], by: Sequence[str] | str | None, x: str, y: st
             known = [(run, curve) for run in own if len((curve := curve_of(run, x, y, smooth)).x)]
             for run in own:
                 if run not in [other for other, _ in known]:
-                    sys.stderr.write(f"{shown(run.path)} is left out: its log has no {short(y)} yet\n")
+                    yet = "" if run.finished else " yet"
+                    sys.stderr.write(f"{shown(run.path)} is left out: its log has no {short(y)}{yet}\n")
             if known:
                 own, curves = zip(*known, strict=True)
                 groups.append(Group(env, label, own, curves, mean_curve(curves)))
@@ -146,9 +147,13 @@ def _say_what_is_odd(group: Group, x: str) -> None:
     ends = [float(curve.x[-1]) for curve in group.curves]
     if min(ends) < SAME_END * max(ends):
         shortest = group.runs[int(np.argmin(ends))]
-        where = f"mean and band end at {written_number(min(ends))} {axis}" if len(group.mean.x) else "there is no mean"
         which = "the shortest run" if shortest.finished else "a run that is not finished"
-        sys.stderr.write(f"{name}: {where}, because of {shown(shortest.path)}, {which}\n")
+        why = f"because of {shown(shortest.path)}, {which}"
+        where = f"mean and band end at {written_number(min(ends))} {axis}"
+        if not len(group.mean.x):
+            last = group.runs[int(np.argmax([curve.x[0] for curve in group.curves]))]
+            where, why = "there is no mean", f"because {shown(shortest.path)} ends before {shown(last.path)} begins"
+        sys.stderr.write(f"{name}: {where}, {why}\n")
 
 
 def _draw_group(panel: Axes, group: Group, place: int) -> None:
@@ -193,7 +198,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], groups: Sequence[Group], l
         names.append(f"{label} (n = {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))})")
     handles = [lines[label] for label in labels]
     if len(axes) == 1 and len(labels) <= 6:
-        axes[0].legend(handles, names, loc="best")
+        axes[0].legend(handles, names, loc="best", frameon=True, framealpha=0.8, edgecolor="none")
     else:
         columns = int(figure.get_figwidth() / (0.6 + 0.075 * max(map(len, names))))  # inches, of a line and a letter
         figure.legend(handles, names, loc="outside upper center", ncols=min(len(labels), max(1, columns)))
@@ -202,5 +207,9 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], groups: Sequence[Group], l
 def _caption(groups: Sequence[Group], smooth: int) -> str:
     """Return what the curves are."""
     smoothed = "no smoothing" if smooth == 1 else f"each point is the mean of {smooth} iterations"
-    bands = any(len(group.runs) > 1 for group in groups)
-    return f"{'mean over n seeds, 95 % bootstrap band' if bands else 'one seed each, no band'}; {smoothed}"
+    several = [group for group in groups if len(group.runs) > 1]
+    if any(len(group.mean.x) for group in several):
+        drawn = "mean over n seeds, 95 % bootstrap band"
+    else:
+        drawn = "each run by itself, no mean" if several else "one seed each, no band"
+    return f"{drawn}; {smoothed}"

@@ -19,7 +19,11 @@ from baselines_ppo.experiments.columns import read_columns
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, renamed
 
 # Fields in which runs of one group may differ: they change no curve, or are what is averaged over.
-SAME = ("seed", "num_timesteps", "save_interval", "log_interval", "timeout", "grace", "ranks", "env_restarts")
+SAME = (
+    *("seed", "num_timesteps", "ranks", "env_restarts"),
+    *("save_interval", "eval_interval", "eval_episodes", "film_interval"),
+    *("progress", "log_interval", "track", "timeout", "grace"),
+)
 STEPS = "total_steps"
 
 
@@ -181,11 +185,11 @@ def check_fields(runs: Sequence[Run], by: Sequence[str]) -> None:
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
-    """Return the fields that tell the groups apart: env, alg, and each that splits runs which are alike so far.
+    """Return the fields that tell the groups apart: env, alg, name, and each that splits runs which are alike so far.
 
     Seeds and lengths do not. Without any difference the algorithm names the one group.
     """
-    names = dict.fromkeys(("env", "alg", *(name for run in runs for name in run.fields)))
+    names = dict.fromkeys(("env", "alg", "name", *(name for run in runs for name in run.fields)))
     chosen: list[str] = []
     parts = 1
     for name in names:

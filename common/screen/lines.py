@@ -10,6 +10,12 @@ from baselines_ppo.common.screen.contract import Figures
 from baselines_ppo.common.screen.numbers import duration, number, rounded
 
 COMPILING = "compiling"  # in place of a speed, in the first iteration
+COLUMNS = {  # of a line, where the row has them
+    "return": "episode_return",
+    "length": "episode_length",
+    "success": "success_rate",
+    "evaluation": "eval_return",
+}
 
 
 class Lines:
@@ -65,7 +71,7 @@ def line(figures: Figures) -> str:
     """Return what most people want to know, in a line."""
     row, steps = figures.row, number(figures.row["total_steps"])
     known = [f"{row['iteration']:>6}", f"{steps:>{len(number(figures.num_timesteps))}} steps"]
-    for name, column in (("return", "episode_return"), ("length", "episode_length")):
+    for name, column in COLUMNS.items():
         if column in row:
             known.append(f"{name} {rounded(row[column]):>6}")
     known.append(COMPILING if figures.rate is None else f"{number(figures.rate)} steps/s")

@@ -146,7 +146,7 @@ def test_what_a_reader_must_know_is_said(tmp_path: Path, capsys: pytest.CaptureF
     assert compare(tmp_path).rows[0].runs == 3
     said = capsys.readouterr().err.splitlines()
     assert [line.split("/")[-1] for line in said[:2]] == [
-        "c is left out: its log has no episode_return yet",
+        "c is left out: its log has no episode_return",
         "d is not finished: its score is that after 1,000 steps",
     ]
     assert said[2:] == ["CartPole-v1: its runs were trained for 2,000 to 3,000 steps"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,21 @@ def test_a_curve_is_the_mean_of_its_runs_up_to_the_end_of_the_shortest(
     assert said.count("\n") == 1
     assert "CartPole-v1, ppo2: mean and band end at 3,000 environment steps" in said and "/b, the shortest run" in said
     assert "ppo2 (n = 2)" in texts(figure) and "95 % bootstrap band; no smoothing" in texts(figure)
+
+
+def test_there_is_no_mean_where_one_run_ends_before_another_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each run is drawn by itself. Neither the screen nor the caption speaks of a mean that is drawn."""
+    made_run(tmp_path / "a", [10.0, 20.0], seed=0)
+    made_run(tmp_path / "b", [None, None, 30.0, 40.0], seed=1)
+    figure = plot(tmp_path, x="minutes")  # a row every 36 s
+    lines = [np.array(line.get_xydata()) for line in figure.axes[0].get_lines()]
+    for points in ([[0.6, 10], [1.2, 20]], [[1.8, 30], [2.4, 40]]):
+        assert any(found.shape == (2, 2) and np.allclose(found, points) for found in lines)
+    assert figure.axes[0].get_xlabel() == "minutes of training"
+    assert re.search("ppo2: there is no mean, because .*/a ends before .*/b begins", capsys.readouterr().err)
+    assert "each run by itself, no mean; no smoothing" in texts(figure)
 
 
 def test_one_run_has_no_band_and_an_unfinished_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

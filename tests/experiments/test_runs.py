@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,12 @@ def test_groups_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     made_run(tmp_path / "a", [1.0], seed=0)
     made_run(tmp_path / "b", [1.0, 2.0], seed=1)  # longer
     assert groups() == {"ppo2": 2}
+    made_run(tmp_path / "evaluated", [1.0], seed=2, eval_interval=1, film_interval=2, progress="none", track=())
+    assert groups() == {"ppo2": 3}  # what changes no curve makes no difference
+    made_run(tmp_path / "named", [1.0], seed=2, name="wide", hidden_sizes=(256,))
+    assert groups() == {"name none": 3, "name wide": 1}
+    for made in ("evaluated", "named"):
+        shutil.rmtree(tmp_path / made)
     made_run(tmp_path / "c", [1.0], seed=0, learning_rate=0.01, gamma=0.9)
     assert groups() == {"gamma 0.99": 2, "gamma 0.9": 1}  # one of two fields that differ alike is enough
     made_run(tmp_path / "d", [1.0], seed=0, alg="trpo")

@@ -49,6 +49,19 @@ def test_speed_and_time_left_are_those_of_training_and_not_of_compiling(
         assert len(shown) == (100 if interval < 1 else 1)
 
 
+def test_a_line_has_the_success_rate_and_the_last_evaluation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An evaluation stays in the lines of the iterations that are not evaluated."""
+    own = Logger(RunFolder(tmp_path), 400, lines.Lines(0.0), Trackers({}))
+    for iteration, evaluated in enumerate((None, 0.75, None), start=1):
+        row = {"iteration": iteration, "total_steps": 100 * iteration, "success_rate": 0.5, "eval_return": evaluated}
+        own.write(row, last=False)
+    own.close()
+    said = [re.findall(r"(success|evaluation) +(\S+)", line) for line in capsys.readouterr().out.splitlines()]
+    assert said == [[("success", "0.5"), ("evaluation", known)] for known in ("-", "0.75", "0.75")]
+
+
 def test_a_run_in_which_no_episode_ended_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*map(str, flags("Pendulum-v1", "ppo2", 1, num_envs=2)), "--logdir", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
@@ -66,7 +79,7 @@ def test_the_end_says_how_many_episodes_the_mean_is_over_and_which_steps_were_ma
     ]
     assert main([*line, "--num-timesteps", "65"]) == 0
     (end,) = re.findall(r"^done: .*$", capsys.readouterr().out, re.MULTILINE)
-    assert end == "done: 128 steps (whole iterations; 65 were asked for), mean return of the last 32 episodes 4.0"
+    assert end == "done: 128 steps (whole iterations; 65 were asked for), mean return of the last 32 episodes 4.00"
 
 
 def test_a_result_says_over_how_many_episodes_its_mean_is(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cli.main(["--env", "X", "--num_epochs", "many"]), "argument --num-epochs: invalid int value: 'many'"),
     (lambda: cli.main(["--env", "X", "--num-timesteps", "2.5"]), "invalid int value: '2.5'"),
     (lambda: cli.main(["evaluat", "runs/x"]), "unknown command evaluat (did you mean evaluate?)"),
+    (lambda: cli.main(["enjoy", "runs/x"]), "unknown command enjoy; ours is play"),
     (lambda: cli.main(["--env", "HumanoidX-v4"]), "unknown environment HumanoidX-v4 (did you mean"),
     (lambda: cli.main(["--env", "nowhere:X-v0"]), "module nowhere is not installed"),
     (
