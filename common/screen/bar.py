@@ -51,15 +51,15 @@ class Bar:
         self._end()
         self._news = ""
         known = len(self._figures.row) > 1
-        self._write(f"\r{self._line()}\n" if known else BLANK)
+        self._write(f"{BLANK}{self._line()}\n" if known else BLANK)
 
     def _draw(self) -> None:
         if monotonic() - self._drawn_at >= PAUSE:
             self._drawn_at = monotonic()
-            self._write(f"\r{self._line()}")
+            self._write(BLANK + self._line())
 
     def _line(self) -> str:
-        return progress_line(self._figures, self._news, blocks_for(self._out.encoding)).ljust(WIDTH)
+        return progress_line(self._figures, self._news, blocks_for(self._out.encoding))
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # whoever looked has gone; the training goes on
