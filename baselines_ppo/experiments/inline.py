@@ -6,7 +6,7 @@ import io
 
 from matplotlib.figure import Figure
 
-DOTS_PER_INCH = 110  # on a page; files have more
+DOTS_PER_INCH = 90  # on a page; files have more
 
 
 class InlineFigure(Figure):

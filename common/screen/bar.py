@@ -15,7 +15,6 @@ PATIENCE = 1.0  # s, after which it says how far an iteration is
 PAUSE = 0.5  # s at least between two drawings
 WIDTH = 110  # characters of a line, as many as a cell of a notebook shows
 LENGTH = 16  # characters of the bar
-BLANK = f"\r{' ' * WIDTH}\r"  # a notebook knows no other way to take a line away
 BLOCKS, PLAIN = "\N{FULL BLOCK}\N{LIGHT SHADE}", "#-"
 
 
@@ -24,12 +23,12 @@ class Bar:
 
     patience = PATIENCE
 
-    def __init__(self, streams: Iterable[str], num_timesteps: int) -> None:
-        """Take what leads to the same place, "stdout" and "stderr", and the number of steps that are to be made."""
+    def __init__(self, streams: Iterable[str], num_timesteps: int, width: int = WIDTH) -> None:
+        """Take what leads to the same place, "stdout" and "stderr", the number of steps to be made, and characters."""
         self._figures, self._news = Figures({"total_steps": 0}, num_timesteps, None, None), ""
-        self._drawn_at = -PAUSE
+        self._width, self._drawn_at = width, -PAUSE
         self._out = sys.stdout
-        self._end = write_above(streams, BLANK)
+        self._end = write_above(streams, blank(width))
 
     def say(self, text: str) -> None:
         """Write it above the bar."""
@@ -51,20 +50,25 @@ class Bar:
         self._end()
         self._news = ""
         known = len(self._figures.row) > 1
-        self._write(f"{BLANK}{self._line()}\n" if known else BLANK)
+        self._write(blank(self._width) + (f"{self._line()}\n" if known else ""))
 
     def _draw(self) -> None:
         if monotonic() - self._drawn_at >= PAUSE:
             self._drawn_at = monotonic()
-            self._write(BLANK + self._line())
+            self._write(blank(self._width) + self._line())
 
     def _line(self) -> str:
-        return progress_line(self._figures, self._news, blocks_for(self._out.encoding))
+        return progress_line(self._figures, self._news, blocks_for(self._out.encoding))[: self._width]
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # whoever looked has gone; the training goes on
             self._out.write(text)
             self._out.flush()
+
+
+def blank(width: int) -> str:
+    """Return what takes a line away; a notebook knows no other way."""
+    return f"\r{' ' * width}\r"
 
 
 def in_notebook() -> bool:
@@ -83,7 +87,7 @@ def blocks_for(encoding: str | None) -> str:
 
 
 def progress_line(figures: Figures, news: str, blocks: str) -> str:
-    """Return the bar and what most people want to know, cut to `WIDTH`.
+    """Return the bar and what most people want to know.
 
     Args:
       news: of the iteration under way; it takes the place of the other figures. "" without.
@@ -103,4 +107,4 @@ def progress_line(figures: Figures, news: str, blocks: str) -> str:
             known.append(f"{number(figures.rate)} steps/s")
         if figures.left:
             known.append(f"{duration(figures.left)} left")
-    return "  ".join(known)[:WIDTH]
+    return "  ".join(known)
