@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from baselines_ppo.experiments.tune import tune
     from baselines_ppo.experiments.tuning.settings import Tuned
     from baselines_ppo.monitoring.callback import TrainingProgress
+    from baselines_ppo.run.agents.in_python import Evaluation, Recorded, evaluate, record
     from baselines_ppo.run.agents.reporting import report
     from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
@@ -37,10 +38,12 @@ __all__ = [
     "Algorithm",
     "AlgorithmConfig",
     "Choice",
+    "Evaluation",
     "LogUniform",
     "Network",
     "Parameter",
     "PolicyConfig",
+    "Recorded",
     "Result",
     "RolloutConfig",
     "TrainConfig",
@@ -49,10 +52,12 @@ __all__ = [
     "Uniform",
     "compare",
     "configure",
+    "evaluate",
     "gae",
     "load",
     "option",
     "plot",
+    "record",
     "register_algorithm",
     "register_network",
     "report",
@@ -68,15 +73,19 @@ LATER = {
     "Agent": "common.files.agent",
     "Algorithm": "algorithm",
     "Choice": "settings.search_spaces",
+    "Evaluation": "run.agents.in_python",
     "LogUniform": "settings.search_spaces",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
+    "Recorded": "run.agents.in_python",
     "TrainingProgress": "monitoring.callback",
     "Tuned": "experiments.tuning.settings",
     "Uniform": "settings.search_spaces",
     "compare": "experiments.compare",
+    "evaluate": "run.agents.in_python",
     "gae": "common.gae",
     "plot": "experiments.plot",
+    "record": "run.agents.in_python",
     "register_algorithm": "algorithm",
     "register_network": "common.policy.networks",
     "report": "run.agents.reporting",

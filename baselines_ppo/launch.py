@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,8 @@ from baselines_ppo.algorithm import LEARNERS
 from baselines_ppo.common.failures import DataError, Failure, LoadError, UsageError, WriteError, short
 from baselines_ppo.common.job.launcher import find_mpirun, launched_by_mpi, python_like_this, why
 from baselines_ppo.common.policy.networks import NETWORKS
+from baselines_ppo.common.screen.bar import in_notebook
+from baselines_ppo.common.screen.choice import AUTO, BAR
 from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
 
@@ -52,6 +56,8 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
     """
     if launched_by_mpi():
         raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
+    if config.progress == AUTO and in_notebook():
+        config = replace(config, progress=BAR)  # the ranks write to a pipe and cannot know
     mpirun = find_mpirun()
     with tempfile.TemporaryDirectory() as folder:
         line = [mpirun, "-np", str(ranks), *python_like_this(BEGIN, Path.cwd())]
@@ -115,10 +121,11 @@ def _show(process: subprocess.Popen[bytes], call: bytes) -> int:
     with suppress(BrokenPipeError):  # mpirun has ended already; it says why
         process.stdin.write(call)
         process.stdin.close()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         try:
-            for line in process.stdout:
-                print(line.decode(errors="replace"), end="", flush=True)
+            while said := process.stdout.read1():  # type: ignore[attr-defined]  # it is buffered
+                print(decoder.decode(said), end="", flush=True)
             return process.wait()
         except KeyboardInterrupt:  # a notebook's stop button; the ranks write a checkpoint and end
             process.send_signal(signal.SIGINT)

@@ -68,6 +68,10 @@ class Comparison(NamedTuple):
         """Return a table of Markdown, with a line that says what is in it."""
         return f"{markdown_table(*self.words())}\n{self.legend()}\n"
 
+    def _repr_markdown_(self) -> str:
+        """Return the table as a notebook shows it; the name is IPython's."""
+        return self.markdown()
+
     def latex(self) -> str:
         """Return a tabular of LaTeX, which needs the package booktabs; a comment says what is in it."""
         return f"% {self.legend()}\n{latex_table(*self.words())}"

@@ -68,11 +68,11 @@ def panels(count: int, width: float, height: float, columns: int | None = None) 
     Args:
       width, height: of a panel, in inches.
     """
-    from matplotlib.figure import Figure
+    from baselines_ppo.experiments.inline import InlineFigure  # needs matplotlib
 
     columns = columns or (2 if count == 4 else min(count, 3))
     rows = math.ceil(count / columns)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure = InlineFigure(figsize=(width * columns, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for unused in grid[count:]:
         unused.set_axis_off()

@@ -76,7 +76,9 @@ class TrainConfig:
     film_interval: int | None = option(None, "iterations between films of an episode; none: no films", low=1)
     name: str = option("", "of the run: its folder is runs/<env>/<name>-<seed>, and trackers show it")
     progress: str = option(
-        "auto", "on the screen; auto: a live table on a terminal, else a line now and then", choices=PROGRESS
+        "auto",
+        "on the screen; auto: a live table on a terminal, a bar in a notebook, else a line now and then",
+        choices=PROGRESS,
     )
     log_interval: float = option(5.0, "seconds between lines or tables in files and pipes", low=0)
     track: tuple[str, ...] = option(

@@ -1,1 +1,1 @@
-"""What a training shows while it goes on: one live table on a terminal, lines in files and pipes, or nothing."""
+"""What a training shows: a live table on a terminal, a bar in a notebook, lines in files and pipes, or nothing."""

@@ -1,4 +1,4 @@
-"""Plain text, as in files, pipes and notebooks: a line or a table every few seconds, or nothing."""
+"""Plain text, as in files and pipes: a line or a table every few seconds, or nothing."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.failures import UsageError, short
-from baselines_ppo.common.files.whole import checked_file, whole_file, writing
+from baselines_ppo.common.files.whole import checked_file, shown, whole_file, writing
 from baselines_ppo.run.show.frame import BLOCK
 
 Add = Callable[[np.ndarray], None]  # of a picture, [height, width, 3] bytes
@@ -73,7 +73,7 @@ def film(path: Path, rate: float) -> AbstractContextManager[Add]:
 
 def written(path: Path, moments: int, rate: float) -> str:
     """Return a line on a file that is complete."""
-    return f"wrote {short(path)}: {moments / rate:.1f} s, {moments} pictures, {path.stat().st_size / 1e6:.2f} MB"
+    return f"wrote {short(shown(path))}: {moments / rate:.1f} s, {moments} pictures, {path.stat().st_size / 1e6:.2f} MB"
 
 
 @contextmanager

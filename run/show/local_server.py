@@ -169,6 +169,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _quiet() -> contextlib.AbstractContextManager[Any]:
-    """Return what keeps viser from printing its own banner."""
-    return contextlib.redirect_stdout(io.StringIO())
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep viser from printing its own banner, which would be a picture in a notebook."""
+    import rich  # as viser prints it
+
+    console = rich.get_console()
+    before, console.quiet = console.quiet, True
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        console.quiet = before

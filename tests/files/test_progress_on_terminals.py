@@ -88,6 +88,17 @@ def test_without_a_live_table_there_are_lines(more: tuple[str, ...], variables: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("columns", [60, 140])
+def test_a_bar_is_one_line_and_nothing_that_is_said_is_lost(columns: int, tmp_path: Path) -> None:
+    screen, before = seen(2, tmp_path, "--progress", "bar", columns=columns)
+    for said in ("begun and ended", "first", "second"):
+        assert len(re.findall(rf"^{said}$", screen.text, re.MULTILINE)) == 2, screen.text
+    assert len(re.findall("█", screen.text)) == 16
+    assert "100% ████████████████  1,152 of 1,152 steps" in screen.text
+    assert any("  0% ░░░░░░░░░░░░░░░░  0 of 1,152 steps" in earlier for earlier in before)
+
+
+@pytest.mark.slow
 def test_an_ascii_terminal_gets_ascii(tmp_path: Path) -> None:
     screen, _ = seen(1, tmp_path, PYTHONIOENCODING="ascii")
     assert screen.text.isascii()
