@@ -42,7 +42,8 @@ def test_every_flag_that_others_call_otherwise_is_one_of_ours() -> None:
     training = {
         name for alg in TEXTBOOK for x in cli.parser("train", ["--alg", alg])._actions for name in x.option_strings
     }
-    assert {f"--{name}" for name in OURS} & training <= {"--num-episodes", "--eval-episodes"}  # which evaluate calls otherwise
+    of_evaluate = {"--num-episodes", "--eval-episodes"}  # which it calls otherwise
+    assert {f"--{name}" for name in OURS} & training <= of_evaluate
 
 
 def test_a_former_name_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
