@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from baselines_ppo.common.files.whole import whole_file
-from baselines_ppo.experiments.tuning.report import ranked
+from baselines_ppo.experiments.tuning.report import ranked, score_of
 
 HISTORY, IMPORTANCE = "history.png", "importance.png"
 ENOUGH = 10  # trials, below which nothing can be said of importance
@@ -72,7 +71,7 @@ def _saved(figure: Any, path: Path) -> Path:
 def _history(trials: Sequence[FrozenTrial], title: str) -> Any:
     """Return a picture of every trial's score, and of the best so far."""
     figure, axes = _figure(6.4, 4.4)
-    scored = {trial.number: trial.value for trial in ranked(trials)}
+    scored = {trial.number: score_of(trial) for trial in ranked(trials)}
     pruned = {
         trial.number: trial.intermediate_values[max(trial.intermediate_values)]
         for trial in trials
@@ -80,7 +79,7 @@ def _history(trials: Sequence[FrozenTrial], title: str) -> Any:
     }
     lost = [trial.number for trial in trials if trial.number not in scored and trial.number not in pruned]
     numbers = sorted(scored)
-    best = [max(scored[k] or -math.inf for k in numbers if k <= number) for number in numbers]
+    best = [max(scored[k] for k in numbers if k <= number) for number in numbers]
     axes.step([*numbers, trials[-1].number], [*best, best[-1]], where="post", color=BLUE, label="best so far")
     axes.plot(pruned.keys(), pruned.values(), "x", color=GREY, markersize=5, label="pruned, return when it ended")
     axes.plot(scored.keys(), scored.values(), "o", color=BLUE, markersize=4, label="trained to the end")
