@@ -108,6 +108,21 @@ def test_groups_are_told_apart_by_what_differs(tmp_path: Path) -> None:
         groups(["algo"])
 
 
+def test_what_changes_no_curve_makes_no_group_and_what_differs_little_makes_two(tmp_path: Path) -> None:
+    shown = {"name": "mine", "progress": "none", "eval_interval": 3, "track": ("tensorboard",), "timeout": 9.0}
+    made_run(tmp_path / "a", [1.0])
+    made_run(tmp_path / "b", [1.0], **shown)
+    assert [*group_runs(find_runs(tmp_path))] == ["ppo2"]
+    path = made_run(tmp_path / "c", [1.0], gamma=0.9999999)
+    made_run(tmp_path / "d", [1.0], gamma=0.99999999)
+    assert [*group_runs(find_runs([path, tmp_path / "d"]))] == ["gamma 0.9999999", "gamma 0.99999999"]
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    config["algorithm"]["clip_range"] = 1  # of somebody's own hand, who means 1.0
+    (tmp_path / "a" / "config.json").write_text(json.dumps(config))
+    made_run(tmp_path / "e", [1.0], clip_range=1.0)
+    assert [*group_runs(find_runs([tmp_path / "a", tmp_path / "e"]))] == ["ppo2"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
