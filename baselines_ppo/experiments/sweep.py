@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from baselines_ppo.common.ending import inside_job, say
-from baselines_ppo.common.failures import FINISHED, Failure, UsageError, WriteError
+from baselines_ppo.common.failures import FINISHED, STOPPED_BY_SIGNAL, Failure, UsageError, WriteError
 from baselines_ppo.common.files.lock import InUse, hold, user_of
 from baselines_ppo.common.files.run_folder import RUNS
 from baselines_ppo.common.files.whole import place, shown
@@ -123,6 +123,8 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise UsageError(f"jobs is {jobs}, expected at least 1")
     if only is not None and not 0 <= only < len(plan.cases):
         raise UsageError(f"there is no run {only}; the runs are 0 to {len(plan.cases) - 1}")
+    if only is None and (user := user_of(plan.folder)):  # before anything is written down there
+        raise UsageError(f"sweep {shown(plan.folder)} is in use by {user}")
     record.keep(plan.folder, plan.cases, plan.ranks)
     if only is not None:
         return _sweep([SweptRun(plan.cases[only], plan.folder, plan.ranks)], plan, 1)
@@ -218,7 +220,9 @@ def _come_to(runs: Sequence[SweptRun], plan: Plan, asked: int) -> Swept:
         say(f"{swept.case.name} {how(swept)}")
     if failed:
         say(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again")
-    exit_code = asked if stopped else SOME_FAILED if failed else FINISHED
+    exit_code = SOME_FAILED if failed else FINISHED
+    if stopped:
+        exit_code = asked or STOPPED_BY_SIGNAL  # a signal may have reached the runs alone, as a scheduler's does
     if alone and failed and failed[0].end is not None:
         exit_code = failed[0].end.exit_code  # that of the run, for whoever has started it alone
     return Swept(plan.folder, folders, {s.case.name: s.end.error for s in failed if s.end}, table, exit_code)
