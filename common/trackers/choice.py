@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,12 @@ from baselines_ppo.common.trackers.names import AUTO, MLFLOW, TENSORBOARD, WANDB
 from baselines_ppo.common.trackers.tensorboard import TensorBoard
 from baselines_ppo.common.trackers.wandb import WandB
 
-PACKAGES = {TENSORBOARD: ("tensorboard",), WANDB: ("wandb",), MLFLOW: ("mlflow", "sqlalchemy", "alembic")}
+# By tracker, the modules that it imports, and what is to be installed for each.
+PACKAGES = {
+    TENSORBOARD: {"tensorboard": "tensorboard>=2.18"},
+    WANDB: {"wandb": "wandb>=0.25"},
+    MLFLOW: {"mlflow": "mlflow-skinny>=3.7", "sqlalchemy": "sqlalchemy>=2.0", "alembic": "alembic>=1.13"},
+}
 INTERVAL = 1.0  # s, between two rows; trackers take longer to write one than CartPole to learn
 
 
@@ -31,12 +37,11 @@ def check_installed(track: Sequence[str]) -> None:
       UsageError: a package is missing.
     """
     for name in track:
-        needed = PACKAGES.get(name, ())
+        needed = PACKAGES.get(name, {})
         if name == MLFLOW and os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http:", "https:")):
-            needed = needed[:1]  # the others are for a database of its own
-        if missing := [module for module in needed if importlib.util.find_spec(module) is None]:
-            packages = " ".join({MLFLOW: "mlflow-skinny"}.get(module, module) for module in missing)
-            raise UsageError(f"--track {name} needs a package: pip install {packages}")
+            needed = {MLFLOW: needed[MLFLOW]}  # the others are for a database of its own
+        if missing := [package for module, package in needed.items() if importlib.util.find_spec(module) is None]:
+            raise UsageError(f"--track {name} needs a package: pip install {shlex.join(missing)}")
 
 
 def trackers_of(track: Sequence[str], say: Callable[[str], None]) -> dict[str, Tracker]:

@@ -70,8 +70,8 @@ def _history(trials: Sequence[FrozenTrial], title: str) -> Figure:
     numbers = sorted(scored)
     best = [max(scored[k] for k in numbers if k <= number) for number in numbers]
     axes.step([*numbers, trials[-1].number], [*best, best[-1]], where="post", color=BLUE, label="best so far")
-    axes.plot(pruned.keys(), pruned.values(), "x", color=GREY, markersize=5, label="pruned, return when it ended")
-    axes.plot(scored.keys(), scored.values(), "o", color=BLUE, markersize=4, label="trained to the end")
+    axes.plot([*pruned], [*pruned.values()], "x", color=GREY, markersize=5, label="pruned, return when it ended")
+    axes.plot([*scored], [*scored.values()], "o", color=BLUE, markersize=4, label="trained to the end")
     if 0 in scored:
         axes.axhline(scored[0], color=ORANGE, linewidth=1, linestyle="--", label="the setting to begin with")
     if lost:
