@@ -11,6 +11,7 @@ from baselines_ppo.common.ending import inside_job, say
 from baselines_ppo.common.failures import FINISHED, STOPPED_BY_SIGNAL, Failure, UsageError, WriteError
 from baselines_ppo.common.files.lock import InUse, hold, user_of
 from baselines_ppo.common.files.run_folder import RUNS
+from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.common.job.cores import cores
 from baselines_ppo.common.job.launcher import launched_size
@@ -22,7 +23,6 @@ from baselines_ppo.experiments.sweeping.description import Description, describe
 from baselines_ppo.experiments.sweeping.results import CURVES, TABLE, VALUES, write_results
 from baselines_ppo.experiments.sweeping.screen import Screen, how
 from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, WAITING, SweptRun
-from baselines_ppo.experiments.sweeping.toml_file import TomlFile
 
 LOOK = 0.2  # s, between two looks at the runs
 PATIENCE = 120.0  # s that a run of an earlier start may take to save and end

@@ -16,13 +16,13 @@ import pytest
 from baselines_ppo import configure
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files.lock import hold
+from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.experiments.sweep import Plan, _come_to, chosen_ranks, planned, run
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import cases_of, left_out
 from baselines_ppo.experiments.sweeping.description import described
 from baselines_ppo.experiments.sweeping.slurm import write_script
 from baselines_ppo.experiments.sweeping.swept_run import STOPPED, SweptRun
-from baselines_ppo.experiments.sweeping.toml_file import TomlFile
 from baselines_ppo.run.cli import parser
 from baselines_ppo.run.commands.sweep import varied
 from baselines_ppo.run.sweeping import without_slurm
