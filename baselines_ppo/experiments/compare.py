@@ -12,7 +12,7 @@ from baselines_ppo.common.files.whole import shown
 from baselines_ppo.experiments.comparison import Comparison, Estimate, Row
 from baselines_ppo.experiments.curves import RETURNS
 from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
-from baselines_ppo.experiments.runs import Place, Run, find_runs, group_fields, group_runs
+from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
 from baselines_ppo.experiments.scores import TRAINING_RETURN, final_score, passing
 from baselines_ppo.experiments.statistics import (
     Statistic,
@@ -24,7 +24,6 @@ from baselines_ppo.experiments.statistics import (
 )
 
 ALL = "all, normalised"
-SAME_LENGTH = 0.99
 
 Groups = dict[str, dict[str, list[Run]]]  # by environment, then by label
 

@@ -22,6 +22,7 @@ from baselines_ppo.settings.config import TEXTBOOK, all_fields, renamed
 # Fields in which runs of one group may differ: they change no curve, or are what is averaged over.
 SAME = ("seed", "num_timesteps", "ranks", "env_restarts", *HARMLESS)
 STEPS = "total_steps"
+SAME_LENGTH = 0.99  # of the longest run: one that is longer than that is as long as this one
 
 
 @dataclass(frozen=True, eq=False)
