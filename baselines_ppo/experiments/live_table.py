@@ -1,10 +1,9 @@
-"""A table that is drawn anew in place, below the lines that stay; only where there is a terminal, and rich."""
+"""A table that is drawn anew in place, below the lines that stay; only where there is a terminal."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from baselines_ppo.common.screen.terminal import find_terminal
@@ -28,11 +27,10 @@ class LiveTable:
         self._live: Live | None = None
         self._drawn_at = float("-inf")
         if find_terminal() is not None:
-            with suppress(ModuleNotFoundError):  # lines alone, then
-                from rich.live import Live
+            from rich.live import Live  # which nobody else needs
 
-                self._live = Live(auto_refresh=False, transient=transient)
-                self._live.start()
+            self._live = Live(auto_refresh=False, transient=transient)
+            self._live.start()
 
     @property
     def is_shown(self) -> bool:

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.conftest import ROOT
 from tests.terminal import typed
 
@@ -39,7 +37,6 @@ def variables(**more: str) -> dict[str, Any]:
 
 
 def test_lines_stand_whole_above_one_table(tmp_path: Path) -> None:
-    pytest.importorskip("rich")
     screen, _, code = typed(WORDS, tmp_path, variables(), columns=60, lines=30)
     assert code == 0, screen.text
     words = " ".join(screen.text.split())
