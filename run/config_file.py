@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
+import functools
 import json
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files.strict_json import parsed
+from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.common.files.whole import open_text, place
 from baselines_ppo.common.trackers.configuration import FACTS
 from baselines_ppo.run.parser import converter
@@ -58,17 +58,18 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
     data = _parsed(path)
     config = TEXTBOOK.get(str(alg or data.get("alg", "ppo2")))
     if config is None:
-        raise UsageError(f"{_where(path, 'alg')}: unknown algorithm {short(data['alg'])}; known: {', '.join(TEXTBOOK)}")
+        raise UsageError(f"{_where(path, 'alg')}unknown algorithm {short(data['alg'])}; known: {', '.join(TEXTBOOK)}")
     kinds = {item.name: field_type(config, section, item) for section, item, _ in all_fields(config)}
     today, result = renamed(config), {}
-    for name, value in _flat(path, data):
+    for key, value in _flat(path, data):
+        name, where = key[-1], functools.partial(_where, path, *key)
         known = today.get(name, name.replace("-", "_"))
         if known in ALSO:
             result[known] = str(value)
         elif known in kinds:
-            result[known] = _value(path, name, kinds[known], value)
+            result[known] = _value(where, name, kinds[known], value)
         elif not (alg is not None and name in _of_others(config)):  # of the algorithm that the file is for
-            raise UsageError(f"{_where(path, name)}: unknown setting {short(name)}{meant_field(name, [*kinds, *ALSO])}")
+            raise UsageError(f"{where()}unknown setting {short(name)}{meant_field(name, [*kinds, *ALSO])}")
     return result
 
 
@@ -79,24 +80,26 @@ def _of_others(config: TrainConfig) -> set[str]:
     }
 
 
-def _flat(path: str, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flat(path: str, data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each setting by its name, behind that of its section if it is in one."""
     for name, value in data.items():
         if name in FACTS:
             continue
         if not isinstance(value, dict):
-            yield name, value
+            yield (name,), value
         elif name in SECTIONS:
-            yield from value.items()
+            yield from (((name, inner), x) for inner, x in value.items())
         else:
-            raise UsageError(f"{_where(path, name)}: unknown section {short(name)}{nearest(name, SECTIONS)}")
+            raise UsageError(f"{_where(path, name)}unknown section {short(name)}{nearest(name, SECTIONS)}")
 
 
 def _parsed(path: str) -> dict[str, Any]:
+    if not _is_json(path):
+        return TomlFile(path).data
     try:
         with open_text(place(path), "r") as file:
-            text = file.read(LARGEST)
-        data = parsed(text) if Path(path).suffix == ".json" else _toml(text)
-    except (OSError, ValueError, RecursionError) as error:  # what is no TOML raises a ValueError with its line
+            data = parsed(file.read(LARGEST))
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else short(error)
         raise UsageError(f"--config {short(path)} cannot be read: {reason}") from None
     if not isinstance(data, dict):
@@ -104,12 +107,11 @@ def _parsed(path: str) -> dict[str, Any]:
     return data
 
 
-def _toml(text: str) -> dict[str, Any]:
-    library = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    return dict(library.loads(text))
+def _is_json(path: str) -> bool:
+    return Path(path).suffix == ".json"
 
 
-def _value(path: str, name: str, kind: Any, value: Any) -> Any:
+def _value(where: Callable[[], str], name: str, kind: Any, value: Any) -> Any:
     """Return a value as the setting's type has it: 2.5e6 may be a whole number, and words may be as in a flag."""
     plain = plain_type(kind)
     if plain is int and isinstance(value, float) and value.is_integer():
@@ -123,16 +125,15 @@ def _value(path: str, name: str, kind: Any, value: Any) -> Any:
         try:
             return converter(kind)(value)
         except Exception:  # argparse's own, or that of a number
-            raise UsageError(f"{_where(path, name)}: {name} is {short(value)}, expected {plain.__name__}") from None
+            raise UsageError(f"{where()}{name} is {short(value)}, expected {plain.__name__}") from None
     return value
 
 
-def _where(path: str, name: str) -> str:
-    """Return the file, and the line on which a name is."""
-    try:
-        lines = place(path).read_text("utf-8").splitlines()
-    except (OSError, ValueError):
-        lines = []
-    begins = re.compile(rf"""\s*\[?\s*["']?{re.escape(name)}["']?\s*[]=:]""")
+def _where(path: str, *key: str) -> str:
+    """Return the file, and the line of a name that is in it, behind that of its section, as "FILE, line 3: "."""
+    if not _is_json(path):
+        return TomlFile(path).where(*key)
+    lines = place(path).read_text("utf-8").splitlines()
+    begins = re.compile(rf"\s*{re.escape(json.dumps(key[-1]))}\s*:")
     numbers = [number for number, line in enumerate(lines, start=1) if begins.match(line)]
-    return f"{short(path)}, line {numbers[0]}" if numbers else short(path)
+    return f"{short(path)}, line {numbers[0]}: " if numbers else f"{short(path)}: "

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from baselines_ppo import __version__
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job import shared_memory
+from baselines_ppo.common.job.cores import cores
 from baselines_ppo.common.job.launcher import find_mpirun, launched_rank, launched_size, local_ranks
 from baselines_ppo.common.job.threads import VARIABLES
 from baselines_ppo.common.mpi import Comm, world
@@ -81,13 +82,12 @@ def facts_of_this_rank() -> Facts:
             f"{pool['internal_api']} {pool['num_threads']}{k}" for pool, k in zip(found, kernels, strict=True)
         )
     installed = platform_facts()
-    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return Facts(
         host=platform.node(),
         versions={name: installed[name] or "" for name in (*NEEDED, "mpi4py", "mujoco")},
         settings={name: os.environ[name] for name in THREADS + shared_memory.WITHOUT + SCREEN if os.environ.get(name)},
         pools=pools,
-        cores=frozenset(affinity),
+        cores=cores(),
         quota=core_quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")),
         shared=shared,
         litter=len(shared_memory.litter()),

@@ -46,6 +46,10 @@ class Screen:
             self.lines[self.row] = self.lines[self.row][: self.column]
             for k in range(self.row + 1, len(self.lines)):
                 self.lines[k] = ""
+        elif letter == "K" and argument == "2":
+            self.lines[self.row] = ""
+        elif argument == "?25" and letter in "hl":  # the cursor is shown or hidden
+            pass
         elif letter == "m":
             self.colours += argument not in ("", "0")
         else:

@@ -10,8 +10,9 @@ import numpy as np
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files.whole import shown
 from baselines_ppo.experiments.comparison import Comparison, Estimate, Row
+from baselines_ppo.experiments.curves import RETURNS
 from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
-from baselines_ppo.experiments.runs import Place, Run, find_runs, group_fields, group_runs
+from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
 from baselines_ppo.experiments.scores import TRAINING_RETURN, final_score, passing
 from baselines_ppo.experiments.statistics import (
     Statistic,
@@ -23,7 +24,6 @@ from baselines_ppo.experiments.statistics import (
 )
 
 ALL = "all, normalised"
-SAME_LENGTH = 0.99
 
 Groups = dict[str, dict[str, list[Run]]]  # by environment, then by label
 
@@ -56,6 +56,10 @@ def compare(
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
+    if across and score not in RETURNS:
+        raise UsageError(
+            f"--across normalises returns, and --score is {short(score)}; give one of {', '.join(RETURNS)}"
+        )
     groups = scored_groups(find_runs(runs), by, score)
     labels = list(dict.fromkeys(label for of_env in groups.values() for label in of_env))
     over = labels[0] if over is None else over
@@ -66,7 +70,9 @@ def compare(
     rows = []
     for env, of_env in groups.items():
         scores = {label: [np.array([final_score(run, score) for run in own])] for label, own in of_env.items()}
-        limit = reward_threshold(env) if threshold == REGISTERED else threshold
+        limit = threshold
+        if threshold == REGISTERED:  # which is a return, and says nothing of other columns
+            limit = reward_threshold(env) if score in RETURNS else None
         for label, own in of_env.items():
             rows.append(row_of(env, label, scores[label], scores.get(over) if label != over else None))
             if limit is not None:

@@ -33,14 +33,13 @@ from baselines_ppo.experiments.figures import (
     written_number,
 )
 from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
-from baselines_ppo.experiments.runs import Place, Run, find_runs, group_fields, group_runs
+from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LABELS = {"episode_return": "return (mean of the last 100 episodes)", "eval_return": "return in evaluation"}
-SAME_END = 0.99  # of the longest run: a run that ends later than that is as long as this one
 
 
 class Group(NamedTuple):
@@ -145,7 +144,7 @@ def _say_what_is_odd(group: Group, x: str) -> None:
     if len(group.runs) == 1:
         sys.stderr.write(f"{name}: one run, so there is no band\n")
     ends = [float(curve.x[-1]) for curve in group.curves]
-    if min(ends) < SAME_END * max(ends):
+    if min(ends) < SAME_LENGTH * max(ends):
         shortest = group.runs[int(np.argmin(ends))]
         which = "the shortest run" if shortest.finished else "a run that is not finished"
         why = f"because of {shown(shortest.path)}, {which}"

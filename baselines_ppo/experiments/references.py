@@ -11,13 +11,13 @@ import numpy as np
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.make import explained, make_environment, registered
 from baselines_ppo.common.envs.stored import is_safe_id, stored_environment
+from baselines_ppo.common.episodes import MOST_STEPS
 from baselines_ppo.common.failures import DataError, Failure, UsageError
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.experiments.runs import Run
 
 REGISTERED = "registered"  # means the threshold that an environment is registered with
 RANDOM_EPISODES = 100
-LONGEST = 30_000  # steps, after which an episode of the random agent is cut; Atari's longest have 27,000
 
 
 def reward_threshold(env_id: str) -> float | None:
@@ -65,7 +65,7 @@ def _played(environment: gymnasium.Env, episode: int) -> float:
     environment.action_space.seed(episode_seed(0, 2, episode, Purpose.EVALUATION))  # not what the environment draws
     environment.reset(seed=episode_seed(0, 1, episode, Purpose.EVALUATION))  # `evaluate` has the environment 0
     total = 0.0
-    for _ in range(LONGEST):
+    for _ in range(MOST_STEPS):
         _, reward, terminated, truncated, _ = environment.step(environment.action_space.sample())
         total += float(reward)
         if terminated or truncated:

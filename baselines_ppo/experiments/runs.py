@@ -16,15 +16,13 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, CONFIG, PROGRESS, read_config
 from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.experiments.columns import read_columns
+from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, renamed
 
 # Fields in which runs of one group may differ: they change no curve, or are what is averaged over.
-SAME = (
-    *("seed", "num_timesteps", "ranks", "env_restarts"),
-    *("save_interval", "eval_interval", "eval_episodes", "film_interval"),
-    *("progress", "log_interval", "track", "timeout", "grace"),
-)
+SAME = ("seed", "num_timesteps", "ranks", "env_restarts", *(field for field in HARMLESS if field != "name"))
 STEPS = "total_steps"
+SAME_LENGTH = 0.99  # of the longest run: one that is longer than that is as long as this one
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +98,7 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return every setting in a config.json by its name of today; what another version did not have is as it was."""
     given = {name: value for name, value in config.items() if not isinstance(value, dict)}
     for section in ("rollout", "policy", "algorithm"):
-        given |= config.get(section) or {}
+        given |= config[section] if isinstance(config.get(section), dict) else {}
     textbook = TEXTBOOK.get(str(config["alg"]))
     today = {} if textbook is None else renamed(textbook)
     defaults = {} if textbook is None else {item.name: value for _, item, value in all_fields(textbook)}
@@ -195,7 +193,7 @@ def differing(runs: Sequence[Run]) -> list[str]:
     for name in names:
         if name in SAME:
             continue
-        split = len({tuple(repr(run.fields.get(field)) for field in (*chosen, name)) for run in runs})
+        split = len({tuple(written(run.fields.get(field)) for field in (*chosen, name)) for run in runs})
         if split > parts:
             chosen, parts = [*chosen, name], split
     return chosen or ["alg"]
@@ -222,9 +220,9 @@ def label_of(run: Run, by: Sequence[str]) -> str:
 
 
 def written(value: Any) -> str:
-    """Return a setting as one would type it."""
+    """Return a setting as one would type it; values that differ are written in different ways."""
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.15g}"
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return printable(",".join(map(str, value)) if isinstance(value, tuple) else value) or "none"

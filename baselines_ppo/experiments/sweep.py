@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from baselines_ppo.common.ending import inside_job, say
-from baselines_ppo.common.failures import FINISHED, Failure, UsageError, WriteError
+from baselines_ppo.common.failures import FINISHED, STOPPED_BY_SIGNAL, Failure, UsageError, WriteError
 from baselines_ppo.common.files.lock import InUse, hold, user_of
 from baselines_ppo.common.files.run_folder import RUNS
+from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.common.files.whole import place, shown
+from baselines_ppo.common.job.cores import cores
 from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.jobs import wait_until_free
@@ -22,7 +23,6 @@ from baselines_ppo.experiments.sweeping.description import Description, describe
 from baselines_ppo.experiments.sweeping.results import CURVES, TABLE, VALUES, write_results
 from baselines_ppo.experiments.sweeping.screen import Screen, how
 from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, WAITING, SweptRun
-from baselines_ppo.experiments.sweeping.toml_file import TomlFile
 
 LOOK = 0.2  # s, between two looks at the runs
 PATIENCE = 120.0  # s that a run of an earlier start may take to save and end
@@ -97,18 +97,13 @@ def planned(file: str | Path | None, keys: Mapping[str, Any]) -> Plan:
 def chosen_ranks(sweep: Description) -> int:
     """Return how many ranks each run gets: one where runs fill the cores, else the largest number that fits."""
     alone = cases_of(sweep, 1)
-    for ranks in range(cores() // len(alone), 1, -1):
+    for ranks in range(len(cores()) // len(alone), 1, -1):
         try:
             if [case.config for case in cases_of(sweep, ranks)] == [case.config for case in alone]:
                 return ranks
         except UsageError:  # its environments cannot be dealt to so many
             continue
     return 1
-
-
-def cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
@@ -123,6 +118,8 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise UsageError(f"jobs is {jobs}, expected at least 1")
     if only is not None and not 0 <= only < len(plan.cases):
         raise UsageError(f"there is no run {only}; the runs are 0 to {len(plan.cases) - 1}")
+    if only is None and (user := user_of(plan.folder)):  # before anything is written down there
+        raise UsageError(f"sweep {shown(plan.folder)} is in use by {user}")
     record.keep(plan.folder, plan.cases, plan.ranks)
     if only is not None:
         return _sweep([SweptRun(plan.cases[only], plan.folder, plan.ranks)], plan, 1)
@@ -134,7 +131,7 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise WriteError(f"{shown(plan.folder)} cannot be written: {error.strerror or error}") from None
     with lock:
         runs = [SweptRun(case, plan.folder, plan.ranks) for case in plan.cases]
-        return _sweep(runs, plan, jobs or max(cores() // plan.ranks, 1))
+        return _sweep(runs, plan, jobs or max(len(cores()) // plan.ranks, 1))
 
 
 def _sweep(runs: list[SweptRun], plan: Plan, jobs: int) -> Swept:
@@ -218,7 +215,9 @@ def _come_to(runs: Sequence[SweptRun], plan: Plan, asked: int) -> Swept:
         say(f"{swept.case.name} {how(swept)}")
     if failed:
         say(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again")
-    exit_code = asked if stopped else SOME_FAILED if failed else FINISHED
+    exit_code = SOME_FAILED if failed else FINISHED
+    if stopped:
+        exit_code = asked or STOPPED_BY_SIGNAL  # a signal may have reached the runs alone, as a scheduler's does
     if alone and failed and failed[0].end is not None:
         exit_code = failed[0].end.exit_code  # that of the run, for whoever has started it alone
     return Swept(plan.folder, folders, {s.case.name: s.end.error for s in failed if s.end}, table, exit_code)

@@ -11,9 +11,8 @@ import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.facts import means_of
-from baselines_ppo.common.envs.make import time_limit
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
-from baselines_ppo.common.episodes import MOST_STEPS, Episodes, PlayedEpisode
+from baselines_ppo.common.episodes import MOST_STEPS, Episodes, PlayedEpisode, steps_allowed
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.mpi import Comm
@@ -121,6 +120,6 @@ def figures_of(episodes: list[PlayedEpisode]) -> Figures:
 def _steps_allowed(env_id: str) -> float:
     """Return after how many steps an episode is cut that its environment may never end."""
     try:
-        return MOST_STEPS if time_limit(env_id) is None else math.inf
+        return steps_allowed(env_id, None)
     except UsageError:  # a name of the user's own, for what a function makes
         return MOST_STEPS

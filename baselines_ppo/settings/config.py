@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Iterator
@@ -267,4 +268,10 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
 
 def field_type(config: TrainConfig, section: str | None, item: Field[Any]) -> Any:
     """Return the annotated type of a field."""
-    return get_type_hints(type(config.sections()[section] if section else config))[item.name]
+    kind: type = type(config.sections()[section] if section else config)
+    return _field_types(kind)[item.name]
+
+
+@functools.cache  # Python compiles each annotation anew, and a sweep has hundreds of configurations
+def _field_types(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -86,8 +86,13 @@ def meant_field(name: str, fields: Collection[str]) -> str:
     dashed = name.replace("_", "-")
     if (train := dashed if dashed in OF_TRAIN else ours_for(name, OF_TRAIN)) is not None:
         return f"; give {train.replace('-', '_')} to train: train(configure(...), {train.replace('-', '_')}=...)"
-    ours = ours_for(name, [field.replace("_", "-") for field in fields])
-    return nearest(name, fields) if ours is None else f"; ours is {ours.replace('-', '_')}{how(name, ours)}"
+    return meant_here(name, fields)
+
+
+def meant_here(name: str, known: Collection[str]) -> str:
+    """Return in words which of the known fields, with underscores, is meant by a name that is none of them."""
+    ours = ours_for(name, [field.replace("_", "-") for field in known])
+    return nearest(name, known) if ours is None else f"; ours is {ours.replace('-', '_')}{how(name, ours)}"
 
 
 def meant_argument(name: str, fields: Collection[str]) -> str:

@@ -17,19 +17,23 @@ class InUse(Exception):
     """Another process holds the lock; its text says which."""
 
 
-def hold(folder: Path) -> TextIO:
+def hold(folder: Path, name: str = LOCK) -> TextIO:
     """Take the lock of a folder, until the file that is returned is closed, or the process ends.
+
+    Args:
+      name: of the lock's file.
 
     Raises:
       InUse: another process holds it.
       OSError: it cannot be written.
     """
-    file = open_text(folder / LOCK, "a+")
+    file = open_text(folder / name, "a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        raise InUse(file.read().strip() or "another process") from None
+        with file:
+            file.seek(0)
+            raise InUse(file.read().strip() or "another process") from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%F %T')}\n")
     file.flush()

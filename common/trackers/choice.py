@@ -21,8 +21,8 @@ from baselines_ppo.common.trackers.names import AUTO, MLFLOW, TENSORBOARD, WANDB
 from baselines_ppo.common.trackers.tensorboard import TensorBoard
 from baselines_ppo.common.trackers.wandb import WandB
 
-# What each tracker imports, and from which package.
-PACKAGES: dict[str, dict[str, str]] = {
+# By tracker, the modules that it imports, and what is to be installed for each.
+PACKAGES = {
     TENSORBOARD: {"tensorboard": "tensorboard>=2.18"},
     WANDB: {"wandb": "wandb>=0.25"},
     MLFLOW: {"mlflow": "mlflow-skinny>=3.7", "sqlalchemy": "sqlalchemy>=2.0", "alembic": "alembic>=1.13"},
@@ -37,12 +37,11 @@ def check_installed(track: Sequence[str]) -> None:
       UsageError: a package is missing.
     """
     for name in track:
-        needed = [*PACKAGES.get(name, ())]
+        needed = PACKAGES.get(name, {})
         if name == MLFLOW and os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http:", "https:")):
-            needed = needed[:1]  # the others are for a database of its own
-        if missing := [module for module in needed if importlib.util.find_spec(module) is None]:
-            packages = shlex.join(PACKAGES[name][module] for module in missing)
-            raise UsageError(f"--track {name} needs a package: pip install {packages}")
+            needed = {MLFLOW: needed[MLFLOW]}  # the others are for a database of its own
+        if missing := [package for module, package in needed.items() if importlib.util.find_spec(module) is None]:
+            raise UsageError(f"--track {name} needs a package: pip install {shlex.join(missing)}")
 
 
 def trackers_of(track: Sequence[str], say: Callable[[str], None]) -> dict[str, Tracker]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.job.cores import cores
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 
@@ -34,7 +34,7 @@ def write(path: Path, kind: str, rows: list[Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
         "code": code_digest(),
-        "cores": cores(),
+        "cores": len(cores()),
         "platform": platform_facts(),
         "rows": rows,
     }
@@ -46,11 +46,6 @@ def typed(arguments: list[str]) -> list[str]:
     """Return the arguments that decide what is measured: all but the file that the record is written into."""
     kept = [word for before, word in itertools.pairwise(["", *arguments]) if "--out" not in (before, word)]
     return [word for word in kept if not word.startswith("--out=")]
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit() -> str | None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import Failure, UsageError
+from baselines_ppo.common.job.cores import cores
 from baselines_ppo.common.job.launcher import find_mpirun
-from baselines_ppo.run.bench.record import Row, cores
+from baselines_ppo.run.bench.record import Row
 from baselines_ppo.state.platform_facts import PACKAGES, platform_facts
 
 PARTS = ("simulator", "environments", "collecting", "learning", "training")
@@ -23,7 +24,7 @@ def machine() -> str:
     """Return one line about this machine and what runs on it."""
     facts = platform_facts()
     packages = ", ".join(f"{name} {facts[name] or 'missing'}" for name in PACKAGES)
-    return f"{cores()} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
+    return f"{len(cores())} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
 
 
 def speed_table(envs: tuple[str, ...], ranks: tuple[int, ...], num_envs: int) -> list[Row]:

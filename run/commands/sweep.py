@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.parser import Parser, converter, listed, metavar
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, field_type
-from baselines_ppo.settings.elsewhere import ours_for
+from baselines_ppo.settings.elsewhere import meant_here
 from baselines_ppo.settings.fields import choices_of, plain_type
 
 HELP = "train environments x algorithms x seeds x values; killed and started again, it goes on"
@@ -71,9 +71,7 @@ def varied(text: str) -> tuple[str, list[Any]]:
     if not equals:
         raise UsageError(f"--vary is {text}, expected FIELD=A,B,...")
     if name not in fields:
-        ours = ours_for(name, [field.replace("_", "-") for field in fields])
-        meant = nearest(name, fields) if ours is None else f"; ours is {ours.replace('-', '_')}"
-        raise UsageError(f"--vary {text}: {name} is no field{meant}")
+        raise UsageError(f"--vary {text}: {name} is no field{meant_here(name, fields)}")
     kind = fields[name][1]
     try:
         parts = words.split(";") if plain_type(kind) is tuple else listed(words)

@@ -58,7 +58,8 @@ WRONG = [
     ("[rolout]\nnum_envs = 1\n", r"line 1: unknown section rolout \(did you mean rollout\?\)"),
     ('num_envs = "many"\n', "line 1: num_envs is many, expected int"),
     ('alg = "ppo3"\n', "line 1: unknown algorithm ppo3; known: "),
-    ("seed = = 1\n", "small.toml cannot be read: .*line 1"),
+    ("seed = = 1\n", "small.toml is no TOML: .*line 1"),
+    ('[rollout]\nnum_envs = 2\n[policy]\nseed = 1\nnum_envs = "x"\n', "line 5: num_envs is x, expected int"),
 ]
 
 

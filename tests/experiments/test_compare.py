@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo import compare
-from baselines_ppo.common.failures import Failure
+from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.experiments.references import random_return
 from baselines_ppo.experiments.runs import find_runs
 from baselines_ppo.run.cli import main
@@ -95,8 +95,17 @@ def test_a_score_may_be_that_of_the_evaluation(tmp_path: Path) -> None:
     path = made_run(tmp_path / "a", [])
     (path / "progress.csv").write_text("iteration,total_steps,eval_return\n1,10,5.0\n2,20,7.0\n3,30,\n")
     (row,) = compare(tmp_path, score="eval_return").rows
-    assert row.mean.value == 7
+    assert (row.mean.value, row.threshold) == (7, 475)
     assert math.isnan(row.mean.low)
+
+
+def test_a_score_that_is_no_return_is_not_compared_with_the_threshold_of_returns(tmp_path: Path) -> None:
+    made_run(tmp_path / "a", [1.0, 500.0])
+    (row,) = compare(tmp_path, score="seconds").rows
+    assert (row.mean.value, row.threshold) == (72, None)
+    assert compare(tmp_path, score="seconds", threshold=50.0).rows[0].steps == 2000
+    with pytest.raises(UsageError, match="--across normalises returns, and --score is seconds"):
+        compare(tmp_path, score="seconds", across=True)
 
 
 def test_the_figure_has_a_bar_for_each_interval(two: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,6 +114,27 @@ def test_groups_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     assert groups(["kl_target"])["kl_target 0.01"] == 1  # which trpo alone has
     with pytest.raises(UsageError, match=r"--by is algo, which is no field of these runs \(did you mean alg\?\)"):
         groups(["algo"])
+
+
+def test_what_changes_no_curve_makes_no_group_and_what_differs_little_makes_two(tmp_path: Path) -> None:
+    shown: dict[str, Any] = {
+        "name": "mine",
+        "progress": "none",
+        "eval_interval": 3,
+        "track": ("tensorboard",),
+        "timeout": 9.0,
+    }
+    made_run(tmp_path / "a", [1.0])
+    made_run(tmp_path / "b", [1.0], **shown)
+    assert [*group_runs(find_runs(tmp_path))] == ["ppo2"]
+    path = made_run(tmp_path / "c", [1.0], gamma=0.9999999)
+    made_run(tmp_path / "d", [1.0], gamma=0.99999999)
+    assert [*group_runs(find_runs([path, tmp_path / "d"]))] == ["gamma 0.9999999", "gamma 0.99999999"]
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    config["algorithm"]["clip_range"] = 1  # of somebody's own hand, who means 1.0
+    (tmp_path / "a" / "config.json").write_text(json.dumps(config))
+    made_run(tmp_path / "e", [1.0], clip_range=1.0)
+    assert [*group_runs(find_runs([tmp_path / "a", tmp_path / "e"]))] == ["ppo2"]
 
 
 @pytest.mark.parametrize(

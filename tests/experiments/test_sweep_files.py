@@ -10,16 +10,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import pytest
 
 from baselines_ppo import configure
 from baselines_ppo.common.failures import LoadError, UsageError
-from baselines_ppo.experiments.sweep import Plan, chosen_ranks, planned
+from baselines_ppo.common.files.lock import hold
+from baselines_ppo.common.files.toml_file import TomlFile
+from baselines_ppo.experiments.sweep import Plan, _come_to, chosen_ranks, planned, run
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import cases_of, left_out
 from baselines_ppo.experiments.sweeping.description import described
 from baselines_ppo.experiments.sweeping.slurm import write_script
-from baselines_ppo.experiments.sweeping.toml_file import TomlFile
+from baselines_ppo.experiments.sweeping.swept_run import STOPPED, SweptRun
 from baselines_ppo.run.cli import parser
 from baselines_ppo.run.commands.sweep import varied
 from baselines_ppo.run.sweeping import without_slurm
@@ -155,6 +158,29 @@ def test_a_sweep_may_grow_and_may_not_change(tmp_path: Path) -> None:
         begin()
 
 
+def test_whoever_comes_to_a_sweep_under_way_leaves_its_record_as_it_is(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    record.keep(plan.folder, plan.cases, plan.ranks)
+    before = (plan.folder / record.RECORD).read_bytes()
+    with hold(plan.folder), pytest.raises(UsageError, match=r"is in use by process \d+"):
+        run(plan_of(tmp_path, seeds="0-1,7-9"))
+    assert (plan.folder / record.RECORD).read_bytes() == before
+
+
+def test_a_sweep_whose_run_was_stopped_from_outside_asks_to_be_started_again(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    stopped = SweptRun(plan.cases[0], plan.folder, 1)
+    stopped.state = STOPPED  # as by a scheduler's signal to this process alone
+    assert [_come_to([stopped], plan, asked).exit_code for asked in (0, 130)] == [75, 130]
+
+
+def test_two_runs_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Walks/Far-v0", "Walks-Far-v0"):  # a folder's name has no slash
+        monkeypatch.setitem(gymnasium.registry, name, gymnasium.spec("CartPole-v1"))
+    with pytest.raises(UsageError, match="two runs that differ would have the one name Walks-Far-v0/ppo2-seed=0"):
+        cases_of(described({"env": ["Walks/Far-v0", "Walks-Far-v0"]}), 1)
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     plan.folder.mkdir()
@@ -165,7 +191,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_ranks_fill_the_cores_and_change_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines_ppo.experiments.sweep.cores", lambda: 12)
+    monkeypatch.setattr("baselines_ppo.experiments.sweep.cores", lambda: frozenset(range(12)))
     one = {"env": "Humanoid-v4"}  # 64 environments
     assert chosen_ranks(described(one)) == 8
     assert chosen_ranks(described({**one, "seeds": "0-2"})) == 4

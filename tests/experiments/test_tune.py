@@ -50,7 +50,7 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
     killed = started(tmp_path, "--trials", 2, "--logdir", "study")
     trains(study / "trials" / "0000" / "seed-0")
     config, space = configure("CartPole-v1", num_timesteps=STEPS), [LogUniform("learning_rate", 1e-4, 1e-2)]
-    with pytest.raises(UsageError, match="is in use: another process trains for it"):
+    with pytest.raises(UsageError, match=rf"is in use by process {killed.pid} on "):
         tune(config, space=space, logdir=study)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()

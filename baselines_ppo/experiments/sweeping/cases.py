@@ -46,7 +46,7 @@ def cases_of(sweep: Description, ranks: int) -> list[Case]:
       ranks: of each run.
 
     Raises:
-      UsageError: an environment is not known, or a configuration is wrong; its run is named.
+      UsageError: an environment is not known, or a configuration is wrong, or two runs have one name; it is named.
     """
     for env in sweep.env:
         with explained(env):
@@ -58,7 +58,8 @@ def cases_of(sweep: Description, ranks: int) -> list[Case]:
             config = _configured(settings, ranks)
         except UsageError as error:
             raise UsageError(f"run {name}: {error}") from None
-        cases.setdefault(name, Case(len(cases), name, settings, config))
+        if cases.setdefault(name, Case(len(cases), name, settings, config)).settings != settings:
+            raise UsageError(f"two runs that differ would have the one name {name}; give each a sweep of its own")
     return list(cases.values())
 
 

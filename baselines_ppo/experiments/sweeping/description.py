@@ -10,7 +10,7 @@ from typing import Any
 from baselines_ppo.common.envs.keywords import one_spelling
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type, imported_algorithm, renamed
-from baselines_ppo.settings.elsewhere import ours_for
+from baselines_ppo.settings.elsewhere import meant_here
 from baselines_ppo.settings.fields import check, is_optional, option, plain_type
 
 PRESET = "preset"
@@ -113,9 +113,7 @@ def _unknown(name: str, known: list[str], path: tuple[str, ...]) -> str:
         return f"unknown key {name} here; it belongs to the top of the file"
     if name in kinds_of(TEXTBOOK):
         return f"none of these algorithms has {name}{nearest(name, known)}"
-    known = [*known, *(() if path else OWN)]
-    ours = ours_for(name, [word.replace("_", "-") for word in known])
-    return f"unknown key {short(name)}{nearest(name, known) if ours is None else '; ours is ' + ours.replace('-', '_')}"
+    return f"unknown key {short(name)}{meant_here(name, [*known, *(() if path else OWN)])}"
 
 
 def _checked(item: Field[Any], kind: Any, value: Any) -> Any:

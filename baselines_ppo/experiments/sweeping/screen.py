@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.screen.numbers import duration
+from baselines_ppo.experiments.live_table import LiveTable
 from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, STOPPED, WAITING, SweptRun
 
 if TYPE_CHECKING:
-    from rich.live import Live
     from rich.table import Table
 
-REFRESH = 1.0  # s, between two looks of the live table
 REMINDER = 60.0  # s, between two plain lines that say how far all is
 OTHER_LINES = 6  # of a terminal, that are not runs
 ORDER = (RUNNING, FAILED, STOPPED, WAITING, DONE)  # where there are more runs than lines
@@ -30,44 +27,32 @@ class Screen:
     def __init__(self, runs: Sequence[SweptRun]) -> None:
         """Nothing is shown yet."""
         self._runs = runs
-        self._live: Live | None = None
-        self._shown_at = self._began_at = time.monotonic()
-        if sys.stdout.isatty():
-            with suppress(ModuleNotFoundError):  # plain lines, then
-                from rich.live import Live
-
-                self._live = Live(auto_refresh=False)
-                self._live.start()
+        self._said_at = self._began_at = time.monotonic()
+        self._live = LiveTable()
 
     def begun(self, run: SweptRun) -> None:
         """Say that a run begins, or goes on."""
         if run.state == DONE:  # in the meantime
             self.ended(run)
-        elif self._live is None:
+        elif not self._live.is_shown:
             say(f"{named(run)} {f'goes on at {run.steps:,} steps' if run.steps else 'begins'}")
 
     def ended(self, run: SweptRun) -> None:
         """Say how a run has ended."""
-        if self._live is None or run.state == FAILED:
-            self._print(f"{named(run)} {how(run)}")
+        if not self._live.is_shown or run.state == FAILED:
+            say(f"{named(run)} {how(run)}")
 
-    def show(self, again: bool = False) -> None:
+    def show(self) -> None:
         """Show how far all is, if it is time."""
-        now = time.monotonic()
-        if now - self._shown_at < (REMINDER if self._live is None else REFRESH) and not again:
-            return
-        self._shown_at = now
-        if self._live is not None:
-            self._live.update(self._table(), refresh=True)
-        elif not again:
+        self._live.draw(self._table)
+        if not self._live.is_shown and time.monotonic() - self._said_at >= REMINDER:
+            self._said_at = time.monotonic()
             say(self.total())
 
     def close(self) -> None:
         """Leave the terminal as it is."""
-        if self._live is not None:
-            self.show(again=True)
-            self._live.stop()
-            self._live = None
+        self._live.draw(self._table, at_once=True)
+        self._live.close()
 
     def total(self) -> str:
         """Return in words how far all runs are."""
@@ -85,18 +70,11 @@ class Screen:
         to_come = sum(run.num_timesteps - run.steps for run in self._runs if run.state in (RUNNING, WAITING))
         return (time.monotonic() - self._began_at) * to_come / made if made > 0 else None
 
-    def _print(self, line: str) -> None:
-        if self._live is None:
-            say(line)
-        else:
-            self._live.console.print(line, highlight=False, markup=False)
-
-    def _table(self) -> Table:
+    def _table(self, height: int) -> Table:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        assert self._live is not None
-        lines = max(self._live.console.size.height - OTHER_LINES, 1)
+        lines = max(height - OTHER_LINES, 1)
         shown = sorted(sorted(self._runs, key=lambda run: ORDER.index(run.state))[:lines], key=lambda r: r.case.number)
         hidden = Counter(run.state for run in self._runs if run not in shown)
         more = "" if not hidden else f"and {', '.join(f'{hidden[state]} {state}' for state in ORDER if hidden[state])}"

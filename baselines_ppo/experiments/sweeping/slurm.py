@@ -18,8 +18,8 @@ SCRIPT, LOGS = "array.sh", "slurm-%a.log"
 # The task is warned two minutes before its time is up; exit code 75 asks for more time.
 TEXT = """\
 #!/bin/bash
-#SBATCH --job-name={name} --array=0-{last} --ntasks={ranks} --cpus-per-task=1 --nodes=1
-#SBATCH --output={logs}
+#SBATCH --job-name="{name}" --array=0-{last} --ntasks={ranks} --cpus-per-task=1 --nodes=1
+#SBATCH --output="{logs}"
 #SBATCH --signal=B:USR1@120 --requeue
 {options}cd {here} || exit 1
 {command} --only $SLURM_ARRAY_TASK_ID & pid=$!

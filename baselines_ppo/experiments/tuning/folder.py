@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from baselines_ppo.common.failures import LoadError, UsageError, short
+from baselines_ppo.common.files.lock import LOCK, InUse, hold
 from baselines_ppo.common.files.whole import open_text, whole_file, writing
 
-NAME, LOCK = "study.json", "lock"
+NAME = "study.json"
 
 
 @contextmanager
@@ -27,15 +27,13 @@ def study_folder(folder: Path, host: str, study: Mapping[str, str]) -> Iterator[
       WriteError: it cannot be written.
     """
     _check_whose(folder, study)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open_text(folder / f"{LOCK}-{host}", "a+")
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = hold(folder, f"{LOCK}-{host}")
+    except InUse as user:
+        raise UsageError(f"study {folder} is in use by {user}; wait for it, or give it more --jobs") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            another = "another process trains for it on this host"
-            raise UsageError(f"study {folder} is in use: {another}; wait for it, or give it more --jobs") from None
         if not (folder / NAME).exists():
             with whole_file(folder / NAME) as temporary, open_text(temporary, "w") as file:
                 file.write(json.dumps(dict(study)) + "\n")

@@ -27,10 +27,13 @@ SUMMARY, TABLE = "results.md", "trials.csv"
 
 def ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that were trained to their end, the best first."""
-    scored = [
-        trial for trial in trials if trial.state == TrialState.COMPLETE and math.isfinite(trial.value or math.nan)
-    ]
-    return sorted(scored, key=lambda trial: (-(trial.value or 0.0), trial.number))
+    scored = [trial for trial in trials if trial.state == TrialState.COMPLETE and math.isfinite(score_of(trial))]
+    return sorted(scored, key=lambda trial: (-score_of(trial), trial.number))
+
+
+def score_of(trial: FrozenTrial) -> float:
+    """Return a trial's score; NaN where it has none."""
+    return math.nan if trial.value is None else trial.value
 
 
 def config_of(trial: FrozenTrial, config: TrainConfig) -> TrainConfig:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.screen.numbers import duration
+from baselines_ppo.experiments.live_table import LiveTable
 from baselines_ppo.experiments.tuning.report import ranked
 from baselines_ppo.experiments.tuning.study import Trials
 from baselines_ppo.experiments.tuning.trial_run import Outcome, TrialRun
 from baselines_ppo.settings.config import TrainConfig
 
 if TYPE_CHECKING:
-    from rich.live import Live
     from rich.table import Table
-
-REFRESH = 1.0  # s, between two looks of the live table
 
 
 class Screen:
@@ -28,16 +24,13 @@ class Screen:
     def __init__(self, trials: Trials, config: TrainConfig, seeds: int) -> None:
         """Say what is done; nothing is begun yet."""
         self._trials, self._config, self._seeds = trials, config, seeds
-        self._live: Live | None = None
-        self._shown_at, self._begun_at, self._made_before = 0.0, time.monotonic(), len(trials.made())
+        self._begun_at, self._made_before = time.monotonic(), len(trials.made())
         self._waited_for: set[str] = set()
-        if sys.stdout.isatty():
-            with suppress(ModuleNotFoundError):  # plain lines, then
-                self._live = _live()
+        self._live = LiveTable(transient=True)
 
     def begun(self, run: TrialRun) -> None:
         """Say that a trial begins, or goes on."""
-        if self._live is None:
+        if not self._live.is_shown:
             say(f"trial {run.number}: {'goes on' if run.folder.exists() else 'begins'}")
 
     def ended(self, run: TrialRun, outcome: Outcome) -> None:
@@ -47,11 +40,7 @@ class Screen:
         score = "" if outcome.score is None or not outcome.returns else f" with {outcome.score:,.1f}"
         reason = f": {outcome.reason}" if outcome.reason else ""
         record = f"; best {best[0].value:,.1f} of trial {best[0].number}" if best else ""
-        line = f"trial {run.number}: {outcome.kind}{score}{reason}; {len(made)} of {self._trials.wanted} made{record}"
-        if self._live is None:
-            say(line)
-        else:
-            self._live.console.print(line, highlight=False, markup=False)
+        say(f"trial {run.number}: {outcome.kind}{score}{reason}; {len(made)} of {self._trials.wanted} made{record}")
 
     def waits(self, hosts: Collection[str]) -> None:
         """Say that only other hosts have trials under way."""
@@ -61,14 +50,11 @@ class Screen:
 
     def show(self, active: Sequence[TrialRun]) -> None:
         """Show the trials under way."""
-        if self._live is not None and time.monotonic() - self._shown_at > REFRESH:
-            self._shown_at = time.monotonic()
-            self._live.update(self._table(active), refresh=True)
+        self._live.draw(lambda height: self._table(active))
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self._live is not None:
-            self._live.stop()
+        self._live.close()
 
     def _table(self, active: Sequence[TrialRun]) -> Table:
         from rich.progress_bar import ProgressBar
@@ -93,11 +79,3 @@ class Screen:
         new, left = made - self._made_before, self._trials.wanted - made
         seconds = time.monotonic() - self._begun_at
         return f", about {duration(seconds / new * left)} left" if new and left > 0 else ""
-
-
-def _live() -> Any:
-    from rich.live import Live
-
-    live = Live(auto_refresh=False, transient=True)
-    live.start()
-    return live

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from optuna.trial import Trial
 
-from baselines_ppo.common.failures import FINISHED, DataError, UsageError, WriteError
-from baselines_ppo.common.files.run_folder import PROGRESS
-from baselines_ppo.common.files.whole import open_text
+from baselines_ppo.common.failures import FINISHED, DataError, LoadError, UsageError, WriteError
+from baselines_ppo.experiments.columns import read_columns
 from baselines_ppo.experiments.jobs import MADE, End, Job, stage, wait_until_free
+from baselines_ppo.experiments.runs import STEPS
+from baselines_ppo.experiments.scores import TRAINING_RETURN
 from baselines_ppo.experiments.tuning.candidates import Candidate, settings_of
 from baselines_ppo.experiments.tuning.study import WORST
 
@@ -144,22 +144,21 @@ class TrialRun:
         if not steps:
             return {}
         self._reported = steps[-1]
-        curves = [returns_at(job.folder / PROGRESS, steps) for job in begun]
+        curves = [returns_at(job.folder, steps) for job in begun]
         common = [step for step in steps if all(step in curve for curve in curves)]
         return {step: float(np.mean([curve[step] for curve in curves])) for step in common}
 
 
-def returns_at(path: Path, steps: Sequence[int]) -> dict[int, float]:
-    """Return a run's mean return of the last 100 episodes when it had made so many steps, where it has made them."""
+def returns_at(run: Path, steps: Sequence[int]) -> dict[int, float]:
+    """Return a run's mean return of the last 100 episodes when it had made so many steps, where both are known."""
     try:
-        with open_text(path, "r") as file:
-            rows = [(int(row["total_steps"]), row["episode_return"]) for row in csv.DictReader(file) if _whole(row)]
-    except (OSError, ValueError, KeyError, csv.Error):  # not begun yet, or just being written
+        columns = read_columns(run)
+    except LoadError:  # something else has written there, too
         return {}
-    reached = {step: next((value for made, value in rows if made >= step), None) for step in steps}
-    return {step: float(value) for step, value in reached.items() if value}
-
-
-def _whole(row: dict[str, str | None]) -> bool:
-    """Return whether a row is written to its end."""
-    return None not in row.values()
+    made, returns = (columns.get(name, np.zeros(0)) for name in (STEPS, TRAINING_RETURN))
+    rows = np.searchsorted(made, steps)  # the first with so many steps
+    return {
+        step: float(returns[row])
+        for step, row in zip(steps, rows, strict=True)
+        if row < len(returns) and np.isfinite(returns[row])
+    }

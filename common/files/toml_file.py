@@ -1,4 +1,4 @@
-"""A sweep in a TOML file, whose mistakes are found by their lines."""
+"""What a user has written in TOML, whose mistakes are found by their lines."""
 
 from __future__ import annotations
 

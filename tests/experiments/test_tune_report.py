@@ -1,0 +1,33 @@
+"""What has come of trials: judged by their logs, ranked, and drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from baselines_ppo.experiments.tuning.figures import HISTORY, write_figures
+from baselines_ppo.experiments.tuning.report import ranked
+from baselines_ppo.experiments.tuning.study import WORST
+from baselines_ppo.experiments.tuning.trial_run import returns_at
+from tests.experiments.on_disk import made_run
+
+
+@pytest.mark.parametrize("scores", [(-3.0, 0.0, -1.0), (0.0, 0.0, 0.0), (2.0, 0.0, WORST)])
+def test_a_score_of_0_is_one_like_any_other(scores: tuple[float, ...], tmp_path: Path) -> None:
+    """Where a reward is rare, most trials come to exactly 0."""
+    study = optuna.create_study(direction="maximize")
+    for score in scores:
+        study.tell(study.ask(), score)
+    assert [trial.value for trial in ranked(study.trials)] == sorted((x for x in scores if x > WORST), reverse=True)
+    assert write_figures(study.trials, "rare", tmp_path) == [tmp_path / HISTORY]
+
+
+def test_a_trial_is_judged_by_the_first_iteration_that_has_made_so_many_steps(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", [None, 10.0, 20.0, 30.0], steps=128)  # at 128, 256, 384, 512 steps
+    assert returns_at(run, [100, 129, 256, 257, 512, 513]) == {129: 10.0, 256: 10.0, 257: 20.0, 512: 30.0}
+    with (run / "progress.csv").open("a") as log:
+        log.write("5,64")  # is being written
+    assert returns_at(run, [512, 513]) == {512: 30.0}
+    assert returns_at(tmp_path / "nowhere", [1]) == {}
