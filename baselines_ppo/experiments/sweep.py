@@ -191,13 +191,14 @@ def _free(waiting: list[SweptRun], patience: float) -> SweptRun | None:
     """Return the next run that no process of an earlier start is still saving; it is taken out of those that wait.
 
     Raises:
-      UsageError: there is none, and patience is over.
+      UsageError: there is none, and it is later than `patience`.
     """
     for swept in waiting:
         if not user_of(swept.folder):
             waiting.remove(swept)
             return swept
-    wait_until_free(waiting[0].folder, max(patience - time.monotonic(), 0) and LOOK)
+    if time.monotonic() > patience:
+        wait_until_free(waiting[0].folder, 0.0)  # which says who uses it
     return None
 
 
