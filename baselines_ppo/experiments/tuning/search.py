@@ -155,7 +155,8 @@ class Searcher:
             if trial is None:
                 break
             if trial.waiting:
-                trial.begin_next()
+                if not trial.begin_next():
+                    break
                 free -= 1
             begun = True
         return begun

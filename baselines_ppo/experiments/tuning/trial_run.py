@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from optuna.trial import Trial
 
 from baselines_ppo.common.failures import FINISHED, DataError, LoadError, UsageError, WriteError
+from baselines_ppo.common.files.lock import user_of
 from baselines_ppo.experiments.columns import read_columns
 from baselines_ppo.experiments.jobs import MADE, End, Job, stage, wait_until_free
 from baselines_ppo.experiments.runs import STEPS
@@ -46,6 +48,7 @@ class TrialRun:
         self.folder, self._steps, self._reported = folder, steps, 0
         settings = {**settings_of(candidate.config), "preset": "none"}
         self._jobs = [Job(folder / f"seed-{seed}", {**settings, "seed": seed}) for seed in seeds]
+        self._patience = time.monotonic() + PATIENCE
         self._attempts = [0] * len(self._jobs)
         self._ends: list[End | None] = [None] * len(self._jobs)
 
@@ -79,14 +82,18 @@ class TrialRun:
         known = [value for value in found if value is not None]
         return float(np.mean(known)) if known else None
 
-    def begin_next(self) -> None:
-        """Begin the training of one further seed, or go on with it.
+    def begin_next(self) -> bool:
+        """Begin the training of one further seed, or go on with it; returns False where it still saves.
 
         Raises:
           UsageError: another process trains in its folder.
           WriteError: its output cannot be written.
         """
-        self._begin(self._attempts.index(0))
+        index = self._attempts.index(0)
+        if user_of(self._jobs[index].folder) and time.monotonic() < self._patience:
+            return False
+        self._begin(index)
+        return True
 
     def _begin(self, index: int) -> None:
         job = self._jobs[index]

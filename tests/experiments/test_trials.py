@@ -1,4 +1,4 @@
-"""What has come of trials: judged by their logs, ranked, and drawn."""
+"""Trials of a search: waited for, judged by their logs, ranked, and drawn."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 import optuna
 import pytest
 
+from baselines_ppo import configure
+from baselines_ppo.common.files.lock import hold
+from baselines_ppo.experiments.tuning.candidates import Candidate
 from baselines_ppo.experiments.tuning.figures import HISTORY, write_figures
 from baselines_ppo.experiments.tuning.report import ranked
 from baselines_ppo.experiments.tuning.study import WORST
-from baselines_ppo.experiments.tuning.trial_run import returns_at
+from baselines_ppo.experiments.tuning.trial_run import TrialRun, returns_at
 from tests.experiments.on_disk import made_run
 
 
@@ -22,6 +25,15 @@ def test_a_score_of_0_is_one_like_any_other(scores: tuple[float, ...], tmp_path:
         study.tell(study.ask(), score)
     assert [trial.value for trial in ranked(study.trials)] == sorted((x for x in scores if x > WORST), reverse=True)
     assert write_figures(study.trials, "rare", tmp_path) == [tmp_path / HISTORY]
+
+
+def test_a_training_that_still_saves_holds_nothing_up(tmp_path: Path) -> None:
+    trial = optuna.create_study().ask()
+    run = TrialRun(trial, Candidate(configure("CartPole-v1")), tmp_path, seeds=[0], steps=[])
+    (tmp_path / "seed-0").mkdir()
+    with hold(tmp_path / "seed-0"):
+        assert not run.begin_next()
+    assert run.waiting and not run.running
 
 
 def test_a_trial_is_judged_by_the_first_iteration_that_has_made_so_many_steps(tmp_path: Path) -> None:
