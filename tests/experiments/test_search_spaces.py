@@ -130,7 +130,7 @@ def test_a_space_can_be_typed(text: str, expected: Dimension) -> None:
         ("num_epochs=50..1000", "these are too many values"),
         ("num_epochs=1.5,2", "1.5 is no int"),
         ("gamma=0.9..2", "--gamma is 2.0, expected at most 1"),
-        ("activation=tanh,tan", "--activation is 'tan'; choose from tanh, relu"),
+        ("activation=tanh,tan", r"--activation is 'tan' \(did you mean tanh\?\); choose from tanh, relu"),
     ],
 )
 def test_a_wrong_space_is_refused_in_one_line(text: str, message: str) -> None:
