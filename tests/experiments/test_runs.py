@@ -117,13 +117,7 @@ def test_groups_are_told_apart_by_what_differs(tmp_path: Path) -> None:
 
 
 def test_what_changes_no_curve_makes_no_group_and_what_differs_little_makes_two(tmp_path: Path) -> None:
-    shown: dict[str, Any] = {
-        "name": "mine",
-        "progress": "none",
-        "eval_interval": 3,
-        "track": ("tensorboard",),
-        "timeout": 9.0,
-    }
+    shown: dict[str, Any] = {"progress": "none", "eval_interval": 3, "track": ("tensorboard",), "timeout": 9.0}
     made_run(tmp_path / "a", [1.0])
     made_run(tmp_path / "b", [1.0], **shown)
     assert [*group_runs(find_runs(tmp_path))] == ["ppo2"]
