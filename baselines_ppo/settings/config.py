@@ -193,6 +193,7 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
         name = today.get(given, given)
         if name not in sections:
             raise UsageError(f"unknown field {name} of {config.alg}{meant_field(name, sections)}")
+        value = tuple(value) if isinstance(value, list) else value
         changes.setdefault(sections[name], {})[name] = one_spelling(name, value)
     parts = {
         section: replace(config.sections()[section], **change)

@@ -68,12 +68,13 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
         return
     accepted: tuple[type, ...] = (int, float) if plain is float else (plain,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
-        raise UsageError(f"{flag} is {value!r}, expected {plain.__name__}")
+        expected = "a list or a tuple" if plain is tuple else plain.__name__
+        raise UsageError(f"{flag} is {value!r}, expected {expected}")
     choices = choices_of(item)
     for word in value if isinstance(value, tuple) else (value,):
         if choices and word not in choices:
             known = (*choices, "none") if isinstance(value, tuple) else choices
-            raise UsageError(f"{flag} is {word!r}{nearest(str(word), known)}; choose from {', '.join(known)}")
+            raise UsageError(f"{flag} is {word!r}{nearest(str(word), choices)}; choose from {', '.join(known)}")
     rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
         ("low", "at least", lambda x, limit: x >= limit),
         ("high", "at most", lambda x, limit: x <= limit),

@@ -82,6 +82,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     ),
     (lambda: resolve(configure("X", "ppo_kl", num_envs=12), 1), "give --num-episodes 24"),
     (lambda: configure("X", "trpo", clip_range=0.1), "unknown field clip_range of trpo"),
+    (lambda: configure("X", hidden_sizes=64), "--hidden-sizes is 64, expected a list or a tuple"),
     (lambda: configure("X", lr=1e-3), "unknown field lr of ppo2; ours is learning_rate"),
     (
         lambda: configure("X", "ppo_kl", critic_lr=1e-3),
@@ -236,3 +237,7 @@ def test_what_a_message_tells_to_install_is_what_we_need() -> None:
                 told |= {name + rest for rest in re.findall(re.escape(name) + r"(?![\w-])([^'\"\s]*)", text)}
     assert len(told) >= 10
     assert told <= needed
+
+
+def test_a_list_does_for_a_tuple() -> None:
+    assert configure("X", hidden_sizes=[64, 32]) == configure("X", hidden_sizes=(64, 32))
