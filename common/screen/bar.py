@@ -13,7 +13,7 @@ from baselines_ppo.common.screen.numbers import duration, number, rounded
 
 PATIENCE = 1.0  # s, after which it says how far an iteration is
 PAUSE = 0.5  # s at least between two drawings
-WIDTH = 110  # characters of a line, as many as a cell of a notebook shows
+WIDTH = 112  # characters of a line, as many as a cell of a notebook shows
 LENGTH = 16  # characters of the bar
 BLOCKS, PLAIN = "\N{FULL BLOCK}\N{LIGHT SHADE}", "#-"
 
