@@ -16,7 +16,6 @@ from baselines_ppo.experiments.curves import curve_of
 from baselines_ppo.experiments.runs import find_runs, group_runs
 from tests.experiments.on_disk import made_run
 
-
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """Return a folder with runs in it, on two floors."""
@@ -144,6 +143,9 @@ def test_what_changes_no_curve_makes_no_group_and_what_differs_little_makes_two(
         ("progress.csv", b"hello\nworld\n", "no column iteration"),
         ("progress.csv", b"iteration,total_steps\n1,2\n2,3,4\n3,5\n", "1 row that do not fit its header"),
         ("progress.csv", b"iteration,total_steps\n1,2\n2,x\n", "'x' in column total_steps, row 2, which is no number"),
+        ("progress.csv", b"iteration,total_steps\n1,2\n2,\n", "total_steps is no finite number in row 2; mend it"),
+        ("progress.csv", b"iteration,total_steps\n1,inf\n2,3\n", "total_steps is no finite number in row 1"),
+        ("progress.csv", b"iteration,total_steps\n1,5\n2,4\n", "total_steps falls in row 2"),
         ("config.json", b"{", "cannot be read"),
         ("config.json", b'{"env": "CartPole-v1"}', "names no alg, so it is not that of a run"),
     ],
