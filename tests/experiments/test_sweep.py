@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.lock import hold, user_of
 from baselines_ppo.common.files.run_folder import steps_made
 from baselines_ppo.experiments.jobs import BEGUN, MADE, NEW, Job, stage, standing, wait_until_free
+from baselines_ppo.experiments.sweep import sweep
 from tests.conftest import ROOT, Finished
 from tests.job.test_alive import until
 from tests.runs import arrays, assert_same_bits, figures
@@ -108,6 +111,17 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     assert figures(whole) == figures(good[1])
     failing = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--only", 2)
     assert failing.returncode == 65  # a cluster sees how this one has ended
+
+
+def test_a_sweep_waits_for_a_run_that_is_still_being_saved(tmp_path: Path) -> None:
+    """As after a kill of the sweep, whose trainings need a moment longer than itself."""
+    lock = hold(tmp_path / "runs" / "CartPole-v1" / "ppo2-seed=0")
+    free = threading.Timer(2.0, lock.close)
+    free.start()
+    keys: dict[str, Any] = {"env": "CartPole-v1", "num_timesteps": 128, **SMALL}
+    swept = sweep(logdir=tmp_path / "runs", **keys)
+    free.join()
+    assert (swept.exit_code, swept.failed) == (0, {})
 
 
 def test_a_job_is_begun_stopped_and_gone_on_with(tmp_path: Path) -> None:
