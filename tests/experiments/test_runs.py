@@ -16,6 +16,7 @@ from baselines_ppo.experiments.curves import curve_of
 from baselines_ppo.experiments.runs import find_runs, group_runs
 from tests.experiments.on_disk import made_run
 
+
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """Return a folder with runs in it, on two floors."""
