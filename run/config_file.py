@@ -6,20 +6,22 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files.strict_json import parsed
 from baselines_ppo.common.files.toml_file import TomlFile
-from baselines_ppo.common.files.whole import open_text, place
+from baselines_ppo.common.files.whole import BOM, open_text, place
 from baselines_ppo.common.trackers.configuration import FACTS
 from baselines_ppo.run.parser import converter
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type, renamed
 from baselines_ppo.settings.elsewhere import meant_field
-from baselines_ppo.settings.fields import element_type, is_optional, plain_type
+from baselines_ppo.settings.fields import check, element_type, is_optional, plain_type
 
 SECTIONS = ("rollout", "policy", "algorithm")
+TABLES = ("env_kwargs",)  # settings that may be written as a table
 ALSO = ("preset",)  # that is a flag, and no field
 LARGEST = 1 << 20  # characters
 
@@ -59,7 +61,7 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
     config = TEXTBOOK.get(str(alg or data.get("alg", "ppo2")))
     if config is None:
         raise UsageError(f"{_where(path, 'alg')}unknown algorithm {short(data['alg'])}; known: {', '.join(TEXTBOOK)}")
-    kinds = {item.name: field_type(config, section, item) for section, item, _ in all_fields(config)}
+    kinds = {item.name: (item, field_type(config, section, item)) for section, item, _ in all_fields(config)}
     today, result = renamed(config), {}
     for key, value in _flat(path, data):
         name, where = key[-1], functools.partial(_where, path, *key)
@@ -67,7 +69,7 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
         if known in ALSO:
             result[known] = str(value)
         elif known in kinds:
-            result[known] = _value(where, name, kinds[known], value)
+            result[known] = _checked(where, name, *kinds[known], value)
         elif not (alg is not None and name in _of_others(config)):  # of the algorithm that the file is for
             raise UsageError(f"{where()}unknown setting {short(name)}{meant_field(name, [*kinds, *ALSO])}")
     return result
@@ -85,7 +87,7 @@ def _flat(path: str, data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...],
     for name, value in data.items():
         if name in FACTS:
             continue
-        if not isinstance(value, dict):
+        if name in TABLES or not isinstance(value, dict):
             yield (name,), value
         elif name in SECTIONS:
             yield from (((name, inner), x) for inner, x in value.items())
@@ -98,7 +100,7 @@ def _parsed(path: str) -> dict[str, Any]:
         return TomlFile(path).data
     try:
         with open_text(place(path), "r") as file:
-            data = parsed(file.read(LARGEST))
+            data = parsed(file.read(LARGEST).removeprefix(BOM))
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else short(error)
         raise UsageError(f"--config {short(path)} cannot be read: {reason}") from None
@@ -111,6 +113,20 @@ def _is_json(path: str) -> bool:
     return Path(path).suffix == ".json"
 
 
+def _checked(where: Callable[[], str], name: str, item: Field[Any], kind: Any, value: Any) -> Any:
+    """Return a value as the setting's type has it.
+
+    Raises:
+      UsageError: it is of another type, or out of range; the file and the line are named.
+    """
+    value = _value(where, name, kind, value)
+    try:
+        check(item, kind, value)
+    except UsageError as error:
+        raise UsageError(f"{where()}{error}") from None
+    return value
+
+
 def _value(where: Callable[[], str], name: str, kind: Any, value: Any) -> Any:
     """Return a value as the setting's type has it: 2.5e6 may be a whole number, and words may be as in a flag."""
     plain = plain_type(kind)
@@ -120,7 +136,10 @@ def _value(where: Callable[[], str], name: str, kind: Any, value: Any) -> Any:
         whole = element_type(kind) is int
         return tuple(int(x) if whole and isinstance(x, float) and x.is_integer() else x for x in value)
     if plain is str and isinstance(value, dict):
-        return json.dumps(value)
+        try:
+            return json.dumps(value)
+        except TypeError as error:  # TOML has dates
+            raise UsageError(f"{where()}{name} holds what JSON does not: {error}") from None
     if isinstance(value, str) and (plain is not str or is_optional(kind)):
         try:
             return converter(kind)(value)

@@ -11,6 +11,8 @@ from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files.progress import parsed
 from baselines_ppo.common.files.run_folder import PROGRESS
 
+STEPS = "total_steps"
+
 
 def read_columns(run: Path) -> dict[str, np.ndarray]:
     """Return each column of numbers of a run's log, [iterations]; an empty cell is NaN.
@@ -35,7 +37,21 @@ def read_columns(run: Path) -> dict[str, np.ndarray]:
         column = _numbers(path, name, cells)
         if column is not None:
             columns[name] = column
+    _check_steps(path, columns.get(STEPS, np.zeros(0)))
     return columns
+
+
+def _check_steps(path: Path, steps: np.ndarray) -> None:
+    """Check that steps are known in each row, and never fall.
+
+    Raises:
+      LoadError: they are not, or they do; the first such row is named.
+    """
+    rising = np.append(True, np.diff(steps) >= 0)[: len(steps)] & np.isfinite(steps)
+    if not rising.all():
+        row = int(np.argmin(rising))
+        what = "falls" if np.isfinite(steps[row]) else "is no finite number"
+        raise LoadError(f"{path}: {STEPS} {what} in row {row + 1}; mend it, or leave this run out")
 
 
 def _numbers(path: Path, name: str, cells: Sequence[str]) -> np.ndarray | None:

@@ -22,6 +22,7 @@ TIMELESS: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":")  # of the first seven groups, the next seven, and so on
 GREY = "#666666"
+LARGE = 1e15  # of a number from here on, a double does not have all digits
 STYLE: Any = {  # its keys are typed in the newest matplotlib alone
     "font.size": 9,
     "axes.titlesize": 9,
@@ -42,6 +43,7 @@ STYLE: Any = {  # its keys are typed in the newest matplotlib alone
     "lines.linewidth": 1.5,
     "lines.solid_capstyle": "round",
     "savefig.dpi": 200,
+    "text.parse_math": False,  # a name with a dollar is a name
     "svg.hashsalt": "baselines_ppo",  # the same figure gives the same file
 }
 
@@ -109,7 +111,7 @@ def written_number(value: float) -> str:
     """Return a number with three digits, or all of them before the point, and a true minus; nothing for NaN."""
     if math.isnan(value):
         return ""
-    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
+    return (f"{value:,.0f}" if 100 <= abs(value) < LARGE else f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
 
 
 def note(figure: Figure, text: str) -> None:

@@ -15,13 +15,12 @@ from baselines_ppo.common.failures import LoadError, UsageError, nearest, printa
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, CONFIG, PROGRESS, read_config
 from baselines_ppo.common.files.whole import place, shown
-from baselines_ppo.experiments.columns import read_columns
+from baselines_ppo.experiments.columns import STEPS, read_columns
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, renamed
 
 # Fields in which runs of one group may differ: they change no curve, or are what is averaged over.
 SAME = ("seed", "num_timesteps", "ranks", "env_restarts", *(field for field in HARMLESS if field != "name"))
-STEPS = "total_steps"
 SAME_LENGTH = 0.99  # of the longest run: one that is longer than that is as long as this one
 
 

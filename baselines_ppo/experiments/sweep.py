@@ -171,35 +171,25 @@ def _make(runs: Sequence[SweptRun], jobs: int, screen: Screen, signals: StopSign
                 for swept in runs:
                     swept.stop()
             while waiting and sum(swept.state == RUNNING for swept in runs) < jobs:
-                if (free := _free(waiting, patience)) is None:
+                if (free := next((swept for swept in waiting if not user_of(swept.folder)), None)) is None:
                     break
+                waiting.remove(free)
                 free.begin()
                 screen.begun(free)
             for swept in runs:
                 if swept.look():
                     screen.ended(swept)
-            if not waiting and all(swept.state != RUNNING for swept in runs):
+            if any(swept.state == RUNNING for swept in runs):
+                patience = time.monotonic() + PATIENCE
+            elif not waiting:
                 return FINISHED if asked is None else asked.exit_code
+            elif time.monotonic() > patience:
+                wait_until_free(waiting[0].folder, 0)
             screen.show()
             time.sleep(LOOK)
     finally:
         for swept in runs:  # none is running, unless something was raised
             swept.kill()
-
-
-def _free(waiting: list[SweptRun], patience: float) -> SweptRun | None:
-    """Return the next run that no process of an earlier start is still saving; it is taken out of those that wait.
-
-    Raises:
-      UsageError: there is none, and it is later than `patience`.
-    """
-    for swept in waiting:
-        if not user_of(swept.folder):
-            waiting.remove(swept)
-            return swept
-    if time.monotonic() > patience:
-        wait_until_free(waiting[0].folder, 0.0)  # which says who uses it
-    return None
 
 
 def _come_to(runs: Sequence[SweptRun], plan: Plan, asked: int) -> Swept:

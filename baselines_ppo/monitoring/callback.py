@@ -131,6 +131,6 @@ def plain_value(name: str, value: Any) -> Any:
 def _figure(name: str, value: Any) -> float | None:
     try:
         number = None if value is None else value if type(value) in (int, float) else float(value)
-    except (TypeError, ValueError):
+        return None if number is None or math.isnan(number) else number
+    except (TypeError, ValueError, OverflowError):  # a whole number may be beyond what a float holds
         raise UsageError(f"the callback logs {name}={short(repr(value))}, expected a number") from None
-    return None if number is None or math.isnan(number) else number

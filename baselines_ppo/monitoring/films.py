@@ -18,6 +18,7 @@ from baselines_ppo.common.failures import Failure, LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import FILMS, RunFolder
 from baselines_ppo.common.job.launcher import environment_of_one, python_like_this
+from baselines_ppo.common.job.parent import ending_with_parent
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import agent_facts
@@ -77,6 +78,7 @@ class Films:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,  # a Ctrl-C is the training's
+                preexec_fn=ending_with_parent(),
             )
             try:
                 return self._waited(process, said)

@@ -74,7 +74,9 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
     for word in value if isinstance(value, tuple) else (value,):
         if choices and word not in choices:
             known = (*choices, "none") if isinstance(value, tuple) else choices
-            raise UsageError(f"{flag} is {word!r}{nearest(str(word), choices)}; choose from {', '.join(known)}")
+            alone = word == "none" and isinstance(value, tuple)
+            meant = ", which stands alone" if alone else nearest(str(word), known)
+            raise UsageError(f"{flag} is {word!r}{meant}; choose from {', '.join(known)}")
     rules: list[tuple[str, str, Callable[[Any, float], bool]]] = [
         ("low", "at least", lambda x, limit: x >= limit),
         ("high", "at most", lambda x, limit: x <= limit),

@@ -259,7 +259,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
 
 def preset_of(env: str, alg: str) -> TrainConfig:
     """Return an environment's preset, or the textbook values if it has none; a module before its id does not matter."""
-    name = env.rpartition(":")[2]
+    name = str(env).rpartition(":")[2]
     if ATARI_ID.fullmatch(name) and alg == "ppo2":
         return ATARI.config
     found = PRESETS.get(alg, {}).get(name)
@@ -283,17 +283,17 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
     >>> config.num_envs, config.algorithm.learning_rate
     (16, 0.0001)
     """
-    if alg not in TEXTBOOK:
+    if alg not in [*TEXTBOOK]:  # it may be anything
         raise UsageError(f"unknown algorithm {alg}; choose from {', '.join(TEXTBOOK)}")
     if preset is None:
         base = preset_of(env, alg)
     elif preset == "none":
         base = TEXTBOOK[alg]
-    elif preset in PRESETS.get(alg, {}):
+    elif preset in [*PRESETS.get(alg, {})]:
         base = PRESETS[alg][preset].config
     else:
         known = ("none", *PRESETS.get(alg, {}))
-        raise UsageError(f"unknown preset {preset} of {alg}{nearest(preset, known)}; known: {', '.join(known)}")
+        raise UsageError(f"unknown preset {preset} of {alg}{nearest(str(preset), known)}; known: {', '.join(known)}")
     for was, name in renamed(base).items():
         if was in values:
             sys.stderr.write(f"warning: {was} is called {name} now\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from baselines_ppo.common.failures import WriteError
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import BOM, open_text, whole_file
 
 KEY = "iteration"
 
@@ -108,7 +109,8 @@ def parsed(path: Path) -> tuple[list[str], list[list[str]], str]:
     """
     try:
         with open_text(path, "r") as file:
-            lines = list(csv.reader(file))
+            text = file.read().removeprefix(BOM)
+        lines = list(csv.reader(io.StringIO(text, newline="")))
     except (UnicodeDecodeError, csv.Error):
         return [], [], "something in it that is no CSV"
     if not lines:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError, short
-from baselines_ppo.common.files.whole import open_text, place, shown
+from baselines_ppo.common.files.whole import BOM, open_text, place, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,7 +32,7 @@ class TomlFile:
         self._name = shown(place(typed))
         try:
             with open_text(place(typed), "r") as file:
-                self._text = file.read().replace("\r\n", "\n")
+                self._text = file.read().removeprefix(BOM).replace("\r\n", "\n")
             self.data: dict[str, Any] = tomllib.loads(self._text)
         except OSError as error:
             raise UsageError(f"{self._name} cannot be read: {error.strerror or error}") from None

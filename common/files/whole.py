@@ -16,6 +16,7 @@ from typing import BinaryIO, TextIO, cast
 
 from baselines_ppo.common.failures import UsageError, WriteError, nearest, short
 
+BOM = "\ufeff"  # with which some editors begin a text
 LONGEST_NAME, LONGEST_PATH = 255, 3800  # bytes, of Linux's file systems; the path leaves room for what is made in it
 
 

@@ -14,7 +14,7 @@ from baselines_ppo.settings.fields import choices_of, plain_type
 
 HELP = "train environments x algorithms x seeds x values; killed and started again, it goes on"
 USAGE = "[FILE.toml] --env A,B --alg A,B --seeds 0-4 --logdir DIR"
-NAMED = ("env", "alg", "seed")  # that a sweep has several of
+SEVERAL = {"env": "--env A,B", "alg": "--alg A,B", "seed": "--seeds 0-4", "seeds": "--seeds 0-4"}  # without --vary
 
 
 def add_options(result: Parser, arguments: Sequence[str]) -> None:
@@ -70,6 +70,8 @@ def varied(text: str) -> tuple[str, list[Any]]:
     name, fields = name.strip().replace("-", "_"), _fields()
     if not equals:
         raise UsageError(f"--vary is {text}, expected FIELD=A,B,...")
+    if name in SEVERAL:
+        raise UsageError(f"--vary {text}: give {SEVERAL[name]} instead")
     if name not in fields:
         raise UsageError(f"--vary {text}: {name} is no field{meant_here(name, fields)}")
     kind = fields[name][1]
@@ -86,5 +88,5 @@ def _fields() -> dict[str, Any]:
         item.name: (item, field_type(config, section, item))
         for config in TEXTBOOK.values()
         for section, item, _ in all_fields(config)
-        if item.name not in NAMED
+        if item.name not in SEVERAL
     }

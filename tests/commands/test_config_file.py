@@ -57,6 +57,10 @@ WRONG = [
     ),
     ("[rolout]\nnum_envs = 1\n", r"line 1: unknown section rolout \(did you mean rollout\?\)"),
     ('num_envs = "many"\n', "line 1: num_envs is many, expected int"),
+    ('env = ["CartPole-v1"]\n', r"line 1: --env is \['CartPole-v1'\], expected str"),
+    ("env = 3\n", "line 1: --env is 3, expected str"),
+    ("\ngamma = 2\n", "line 2: --gamma is 2, expected at most 1"),
+    ("env_kwargs = {a = 1979-05-27}\n", "line 1: env_kwargs holds what JSON does not"),
     ('alg = "ppo3"\n', "line 1: unknown algorithm ppo3; known: "),
     ("seed = = 1\n", "small.toml is no TOML: .*line 1"),
     ('[rollout]\nnum_envs = 2\n[policy]\nseed = 1\nnum_envs = "x"\n', "line 5: num_envs is x, expected int"),
@@ -68,6 +72,12 @@ def test_what_is_wrong_is_said_with_its_line(text: str, said: str, tmp_path: Pat
     with pytest.raises(UsageError, match=said) as raised:
         read(toml(tmp_path, text))
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_may_begin_with_a_mark_and_have_a_table_of_arguments(tmp_path: Path) -> None:
+    """Editors write UTF-8's byte order mark; TOML has tables for what is JSON in a flag."""
+    text = '\ufeffenv = "CartPole-v1"\n[env_kwargs]\nsutton_barto_reward = true\n'
+    assert read(toml(tmp_path, text)) == {"env": "CartPole-v1", "env_kwargs": '{"sutton_barto_reward": true}'}
 
 
 def test_a_value_out_of_range_is_refused_as_if_it_were_typed(tmp_path: Path) -> None:

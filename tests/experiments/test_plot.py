@@ -73,6 +73,14 @@ def test_one_run_has_no_band_and_an_unfinished_one_is_named(tmp_path: Path, caps
     assert "/b, a run that is not finished" in capsys.readouterr().err
 
 
+def test_a_name_is_drawn_as_it_is(tmp_path: Path) -> None:
+    """Dollars would begin a formula, which matplotlib may fail to read."""
+    made_run(tmp_path / "a", [10.0, 20.0], env=r"$\frac{a$_b^-v0", wrapper=("$\\alg:_",))
+    figure = plot(tmp_path, out=tmp_path / "curves.svg")
+    assert r"$\frac{a$_b^-v0" in texts(figure)
+    assert (tmp_path / "curves.svg").stat().st_size > 1000
+
+
 def test_axes_columns_and_smoothing(tmp_path: Path) -> None:
     made_run(tmp_path / "a", [1.0, 2.0, 6.0, 8.0])
     assert curves(plot(tmp_path, x="hours"))["ppo2"][:, 0] == pytest.approx([0.01, 0.02, 0.03, 0.04])
@@ -158,7 +166,7 @@ def test_the_command_writes_png_svg_and_pdf(tmp_path: Path, capsys: pytest.Captu
         (("a", "--smooth", "0"), 2, "--smooth is 0"),
         (("a", "--threshold", "high"), 2, "--threshold: invalid number value: 'high'"),
         (("none",), 2, "no log of these runs has a value of episode_return yet"),
-        (("back",), 66, "progress.csv: total_steps falls in row 3, so there is no curve over it"),
+        (("back",), 66, "progress.csv: total_steps falls in row 3; mend it"),
     ],
 )
 def test_wrong_words_are_answered_in_one_line(

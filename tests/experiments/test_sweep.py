@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.lock import hold, user_of
 from baselines_ppo.common.files.run_folder import steps_made
 from baselines_ppo.experiments.jobs import BEGUN, MADE, NEW, Job, stage, standing, wait_until_free
+from baselines_ppo.experiments.sweep import planned, sweep
+from baselines_ppo.experiments.sweeping import record
 from tests.conftest import ROOT, Finished
 from tests.job.test_alive import until
 from tests.runs import arrays, assert_same_bits, figures
@@ -108,6 +112,21 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     assert figures(whole) == figures(good[1])
     failing = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--only", 2)
     assert failing.returncode == 65  # a cluster sees how this one has ended
+
+
+def test_a_sweep_waits_for_a_run_that_is_still_being_saved(tmp_path: Path) -> None:
+    """As after a kill of the sweep, whose trainings need a moment longer than itself."""
+    keys: dict[str, Any] = {"env": "CartPole-v1", "num_timesteps": 128, "logdir": str(tmp_path / "runs"), **SMALL}
+    plan = planned(None, keys)
+    record.keep(plan.folder, plan.cases, plan.ranks)
+    (run,) = (plan.folder / case.name for case in plan.cases)
+    run.mkdir(parents=True)
+    lock = hold(run)
+    free = threading.Timer(2.0, lock.close)
+    free.start()
+    swept = sweep(**keys)
+    free.join()
+    assert (swept.exit_code, swept.failed) == (0, {})
 
 
 def test_a_job_is_begun_stopped_and_gone_on_with(tmp_path: Path) -> None:

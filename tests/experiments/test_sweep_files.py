@@ -92,6 +92,8 @@ def test_values_of_a_flag_are_of_the_type_of_their_field() -> None:
         "lr=1": "ours is learning_rate",
         "gamme=1": "did you mean gamma",
         "gamma=a": "type float",
+        "env=CartPole-v1": "give --env A,B instead",
+        "seed=1,2": "give --seeds 0-4 instead",
     }.items():
         with pytest.raises(UsageError, match=words):
             varied(text)
@@ -103,6 +105,9 @@ def test_values_of_a_flag_are_of_the_type_of_their_field() -> None:
         ("num_timesteps", "num_timestep", r"line 5: unknown key num_timestep \(did you mean num_timesteps,"),
         ("num_timesteps", "total_timesteps", r"line 5: unknown key total_timesteps; ours is num_timesteps"),
         ("seeds", "seed", r"line 4: unknown key seed; give seeds"),
+        ('"0-1,7"', '"0-1000000000"', r"line 4: seeds is '0-1000000000', expected at most 10,000 seeds"),
+        ('"0-1,7"', '"0-9999"', r"these are more than 10,000 runs; make several sweeps"),
+        ('"0-1,7"', f'"{"9" * 5000}"', r"line 4: seeds is '99+\.\.\., expected whole numbers"),
         ('"0-1,7"', '"one"', r"line 4: seeds is 'one', expected whole numbers"),
         ('"trpo"]', '"tropo"]', r"line 3: unknown algorithm tropo \(did you mean trpo\?\)"),
         ("learning_rate", "lerning_rate", r"line 9: unknown key lerning_rate \(did you mean learning_rate"),
@@ -125,6 +130,12 @@ def test_a_mistake_is_named_by_its_line_and_nothing_is_begun(old: str, new: str,
     with pytest.raises(UsageError, match=words):
         plan_of(tmp_path, GOOD.replace(old, new))
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_editor_may_begin_a_file_with_a_mark(tmp_path: Path) -> None:
+    """UTF-8's byte order mark, as Notepad writes it."""
+    (tmp_path / "my.toml").write_text('\ufeffenv = "CartPole-v1"\n', "utf-8")
+    assert TomlFile(tmp_path / "my.toml").data == {"env": "CartPole-v1"}
 
 
 def test_lines_are_found_whatever_the_way_of_writing(tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         (lambda progress: progress.log(entropy=1.0), "the row has a column of this name"),
         (lambda progress: progress.log(note="well"), "the callback logs note='well', expected a number"),
+        (lambda progress: progress.log(steps=10**400), "the callback logs steps=10+.*, expected a number"),
         (lambda progress: progress.change(learning_rat=1e-4), "learning_rat cannot be changed on the way"),
         (lambda progress: progress.change(learning_rate="fast"), "--learning-rate is 'fast', expected float"),
         (lambda progress: progress.set_environments("wnd", 1.0), "has no attribute wnd to set.*wind"),

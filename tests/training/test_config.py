@@ -60,6 +60,10 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: configure("X", learning_rate=0.0), "--learning-rate is 0.0, expected above 0"),
     (lambda: configure("X", learning_rate=float("nan")), "expected a finite number"),
     (lambda: configure("X", num_envs="8"), "--num-envs is '8', expected int"),
+    (lambda: configure(3), "--env is 3, expected str"),  # type: ignore[arg-type]
+    (lambda: configure("X", ["ppo2"]), "unknown algorithm ['ppo2']; choose"),  # type: ignore[arg-type]
+    (lambda: configure("X", preset=["X"]), "unknown preset ['X'] of ppo2"),  # type: ignore[arg-type]
+    (lambda: configure("X", track=("none", "wandb")), "--track is 'none', which stands alone"),
     (lambda: configure("X", num_steps=True), "--num-steps is True, expected int"),
     (lambda: configure("X", activation="sigmoid"), "choose from tanh, relu, elu, silu"),
     (lambda: configure("X", hidden_sizes=(64, 0)), "--hidden-sizes is (64, 0), expected at least 1"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.alive import Alive
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.common.trackers.tensorboard import TensorBoard
-from tests.conftest import Finished
+from tests.conftest import ROOT, Finished
+from tests.job.test_alive import until
 from tests.runs import arrays, assert_same_bits, figures, flags
 from tests.training.windy import Windy
 
@@ -72,6 +76,26 @@ def test_what_a_function_makes_is_not_filmed(tmp_path: Path) -> None:
     config = configure(WINDY, preset="none", num_envs=1, film_interval=1)
     with pytest.raises(UsageError, match="give configure its module:Id"):
         train(config, logdir=tmp_path / "run", environment=Windy)
+
+
+def test_a_film_in_the_making_ends_with_a_training_that_is_killed(tmp_path: Path) -> None:
+    """Its environment never ends to draw, so that it would be there for ever."""
+    drawn = tmp_path / "pid"
+    line = flags("tests.training.windy:Unseen-v0", "ppo2", 3)
+    training = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "faults.py", "stub+none", *map(str, line), "--film-interval", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "WINDY_PID": str(drawn)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: drawn.exists() and drawn.read_text(), 60)
+        film = Path("/proc", drawn.read_text())
+        assert film.exists()
+    finally:
+        training.kill()
+        training.wait()
+    until(lambda: not film.exists(), 20)
 
 
 def test_tensorboard_shows_a_film_among_its_images(tmp_path: Path) -> None:

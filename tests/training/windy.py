@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -54,5 +57,15 @@ class Sly(Windy):
         return super().step(action)
 
 
+class Unseen(Windy):
+    """Never ends to draw, and says which process draws in the file that WINDY_PID names."""
+
+    def render(self) -> np.ndarray:
+        Path(os.environ["WINDY_PID"]).write_text(str(os.getpid()))
+        while True:
+            time.sleep(1)
+
+
 gymnasium.register("Windy-v0", f"{__name__}:Windy")
 gymnasium.register("Sly-v0", f"{__name__}:Sly")
+gymnasium.register("Unseen-v0", f"{__name__}:Unseen")

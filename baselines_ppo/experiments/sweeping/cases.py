@@ -13,7 +13,7 @@ import gymnasium
 
 from baselines_ppo.common.envs.make import explained, registered
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.experiments.sweeping.description import PRESET, Description, textbook_of
+from baselines_ppo.experiments.sweeping.description import MOST_RUNS, PRESET, Description, textbook_of
 from baselines_ppo.plan import check_minibatches
 from baselines_ppo.settings.config import TrainConfig, all_fields, imported_algorithm, resolve
 from baselines_ppo.settings.fields import written
@@ -51,6 +51,8 @@ def cases_of(sweep: Description, ranks: int) -> list[Case]:
     for env in sweep.env:
         with explained(env):
             gymnasium.spec(registered(env))
+    if any(True for _ in itertools.islice(_combinations(sweep), MOST_RUNS, None)):
+        raise UsageError(f"these are more than {MOST_RUNS:,} runs; make several sweeps, or vary less")
     cases: dict[str, Case] = {}
     for settings, varied in _combinations(sweep):
         name = _name(settings, varied)

@@ -16,6 +16,8 @@ from baselines_ppo.settings.fields import check, is_optional, option, plain_type
 PRESET = "preset"
 APART = "for"  # holds settings of one environment or algorithm
 OWN = ("env", "alg", "seeds", "vary", APART, "ranks", "logdir")  # what is no setting of a training
+MOST_RUNS = 10_000  # of a sweep; more would be a slip
+LONGEST_SEED = 40  # digits
 OF_SWEEP = {"seed": "seeds"}  # what a field is called here
 
 Where = Callable[..., str]  # says where a key is, from the names of its tables and its own, as "FILE, line 3: "
@@ -152,7 +154,12 @@ def _seeds(data: Mapping[str, Any], where: Where) -> tuple[int, ...]:
         first, dash, last = str(part).strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)) or isinstance(part, bool):
             raise wrong
-        found += range(int(first), int(last or first) + 1)
+        if max(len(first), len(last)) > LONGEST_SEED:
+            raise wrong
+        more = range(int(first), int(last or first) + 1)
+        if len(found) + len(more[: MOST_RUNS + 1]) > MOST_RUNS:
+            raise UsageError(f"{where('seeds')}seeds is {short(repr(value))}, expected at most {MOST_RUNS:,} seeds")
+        found += more
     if not found:
         raise wrong
     return tuple(dict.fromkeys(found))
