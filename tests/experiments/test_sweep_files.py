@@ -7,7 +7,6 @@ import json
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from baselines_ppo import configure
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files.lock import hold
 from baselines_ppo.common.files.toml_file import TomlFile
-from baselines_ppo.experiments.sweep import Plan, _come_to, _free, chosen_ranks, planned, run
+from baselines_ppo.experiments.sweep import Plan, _come_to, chosen_ranks, planned, run
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import cases_of, left_out
 from baselines_ppo.experiments.sweeping.description import described
@@ -184,19 +183,6 @@ def test_a_sweep_whose_run_was_stopped_from_outside_asks_to_be_started_again(tmp
     stopped = SweptRun(plan.cases[0], plan.folder, 1)
     stopped.state = STOPPED  # as by a scheduler's signal to this process alone
     assert [_come_to([stopped], plan, asked).exit_code for asked in (0, 130)] == [75, 130]
-
-
-def test_a_run_that_is_still_saving_is_waited_for_with_patience(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path)
-    saving = SweptRun(plan.cases[0], plan.folder, 1)
-    saving.folder.mkdir(parents=True)
-    waiting = [saving]
-    with hold(saving.folder):
-        assert _free(waiting, patience=time.monotonic() + 60) is None
-        with pytest.raises(UsageError, match=r"is in use by process \d+"):
-            _free(waiting, patience=time.monotonic() - 1)
-    assert _free(waiting, patience=time.monotonic() + 60) is saving
-    assert waiting == []
 
 
 def test_two_runs_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
