@@ -145,15 +145,15 @@ def out_of_step(comm_method: str, **named: Any) -> Callable[[], None]:
     """Let rank 1 make a call of its own before the third iteration's."""
 
     def plant() -> None:
-        original, calls = TrainingRun.log, [0]
+        original, calls = TrainingRun.count, [0]
 
-        def log(self: TrainingRun, *arguments: Any) -> None:
+        def count(self: TrainingRun, *arguments: Any) -> None:
             calls[0] += 1
             if launched_rank() == 1 and calls[0] == WHEN:
                 getattr(self.comm, comm_method)(np.zeros(1, np.int64), **named)
             original(self, *arguments)
 
-        TrainingRun.log = log  # type: ignore[method-assign, assignment]
+        TrainingRun.count = count  # type: ignore[method-assign, assignment]
 
     return plant
 

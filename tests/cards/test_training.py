@@ -30,7 +30,7 @@ def test_the_command_on_a_card_trains_with_the_same_settings(config: TrainConfig
     words = shlex.split(command_of(config, 3))
     assert words[:6] == ["mpirun", "-np", "3", "python", "-m", "baselines_ppo.run"]
     options = vars(cli.parser("train", words[6:]).parse_args(words[6:]))
-    for name in ("logdir", "resume", "load_path", "preset", "play", "override"):
+    for name in ("logdir", "resume", "load_path", "preset", "play", "override", "config"):
         options.pop(name)
     assert configure(**options) == config
 

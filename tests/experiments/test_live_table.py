@@ -33,7 +33,8 @@ WORDS = [sys.executable, "-c", PROGRAM]
 
 
 def variables(**more: str) -> dict[str, Any]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **more}
+    own = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}  # of another terminal
+    return {**own, "PYTHONPATH": str(ROOT), "TERM": "xterm", **more}
 
 
 def test_lines_stand_whole_above_one_table(tmp_path: Path) -> None:

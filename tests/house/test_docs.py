@@ -158,7 +158,10 @@ def test_scripts_for_clusters_can_be_read(tmp_path: Path) -> None:
         (tmp_path / f"{k}.sh").write_text(script)
         assert done(["bash", "-n", f"{k}.sh"], tmp_path).returncode == 0
         for line in re.findall(r"-m baselines_ppo\.run([^\n&]*)", script.replace("\\\n", " ")):
-            assert vars(cli.parser("train", line.split()).parse_args(line.split()))["env"]
+            command, words = (
+                (line.split()[0], line.split()[1:]) if "--" not in line.split()[0] else ("train", line.split())
+            )
+            assert vars(cli.parser(command, words).parse_args(words))["env"]
 
 
 def test_what_is_installed_and_made_exists() -> None:

@@ -96,7 +96,7 @@ def test_the_ranks_have_path_folder_variables_and_what_the_script_defines(tmp_pa
         ("bad", ("RAISED DataError 65 | env Mine-v0, rank 0", "the observation has NaN at [")),
         ("raises", ("RAISED DataError 65 | env Mine-v0", "OSError: the valve is stuck")),
         ("gone", ("RAISED Failure 1 | a rank was killed (exit code 9)",)),
-        ("lock", ("RAISED UsageError 2 | the environment cannot be sent to the ranks: TypeError",)),
+        ("lock", ("RAISED UsageError 2 | the environment or the callback cannot be sent to the ranks: TypeError",)),
     ],
 )
 def test_the_failure_of_the_ranks_is_raised_here(mode: str, expected: tuple[str, ...], tmp_path: Path) -> None:
