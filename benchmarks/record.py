@@ -14,7 +14,19 @@ from baselines_ppo.state.code import code_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "benchmarks" / "records"
-OWN = ("--logdir", "--save-interval", "--log-interval", "--resume", "--timeout", "--grace")  # which change no result
+# Flags that change no result.
+OWN = (
+    "--logdir",
+    "--name",
+    "--save-interval",
+    "--log-interval",
+    "--progress",
+    "--track",
+    "--resume",
+    "--timeout",
+    "--grace",
+)
+OWN_WORDS = ("--quiet", "--table")  # likewise, without a value
 
 
 def record_of(run: Path, commit: str) -> dict[str, Any]:
@@ -64,6 +76,8 @@ def flags_of(arguments: list[str]) -> str:
     kept: list[str] = []
     skip = False
     for word in arguments:
+        if word in OWN_WORDS:
+            continue
         name, equals, _ = word.partition("=")
         dropped = name in (*OWN, "--seed")
         if not (skip or dropped):

@@ -84,7 +84,7 @@ def test_a_run_that_other_code_began_has_no_record(tmp_path: Path, monkeypatch: 
 
 
 def test_seeds_of_one_command_share_a_row() -> None:
-    typed = ["--env", "X-v0", "--seed", "3", "--lr=1", "--logdir=there", "--save-interval", "5"]
+    typed = ["--env", "X-v0", "--seed", "3", "--quiet", "--lr=1", "--logdir=there", "--save-interval", "5"]
     assert flags_of(typed) == "--env X-v0 --lr=1"
     common = {"flags": "--env X-v0", "steps": 10_000, "minutes": 2.0, "platform": {"cpu": "one"}}
     rows = tables.table([{**common, "seed": seed, "mean_return": x} for seed, x in ((0, 10.0), (1, 14.0))])
