@@ -179,12 +179,14 @@ def _ending(result: Result, config: TrainConfig, ranks: int) -> str:
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
             f"go on:    {launcher}{typed} --resume {folder}{named}"
         )
+    of_best = f"evaluate {quoted(Path(f'{result.folder}:best'))}{named}  # the best of its evaluations"
+    best = f"best:     {typed} {of_best}\n" if config.eval_interval is not None else ""
     more = f" (whole iterations; {config.num_timesteps:,} were asked for)"
     return (
         f"done: {result.total_steps:,} steps{more if result.total_steps > config.num_timesteps else ''}, "
         f"{_score(result)}\n"
         f"run:      {shown(result.folder)}\n"
-        f"evaluate: {typed} evaluate {folder}{named}\n"
+        f"evaluate: {typed} evaluate {folder}{named}\n{best}"
         f"play:     {typed} play {folder}{named}"
     )
 

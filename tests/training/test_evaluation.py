@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,3 +144,15 @@ def test_an_evaluation_is_left_where_environments_that_raise_may_be_made_again(
     assert main([*map(str, (*line, *short, "--eval-interval", 1, "--eval-episodes", 20))]) == 0
     assert "warning: an evaluation was left: env tests.environments:Raising-always-v0" in capsys.readouterr().err
     assert [row["eval_return"] for row in figures(tmp_path)] == [""]
+
+
+def test_the_last_lines_tell_how_to_evaluate_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = (*flags("CartPole-v1", "ppo2", 2), *EVALUATED, "--hidden-sizes", 4, "--logdir", tmp_path / "a b")
+    assert main([*map(str, line)]) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("best:")]
+    words = shlex.split(told, comments=True)
+    assert main([*words[words.index("evaluate") :], "--episodes", "2"]) == 0
+    best = max(
+        (row for row in figures(tmp_path / "a b") if row["eval_return"]), key=lambda row: float(row["eval_return"])
+    )
+    assert f"ckpt-{int(best['iteration']):08d} on CartPole-v1" in capsys.readouterr().out
