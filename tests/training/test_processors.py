@@ -6,7 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, command
+from tests.policy.test_rows import KNOWN
 from tests.runs import flags
 
 
@@ -23,8 +26,8 @@ def trained(folder: Path, kernels: str, *words: object) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif("avx" not in KNOWN, reason="needs a processor with AVX")
 def test_a_resume_with_other_kernels_says_that_it_is_not_exact(tmp_path: Path) -> None:
-    """These kernels run on every processor with AVX."""
     trained(tmp_path, "Nehalem", "--num-timesteps", 256, "--logdir", "run")
     shown = trained(tmp_path, "Sandybridge", "--num-timesteps", 512, "--resume", "run")
     assert "not bit-exact, blas Nehalem -> Sandybridge" in shown
