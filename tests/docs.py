@@ -9,28 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from baselines_ppo.run.cli import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RUN = ["python", "-m", "baselines_ppo.run"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 PROGRAMS = ("python", "mpirun", "make", "pip", "source", "tensorboard")
-OTHERS = (
-    "evaluate",
-    "play",
-    "record",
-    "race",
-    "steer",
-    "sweep",
-    "plot",
-    "compare",
-    "report",
-    "bench",
-    "launch",
-    "tune",
-    "doctor",
-    "zoo",
-)
+OTHERS = frozenset(COMMANDS) - {"train"}
 
 # A training is shortened by these flags after its own, where the last one counts; networks and environments stay.
 SHORT = ["--num-timesteps", "1", "--num-envs", "2", "--num-steps", "32", "--num-epochs", "1"]
