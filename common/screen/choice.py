@@ -5,6 +5,7 @@ from __future__ import annotations
 from baselines_ppo.common.screen.above import write_above
 from baselines_ppo.common.screen.bar import WIDTH, Bar, blank, in_notebook
 from baselines_ppo.common.screen.contract import Screen
+from baselines_ppo.common.screen.in_place import InPlace
 from baselines_ppo.common.screen.lines import Lines, Nothing
 from baselines_ppo.common.screen.terminal import find_terminal
 
@@ -22,13 +23,13 @@ def screen_of(progress: str, num_timesteps: int, interval: float, first: bool) -
     if progress == BAR or (progress == AUTO and in_notebook()):
         streams = ("stdout",) if in_notebook() else ("stdout", "stderr")  # a notebook keeps the two apart
         width = WIDTH if terminal is None else min(WIDTH, terminal.size().columns - 1)
-        return Bar(streams, num_timesteps, width) if first else Nothing(write_above(streams, blank(width)))
+        return InPlace(Bar(width), streams, num_timesteps) if first else Nothing(write_above(streams, blank(width)))
     if not first:
         return Nothing() if terminal is None else Nothing(write_above(terminal.streams))
     if progress == NONE:
         return Nothing()
     if terminal is None:
         return Lines(interval, whole=progress == TABLE)
-    from baselines_ppo.common.screen.live import Live  # and with it rich, which nobody else needs
+    from baselines_ppo.common.screen.live import Table  # and with it rich, which nobody else needs
 
-    return Live(terminal, num_timesteps)
+    return InPlace(Table(terminal), terminal.streams, num_timesteps)
