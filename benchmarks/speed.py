@@ -16,20 +16,38 @@ COLUMNS = {
         ("environment", "env"),
         ("ranks", "ranks"),
         ("simulator", "simulator"),
+        ("same states", "same_states"),
         ("environments", "environments"),
         ("collecting", "collecting"),
         ("learning", "learning"),
         ("training", "training"),
+        ("training / simulator", "of_simulator"),
+        ("training / same states", "of_same_states"),
     ),
     "peer": (
         ("environment", "env"),
+        ("network", "network"),
         ("ranks", "ranks"),
         ("this package", "training"),
-        ("Stable-Baselines3", "peer_training"),
+        ("the other", "peer_training"),
         ("times faster", "ratio"),
         ("lowest", "lowest_ratio"),
         ("highest", "highest_ratio"),
         ("pairs of runs", "pairs"),
+    ),
+    "score": (
+        ("environment", "env"),
+        ("return", "score"),
+        ("seed", "seed"),
+        ("ranks", "ranks"),
+        ("seconds", "seconds"),
+        ("steps", "steps"),
+        ("highest", "highest"),
+        ("the other: seconds", "peer_seconds"),
+        ("steps", "peer_steps"),
+        ("highest", "peer_highest"),
+        ("times faster", "ratio"),
+        ("given up after", "budget"),
     ),
     "scaling": (("environment", "env"), ("batch", "batch"), ("ranks", "ranks"), ("training", "training")),
 }
@@ -48,9 +66,9 @@ def written(page: str) -> str:
 def table(record: dict[str, Any]) -> str:
     """Return a record as Markdown: its figures, and below them where they are from."""
     rows = record["rows"]
-    columns = [(heading, key) for heading, key in COLUMNS[record["kind"]] if key in rows[0]]
+    columns = [(heading, key) for heading, key in COLUMNS[record["kind"]] if any(key in row for row in rows)]
     lines = [f"| {' | '.join(heading for heading, _ in columns)} |", "|" + " --- |" * len(columns)]
-    lines += [f"| {' | '.join(cell(row[key]) for _, key in columns)} |" for row in rows]
+    lines += [f"| {' | '.join(cell(row.get(key)) for _, key in columns)} |" for row in rows]
     return "\n".join([*lines, "", origin(record), ""])
 
 
@@ -67,5 +85,7 @@ def origin(record: dict[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return a value as it is read: thousands apart."""
-    return f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)
+    """Return a value as it is read: thousands apart, a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,}".replace(",", " ") if isinstance(value, int | float) else str(value)

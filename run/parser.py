@@ -109,7 +109,8 @@ def converter(kind: Any) -> Callable[[str], Any]:
             return _whole(text)
         if plain is tuple:
             parts = [] if text.lower() in ("none", EMPTY) else listed(text)
-            return tuple(parts if element_type(kind) is str else map(_whole, parts))
+            element: Any = {int: _whole}.get(element_type(kind), element_type(kind))
+            return tuple(map(element, parts))
         return plain(text)
 
     convert.__name__ = {tuple: "list"}.get(plain, plain.__name__)

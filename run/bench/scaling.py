@@ -10,6 +10,7 @@ import numpy as np
 
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import ask, job
+from baselines_ppo.run.bench.work import Work
 
 FIXED: dict[str, Any] = {"num_envs": 16, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
 PREDICTED = (1, 2, 4, 8, 16, 64, 256, 1024, 4096)
@@ -58,7 +59,7 @@ def _growing(ranks: int) -> dict[str, Any]:
 
 
 def _rates(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
-    rates = job(count, env, iterations=8, parts=False, fields=fields)
+    rates = job(count, Work(env, "none", fields, "mlp"), iterations=8, parts=False)
     gain = "" if one is None else f"{rates['training'] / one['training']:>8.2f} times one rank"
     shared = f" ({count} ranks on {os.cpu_count()} cores)" if count > (os.cpu_count() or 1) else ""
     print(f"{count:>6} ranks {rates['training']:>10,.0f} steps/s{gain}{shared}", flush=True)

@@ -2,46 +2,107 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files.whole import checked_file
 from baselines_ppo.common.job.launcher import launched_by_mpi
 from baselines_ppo.run.bench import record
-from baselines_ppo.run.bench.report import SHAPE, STEPS, against, machine, speed_table
+from baselines_ppo.run.bench.against import against
+from baselines_ppo.run.bench.record import Row
+from baselines_ppo.run.bench.report import machine, speed_table
 from baselines_ppo.run.bench.scaling import scaling_tables
+from baselines_ppo.run.bench.score_table import TunedPeer, score_table
+from baselines_ppo.run.bench.work import NUM_ENVS, Work, preset_work, textbook_work
+
+PAIRS, RUNS = 5, 1  # of runs against a peer; of runs until a score is reached
 
 
-def bench(
-    env: tuple[str, ...],
-    ranks: tuple[int, ...],
-    num_envs: int,
-    pairs: int,
-    peer_python: str | None,
-    scaling: bool,
-    out: str | None,
-) -> int:
-    """Print one of three tables, and write it into a file if there is one; returns the exit code."""
-    if launched_by_mpi():
-        raise UsageError("bench starts its own ranks; run it without mpirun")
-    if not env or not ranks or min(ranks) < 1:
-        raise UsageError(
-            f"--ranks is {','.join(map(str, ranks)) or 'none'}, expected numbers of at least 1, and --env ids"
-        )
-    if pairs < 1:
-        raise UsageError(f"--pairs is {pairs}, expected at least 1")
-    for count in ranks:
-        if num_envs < 1 or num_envs % count or STEPS % num_envs or STEPS // num_envs % SHAPE["num_minibatches"]:
-            raise UsageError(
-                f"--num-envs is {num_envs}, expected a multiple of {count} ranks that divides {STEPS // 32}"
-            )
-    path = None if out is None else checked_file(out, [".json"])
+class Options(NamedTuple):
+    """What was typed."""
+
+    env: tuple[str, ...]
+    ranks: tuple[int, ...]
+    num_envs: int | None
+    network: str | None
+    wrapper: tuple[str, ...]
+    preset: bool
+    agent: str | None
+    peer_python: str | None
+    peer_settings: str | None
+    pairs: int | None
+    score: tuple[float, ...]
+    seconds: float
+    scaling: bool
+    out: str | None
+
+
+def bench(options: Options) -> int:
+    """Print one of four tables, and write it into a file if there is one; returns the exit code.
+
+    Raises:
+      UsageError: what was typed does not fit together; before anything is measured.
+    """
+    check(options)
+    path = None if options.out is None else checked_file(options.out, [".json"])
     print(machine())
-    if scaling:
-        kind, rows = "scaling", scaling_tables(env[0], ranks)
-    elif peer_python is not None:
-        kind, rows = "peer", [against(name, max(ranks), num_envs, pairs, peer_python) for name in env]
-    else:
-        kind, rows = "parts", speed_table(env, ranks, num_envs)
+    kind, rows = measured(options)
     if path is not None:
         record.write(path, kind, rows)
         print(f"wrote {short(path)}")
     return 0
+
+
+def measured(options: Options) -> tuple[str, list[Row]]:
+    """Print a table; returns its kind and its rows."""
+    most, python = max(options.ranks), options.peer_python
+    if options.scaling:
+        return "scaling", scaling_tables(options.env[0], options.ranks)
+    if options.score:
+        cases = [(work_of(options, env, most), score) for env, score in zip(options.env, options.score, strict=True)]
+        peer = None if python is None else TunedPeer(python, options.peer_settings or "")
+        return "score", score_table(cases, most, options.pairs or RUNS, options.seconds, peer)
+    if python is not None:
+        works = [work_of(options, env, most) for env in options.env]
+        return "peer", [against(work, most, options.pairs or PAIRS, python) for work in works]
+    return "parts", speed_table(
+        [(work_of(options, env, ranks), ranks) for env in options.env for ranks in options.ranks]
+    )
+
+
+def work_of(options: Options, env: str, ranks: int) -> Work:
+    """Return what is trained on an environment."""
+    if options.preset or options.score:
+        return preset_work(env, options.wrapper, options.num_envs, options.agent)
+    num_envs = NUM_ENVS if options.num_envs is None else options.num_envs
+    return textbook_work(env, options.network, options.wrapper, num_envs, ranks)
+
+
+def check(options: Options) -> None:
+    """Check that what was typed fits together.
+
+    Raises:
+      UsageError: it does not.
+    """
+    if launched_by_mpi():
+        raise UsageError("bench starts its own ranks; run it without mpirun")
+    if not options.env or not options.ranks or min(options.ranks) < 1:
+        ranks = ",".join(map(str, options.ranks)) or "none"
+        raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1, and --env ids")
+    if options.pairs is not None and options.pairs < 1:
+        raise UsageError(f"--pairs is {options.pairs}, expected at least 1")
+    own = options.preset or bool(options.score)
+    if options.agent is not None and (options.score or not options.preset):
+        raise UsageError("--agent is for --preset, without --score")
+    if options.network is not None and own:
+        raise UsageError("--network is the textbook work's; a preset has its own")
+    if options.peer_python is not None and options.preset:
+        raise UsageError("--preset is not for the peer, which could not do the same work")
+    if options.score and len(options.score) != len(options.env):
+        raise UsageError(
+            f"--score has {len(options.score)} numbers for {len(options.env)} environments; give one for each"
+        )
+    if not options.seconds > 0:
+        raise UsageError(f"--seconds is {options.seconds:g}, expected more than 0")
+    if options.score and options.peer_python is not None and options.peer_settings is None:
+        raise UsageError("--score needs --peer-settings for the peer, such as benchmarks/rl_zoo3.toml")

@@ -1,4 +1,4 @@
-"""`bench`: how fast training is, against the bare simulator, against Stable-Baselines3, and over ranks."""
+"""`bench`: how fast training is, against the bare simulator, against Stable-Baselines3, over ranks, and to a score."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from baselines_ppo.run.parser import Parser, converter
 
-HELP = "how fast training is here, against the bare simulator, a peer, and over ranks"
+HELP = "how fast training is here, against the bare simulator, a peer, over ranks, and until it has a score"
 USAGE = ""
 ENVS = ("CartPole-v1", "HalfCheetah-v4", "Humanoid-v4")
 
@@ -17,15 +17,25 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add = result.add_argument
     add("--env", type=converter(tuple[str, ...]), default=ENVS, help=f"ids; default {','.join(ENVS)}")
     add("--ranks", type=converter(tuple[int, ...]), default=(1, 2), help="numbers of ranks; default 1,2")
+    add("--num-envs", type=converter(int), help="environments in all; default 8, or the preset's")
+    network = "mlp, cnn or lstm of the textbook work; default: cnn for Atari, else mlp"
+    add("--network", choices=("mlp", "cnn", "lstm"), help=network)
+    add("--wrapper", type=converter(tuple[str, ...]), default=(), help="of each environment, module:Class")
+    add("--preset", action="store_true", help="train with each environment's preset, not the textbook work")
+    agent = "with --preset: the policy to begin with; zoo: the pretrained one of each environment"
+    add("--agent", help=agent)
     add("--peer-python", metavar="PATH", help="compare with Stable-Baselines3 as this Python has it")
-    add("--num-envs", type=converter(int), default=8, help="environments in all; default 8")
-    add("--pairs", type=converter(int), default=5, help="runs of both that take turns; default 5")
+    add("--pairs", type=converter(int), help="runs of both that take turns; default 5, with --score 1")
+    score = "measure the seconds until the mean return of 100 episodes is this; one for each environment"
+    add("--score", metavar="RETURN", type=converter(tuple[float, ...]), default=(), help=score)
+    add("--seconds", type=converter(float), default=3600.0, help="with --score: until a run is given up; default 3600")
+    add("--peer-settings", metavar="FILE.toml", help="with --score: what the peer is trained with")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
     add("--out", metavar="FILE.json", help="write what was measured, with machine, versions and commit")
 
 
 def run(options: dict[str, Any]) -> int:
-    """Measure and print one of three tables; returns the exit code."""
-    from baselines_ppo.run.bench.tables import bench
+    """Measure and print one of four tables; returns the exit code."""
+    from baselines_ppo.run.bench.tables import Options, bench
 
-    return bench(**options)
+    return bench(Options(**options))

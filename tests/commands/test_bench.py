@@ -11,7 +11,7 @@ import pytest
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.bench import record as record_file
-from baselines_ppo.run.bench.report import PARTS
+from baselines_ppo.run.bench.report import PARTS, RATIOS
 from baselines_ppo.run.bench.scaling import cost_of_sum, fit
 from baselines_ppo.run.cli import main
 from baselines_ppo.state.code import code_digest
@@ -35,25 +35,40 @@ def test_a_sum_on_one_rank_costs_nothing() -> None:
     assert cost_of_sum(1, 10**6, 1e-3, 1e-9) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("flags", "rank"),
+    [
+        (("--env", "CartPole-v1", "--ranks", "1"), "1"),
+        (("--env", "InvertedPendulum-v4", "--preset", "--agent", "zoo", "--ranks", "2"), "2"),
+    ],
+)
 def test_the_table_has_a_row_for_each_environment_and_number_of_ranks(
-    trainer: Callable[..., Finished], tmp_path: Path
+    flags: tuple[str, ...], rank: str, trainer: Callable[..., Finished], tmp_path: Path
 ) -> None:
     """And a record has the figures of the table, with what was typed, where it ran and by which code."""
-    finished = trainer(1, "bench", "--env", "CartPole-v1", "--ranks", "1,2", "--out", tmp_path / "x.json")
+    finished = trainer(1, "bench", *flags, "--out", tmp_path / "x.json")
     assert finished.returncode == 0, finished.stderr
-    rows = [line.split() for line in finished.stdout.splitlines() if line.startswith("CartPole-v1")]
-    assert [row[1] for row in rows] == ["1", "2"]
-    for row in rows:
-        simulator, environments, collecting, learning, training = (float(x.replace(",", "")) for x in row[2:7])
-        assert min(simulator, environments) > 0
-        assert min(collecting, learning) > training > 0  # which is made of both
+    (line,) = [line for line in finished.stdout.splitlines() if line.startswith(f"{flags[1]} ")]
+    cells = line.split()
+    assert cells[1] == rank
+    has_mujoco = flags[1] != "CartPole-v1"
+    assert (cells[3] != "-") == (cells[-1] != "-") == has_mujoco
+    assert ("no steps of MuJoCo" in finished.stdout) != has_mujoco
+    simulator, same_states, environments, collecting, learning, training = (
+        None if x == "-" else float(x.replace(",", "")) for x in cells[2:8]
+    )
+    assert min(simulator or 0, environments or 0, same_states or 1) > 0
+    assert min(collecting or 0, learning or 0) > (training or 0) > 0  # which is made of both
     record = json.loads((tmp_path / "x.json").read_text())
-    assert record["command"] == "python -m baselines_ppo.run bench --env CartPole-v1 --ranks 1,2"
-    assert [[f"{row[name]:,}" for name in PARTS] for row in record["rows"]] == [row[2:7] for row in rows]
+    assert record["command"] == f"python -m baselines_ppo.run bench {' '.join(flags)}"
+    (row,) = record["rows"]
+    assert [f"{row[name]:,}" if name in row else "-" for name in PARTS] == cells[2:8]
+    shares = [row.get(f"of_{name}") for name in RATIOS]
+    assert ["-" if share is None else f"{share:.2f}" for share in shares] == cells[8:]
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     assert (record["commit"] or "").rstrip("+") == head
     assert (record["code"], record["platform"]["cpu"]) == (code_digest(), platform_facts()["cpu"])
-    assert all(figure in speed.table(record).replace(" ", ",") for row in rows for figure in row[2:7])
+    assert all(figure in speed.table(record).replace(" ", ",") for figure in cells[2:8])
 
 
 @pytest.mark.parametrize("out", ["x.txt", "nowhere/x.json", "."])

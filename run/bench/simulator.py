@@ -1,0 +1,105 @@
+"""How fast the simulator and the environments are alone, with random actions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
+from baselines_ppo.common.envs.vec_env import VecEnv
+from baselines_ppo.common.policy.distributions import at_first
+from baselines_ppo.zoo import is_own
+
+if TYPE_CHECKING:
+    from baselines_ppo.zoo.vector_env import RobotVectorEnv
+
+SIMULATED, TOGETHER = 1_000, 150  # steps of the simulator that are timed; at least so many of all environments as one
+
+
+def simulator_rate(env: str, count: int) -> float:
+    """Return steps per second of nothing but the simulator on this rank: MuJoCo's own, or else Gymnasium's step.
+
+    MuJoCo repeats the trajectories of random actions, without observations, rewards and resets.
+
+    Args:
+      count: environments that are stepped as one, where they can be.
+    """
+    environment = make_environment(EnvironmentSpec(env))
+    environment.action_space.seed(0)
+    inner: Any = environment.unwrapped
+    if is_own(environment) and inner.vector.task.simulation.model.nu:
+        from baselines_ppo.zoo.vector_env import RobotVectorEnv
+
+        return batch_rate(RobotVectorEnv(inner.task, count))
+    simulated = hasattr(inner, "model") and hasattr(inner, "frame_skip")
+    actions: list[Any] = []
+    begins: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    ended, begun = True, time.perf_counter()
+    for step in range(SIMULATED):
+        if ended:
+            environment.reset(seed=step)
+            if simulated:
+                begins[step] = inner.data.qpos.copy(), inner.data.qvel.copy()
+        actions.append(environment.action_space.sample())
+        _, _, terminated, truncated, _ = environment.step(actions[-1])
+        ended = terminated or truncated
+    seconds = time.perf_counter() - begun
+    if simulated:
+        seconds = repeated(inner, actions, begins)
+    environment.close()
+    return SIMULATED / seconds
+
+
+def repeated(inner: Any, actions: list[Any], begins: dict[int, tuple[np.ndarray, np.ndarray]]) -> float:
+    """Return the seconds that MuJoCo alone takes for these actions and beginnings of episodes."""
+    import mujoco
+
+    seconds, last = 0.0, time.perf_counter()
+    for step, action in enumerate(actions):
+        if step in begins:
+            seconds += time.perf_counter() - last
+            mujoco.mj_resetData(inner.model, inner.data)
+            inner.set_state(*begins[step])
+            last = time.perf_counter()
+        inner.data.ctrl[:] = action
+        mujoco.mj_step(inner.model, inner.data, nstep=inner.frame_skip)
+    return seconds + time.perf_counter() - last
+
+
+def batch_rate(envs: RobotVectorEnv) -> float:
+    """Return steps per second of nothing but MuJoCo, for environments of the zoo that are stepped as one."""
+    simulation, rng = envs.task.simulation, np.random.default_rng(0)
+    envs.reset(seed=0)
+    states = []
+    for _ in range(max(SIMULATED // envs.num_envs, TOGETHER)):
+        envs.step(rng.uniform(-1, 1, (envs.num_envs, envs.task.action_size)))
+        states.append(simulation.state.copy())
+    seconds = 0.0
+    for state in states:
+        simulation.state[:] = state
+        seconds += timed(simulation.step)
+    return len(states) * envs.num_envs / seconds
+
+
+def environments_rate(envs: VecEnv) -> float:
+    """Return this rank's steps per second of its environments with random actions, as training steps them."""
+    rng, distribution = np.random.default_rng(0), envs.action.distribution
+    outputs = np.zeros((len(envs), distribution.network_size), np.float32)
+    params = distribution.from_network(outputs, at_first(distribution))
+    count = max(SIMULATED // len(envs), TOGETHER)
+    noise = distribution.noise(rng, count * len(envs))
+    begun = time.perf_counter()
+    for k in range(count):
+        rows = noise[k * len(envs) : (k + 1) * len(envs)]
+        envs.step(envs.action.to_environment(distribution.sample(params, rows)))
+    return count * len(envs) / (time.perf_counter() - begun)
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Return the seconds that a function takes."""
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
