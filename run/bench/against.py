@@ -24,7 +24,7 @@ def against(work: Work, ranks: int, pairs: int, peer_python: str) -> Row:
     kinds = KINDS[:1] if ranks == 1 else KINDS
     trials = {kind: peer(peer_python, work, kind, ranks, 3) for kind in kinds}
     kind = max(trials, key=lambda name: trials[name]["training"])
-    name = "sb3-contrib" if work.network == "lstm" else "Stable-Baselines3"
+    name = "RecurrentPPO of sb3-contrib" if work.network == "lstm" else "Stable-Baselines3"
     many = f"{ranks} {'rank' if ranks == 1 else 'ranks'}"
     print(f"\n{work.env}, {work.network}: {many} against {name} with {kind} environments, steps per second")
     print(work.shape)

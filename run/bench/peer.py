@@ -109,6 +109,8 @@ def train(request: dict[str, Any]) -> None:
     returns: deque[float] = deque(maxlen=WINDOW)
 
     class Told(BaseCallback):
+        """Counts episodes, and tells of them where an iteration ends."""
+
         episodes = 0
 
         def _on_step(self) -> bool:

@@ -25,18 +25,21 @@ class TunedPeer:
         self._python, self._file, self._settings = python, settings, TomlFile(settings).data
         self.source = str(self._settings.get("source", settings))
 
-    def request(self, work: Work, ranks: int, seed: int) -> dict[str, Any]:
-        """Return what `peer.py` is asked for.
+    def check(self, works: list[Work]) -> None:
+        """Check that there are settings for these environments.
 
         Raises:
-          UsageError: the file has no settings for this environment.
+          UsageError: there are none.
         """
-        name = work.env.rpartition(":")[2]
         known = [key for key, value in self._settings.items() if isinstance(value, dict)]
-        if name not in known:
-            which = f"{nearest(name, known)}; it has {', '.join(known)}"
-            raise UsageError(f"{self._file} has no settings for {name}{which}")
-        settings = dict(self._settings[name])
+        for name in map(name_of, works):
+            if name not in known:
+                which = f"{nearest(name, known)}; it has {', '.join(known)}"
+                raise UsageError(f"{self._file} has no settings for {name}{which}")
+
+    def request(self, work: Work, ranks: int, seed: int) -> dict[str, Any]:
+        """Return what `peer.py` is asked for."""
+        settings = dict(self._settings[name_of(work)])
         own = {key: settings.pop(key, None) for key in OF_ENVIRONMENTS}
         normalize = bool(own.pop("normalize"))
         if not any(str(value).startswith("lin_") for value in settings.values()):
@@ -68,14 +71,8 @@ def score_table(
       runs: of each, with seeds from 0 on.
       seconds: after which a training is given up.
       peer: None: only ours is trained.
-
-    Raises:
-      UsageError: there are no settings for one of the environments.
     """
     rows: list[Row] = []
-    if peer is not None:
-        for work, _ in cases:
-            peer.request(work, ranks, 0)  # before anything is trained
     for work, score in cases:
         print(f"\n{work.env}: until the mean return of the last {WINDOW} episodes is {score:g}, in two checks in a row")
         other = "" if peer is None else f" and Stable-Baselines3 with the settings of {peer.source}"
@@ -104,6 +101,11 @@ def score_row(work: Work, score: float, ranks: int, seed: int, seconds: float, p
     print(f"the peer {theirs.words}" + ("" if ratio is None else f": {ratio:.1f} times"), flush=True)
     row |= {f"peer_{name}": value for name, value in figures_of(theirs).items()}
     return {**row, "ratio": None if ratio is None else round(ratio, 1)}
+
+
+def name_of(work: Work) -> str:
+    """Return an environment's id without the module that registers it."""
+    return work.env.rpartition(":")[2]
 
 
 def whole(number: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from baselines_ppo.common.failures import UsageError, short
@@ -45,29 +46,31 @@ def bench(options: Options) -> int:
     """
     check(options)
     path = None if options.out is None else checked_file(options.out, [".json"])
+    kind, measure = table_of(options)
     print(machine())
-    kind, rows = measured(options)
+    rows = measure()
     if path is not None:
         record.write(path, kind, rows)
         print(f"wrote {short(path)}")
     return 0
 
 
-def measured(options: Options) -> tuple[str, list[Row]]:
-    """Print a table; returns its kind and its rows."""
+def table_of(options: Options) -> tuple[str, Callable[[], list[Row]]]:
+    """Return which kind of table is wanted, and what measures and prints it."""
     most, python = max(options.ranks), options.peer_python
     if options.scaling:
-        return "scaling", scaling_tables(options.env[0], options.ranks)
+        return "scaling", lambda: scaling_tables(options.env[0], options.ranks)
     if options.score:
         cases = [(work_of(options, env, most), score) for env, score in zip(options.env, options.score, strict=True)]
         peer = None if python is None else TunedPeer(python, options.peer_settings or "")
-        return "score", score_table(cases, most, options.pairs or RUNS, options.seconds, peer)
+        if peer is not None:
+            peer.check([work for work, _ in cases])
+        return "score", lambda: score_table(cases, most, options.pairs or RUNS, options.seconds, peer)
     if python is not None:
-        works = [work_of(options, env, most) for env in options.env]
-        return "peer", [against(work, most, options.pairs or PAIRS, python) for work in works]
-    return "parts", speed_table(
-        [(work_of(options, env, ranks), ranks) for env in options.env for ranks in options.ranks]
-    )
+        same = [work_of(options, env, most) for env in options.env]
+        return "peer", lambda: [against(work, most, options.pairs or PAIRS, python) for work in same]
+    works = [(work_of(options, env, ranks), ranks) for env in options.env for ranks in options.ranks]
+    return "parts", lambda: speed_table(works)
 
 
 def work_of(options: Options, env: str, ranks: int) -> Work:
