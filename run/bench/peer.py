@@ -149,13 +149,14 @@ def versions(request: dict[str, Any]) -> str:
 
 
 def main(request: dict[str, Any], do: dict[str, Callable[[dict[str, Any]], None]]) -> int:
-    """Do what a request asks for; returns the exit code."""
+    """Do what a request asks for, be it nothing but the versions; returns the exit code."""
     if packages := missing(request):
         install = f"{sys.executable} -m pip install {' '.join(packages)}"
         sys.stderr.write(f"{sys.executable} has no {', '.join(packages)}; {install}\n")
         return NO_PACKAGE
     say({"facts": versions(request)})
-    do[request["what"]](request)
+    if request["what"] in do:
+        do[request["what"]](request)
     return 0
 
 

@@ -10,7 +10,7 @@ from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.run.bench.against import peer_command
 from baselines_ppo.run.bench.record import Row
-from baselines_ppo.run.bench.report import announce
+from baselines_ppo.run.bench.report import announce, answer
 from baselines_ppo.run.bench.score import WINDOW, Outcome, outcome
 from baselines_ppo.run.bench.sides import ENDLESS, Ours, Peer
 from baselines_ppo.run.bench.work import Work
@@ -24,20 +24,30 @@ class TunedPeer:
     def __init__(self, python: str, settings: str) -> None:
         self._python, self._file, self._settings = python, settings, TomlFile(settings).data
         self.source = str(self._settings.get("source", settings))
+        self.facts = ""  # what runs there, in words
 
     def check(self, works: list[Work]) -> None:
-        """Check that there are settings for these environments.
+        """Check that there are settings for these environments, and what they need.
 
         Raises:
-          UsageError: there are none.
+          UsageError: there is something missing.
         """
         known = [key for key, value in self._settings.items() if isinstance(value, dict)]
         for name in map(name_of, works):
             if name not in known:
                 which = f"{nearest(name, known)}; it has {', '.join(known)}"
                 raise UsageError(f"{self._file} has no settings for {name}{which}")
+        for work in works:
+            self.facts = str(answer(self._command(work, 1, 0, "nothing"))["facts"])
 
-    def request(self, work: Work, ranks: int, seed: int) -> dict[str, Any]:
+    def side(self, work: Work, ranks: int, seed: int, folder: Path) -> Peer:
+        """Return the training, which writes into a folder."""
+        return Peer(self._command(work, ranks, seed, "score"), folder)
+
+    def _command(self, work: Work, ranks: int, seed: int, what: str) -> list[str]:
+        return peer_command(self._python, {**self.request(work, ranks), "seed": seed, "what": what})
+
+    def request(self, work: Work, ranks: int) -> dict[str, Any]:
         """Return what `peer.py` is asked for."""
         settings = dict(self._settings[name_of(work)])
         own = {key: settings.pop(key, None) for key in OF_ENVIRONMENTS}
@@ -45,20 +55,14 @@ class TunedPeer:
         if not any(str(value).startswith("lin_") for value in settings.values()):
             own["n_timesteps"] = ENDLESS  # where nothing falls to 0 over the run, more steps are more of the same
         return {
-            "what": "score",
             "env": work.env,
             "wrapper": work.config.wrapper,
             "kind": "dummy",  # as RL Zoo has it
             "threads": ranks,
-            "seed": seed,
             "normalize": {"norm_obs": normalize, "norm_reward": normalize},
             "settings": settings,
             **own,
         }
-
-    def side(self, request: dict[str, Any], folder: Path) -> Peer:
-        """Return the training, which writes into a folder."""
-        return Peer(peer_command(self._python, request), folder)
 
 
 def score_table(
@@ -88,17 +92,17 @@ def score_row(work: Work, score: float, ranks: int, seed: int, seconds: float, p
     announce(f"{work.env}, seed {seed}")
     with tempfile.TemporaryDirectory() as folder:
         ours = outcome(Ours(work, ranks, seed, Path(folder)), score, seconds)
-    print(f"seed {seed}: {ours.words}", end="\n" if peer is None else "; ", flush=True)
+    print(f"seed {seed}: {ours.words}", flush=True)
     row |= figures_of(ours)
     if peer is None:
         return row
     announce(f"{work.env}, seed {seed}, Stable-Baselines3")
     with tempfile.TemporaryDirectory() as folder:
-        side = peer.side(peer.request(work, ranks, seed), Path(folder))
-        theirs = outcome(side, score, seconds)
-        row["peer"] = f"Stable-Baselines3 with the settings of {peer.source}: {side.facts}"
+        theirs = outcome(peer.side(work, ranks, seed, Path(folder)), score, seconds)
+    row["peer"] = f"Stable-Baselines3 with the settings of {peer.source}: {peer.facts}"
     ratio = theirs.seconds / ours.seconds if theirs.seconds and ours.seconds else None
-    print(f"the peer {theirs.words}" + ("" if ratio is None else f": {ratio:.1f} times"), flush=True)
+    more = "" if ratio is None else f", {ratio:.1f} times as long"
+    print(f"seed {seed}, the peer: {theirs.words}{more}", flush=True)
     row |= {f"peer_{name}": value for name, value in figures_of(theirs).items()}
     return {**row, "ratio": None if ratio is None else round(ratio, 1)}
 

@@ -95,11 +95,6 @@ class Peer:
             except OSError as error:
                 raise UsageError(f"{short(self._command[0])} cannot be run: {error.strerror}") from None
 
-    @property
-    def facts(self) -> str:
-        """What runs there, in words."""
-        return next((str(line["facts"]) for line in map(json.loads, self._lines.read()) if "facts" in line), "")
-
     def iterations(self) -> list[Iteration]:
         said = [json.loads(line) for line in self._lines.read()]
         return [Iteration(**line) for line in said if "steps" in line]

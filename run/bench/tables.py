@@ -76,7 +76,7 @@ def table_of(options: Options) -> tuple[str, Callable[[], list[Row]]]:
 def work_of(options: Options, env: str, ranks: int) -> Work:
     """Return what is trained on an environment."""
     if options.preset or options.score:
-        return preset_work(env, options.wrapper, options.num_envs, options.agent)
+        return preset_work(env, options.wrapper, options.num_envs, options.agent, ranks)
     num_envs = NUM_ENVS if options.num_envs is None else options.num_envs
     return textbook_work(env, options.network, options.wrapper, num_envs, ranks)
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from baselines_ppo.common.envs.make import explained, is_atari, registered
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files.pretrained import locate
 from baselines_ppo.settings.algorithms import PPO2Config
-from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.settings.config import TrainConfig, resolve
 from baselines_ppo.settings.presets import configure
 
 NUM_ENVS = 8  # over all ranks, unless somebody says otherwise
@@ -79,17 +80,25 @@ def _left(num_envs: int, network: str, ranks: int) -> int:
     return dealt % SHAPE[network]["num_minibatches"]
 
 
-def preset_work(env: str, wrapper: tuple[str, ...], num_envs: int | None, agent: str | None) -> Work:
+def preset_work(env: str, wrapper: tuple[str, ...], num_envs: int | None, agent: str | None, ranks: int) -> Work:
     """Return an environment's own preset as work.
 
     Args:
       agent: the policy to begin with; "zoo": the pretrained one of this environment.
+
+    Raises:
+      UsageError: the environments cannot be dealt to so many ranks.
+      LoadError: there is no such agent.
     """
     fields: dict[str, Any] = {} if num_envs is None else {"num_envs": num_envs}
     if wrapper:
         fields["wrapper"] = wrapper
     begins = f"zoo:{env.rpartition(':')[2]}" if agent == "zoo" else agent
-    return Work(env, None, fields, "mlp", begins)
+    if begins is not None:
+        locate(begins)
+    work = Work(env, None, fields, "mlp", begins)
+    resolve(work.config, ranks)
+    return work
 
 
 def for_peer(work: Work) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_a_score_is_reached_at_the_second_check_in_a_row(
 # Stands in for a Python that has Stable-Baselines3: it says what `peer.py` prints, and never ends by itself.
 PEER = """#!/bin/sh
 echo '{"facts": "a stand-in"}'
+case "$2" in *nothing*) exit;; esac
 for n in 99 100 101; do echo "{\\"steps\\": ${n}0, \\"episodes\\": $n, \\"mean_return\\": 30.5}"; done
 exec sleep 600
 """
@@ -68,7 +69,7 @@ def test_both_are_trained_until_they_have_the_score_and_are_stopped(
     assert 2 * 256 <= row["steps"] <= 50_000
     assert (row["peer_steps"], row["peer_highest"]) == (1010, 30.5)
     assert 90 > row["seconds"] > row["peer_seconds"] >= 0
-    assert f"seed 0: {row['seconds']} s, {row['steps']:,} steps; the peer " in finished.stdout
+    assert f"seed 0: {row['seconds']} s, {row['steps']:,} steps\nseed 0, the peer: " in finished.stdout
     assert "a stand-in" in row["peer"]
     record = json.loads((tmp_path / "x.json").read_text())
     assert f"| CartPole-v1 | 18 | 0 | 1 | {row['seconds']} |" in speed.table(record)
@@ -84,7 +85,7 @@ def test_what_is_not_reached_is_said_with_how_far_it_came() -> None:
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "LunarLander-v3", "HalfCheetah-v4", "Hopper-v4", "Humanoid-v4"])
 def test_there_are_settings_of_the_peer_for_each_environment_of_the_table(env: str) -> None:
-    request = TunedPeer("python", str(SETTINGS)).request(preset_work(env, (), None, None), 2, 0)
+    request = TunedPeer("python", str(SETTINGS)).request(preset_work(env, (), None, None, 2), 2)
     settings = request["settings"]
     assert request["n_envs"] * settings["n_steps"] % settings["batch_size"] == 0
     assert (request["n_timesteps"] == ENDLESS) == (env != "CartPole-v1")  # whose step size falls to 0
