@@ -17,6 +17,8 @@ from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 
 Row = dict[str, Any]  # of one environment and number of ranks
+PLACES = ("--out=", "--peer-python=")  # flags whose values are places on this machine
+PEER = "/path/to/sb3/bin/python"  # what stands for one
 
 
 def write(path: Path, kind: str, rows: list[Row]) -> None:
@@ -43,9 +45,10 @@ def write(path: Path, kind: str, rows: list[Row]) -> None:
 
 
 def typed(arguments: list[str]) -> list[str]:
-    """Return the arguments that decide what is measured: all but the file that the record is written into."""
-    kept = [word for before, word in itertools.pairwise(["", *arguments]) if "--out" not in (before, word)]
-    return [word for word in kept if not word.startswith("--out=")]
+    """Return the arguments that decide what is measured: not the record's own file, nor where the peer's Python is."""
+    split = [part for word in arguments for part in (word.split("=", 1) if word.startswith(PLACES) else [word])]
+    kept = [word for before, word in itertools.pairwise(["", *split]) if "--out" not in (before, word)]
+    return [PEER if before == "--peer-python" else word for before, word in itertools.pairwise(["", *kept])]
 
 
 def commit() -> str | None:

@@ -72,6 +72,7 @@ def test_both_are_trained_until_they_have_the_score_and_are_stopped(
     assert f"seed 0: {row['seconds']} s, {row['steps']:,} steps\nseed 0, the peer: " in finished.stdout
     assert "a stand-in" in row["peer"]
     record = json.loads((tmp_path / "x.json").read_text())
+    assert " --peer-python /path/to/sb3/bin/python --peer-settings " in record["command"]
     assert f"| CartPole-v1 | 18 | 0 | 1 | {row['seconds']} |" in speed.table(record)
 
 
