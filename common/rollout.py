@@ -278,4 +278,3 @@ class Collector:
                     finished.append(Episode(t, self.envs.indices[i], total, length, facts))
                 self.episode_returns[i], self.episode_lengths[i] = 0.0, 0
         return finished
-

@@ -122,10 +122,9 @@ class VecEnv:
             beyond = f", beyond what float32 holds ({LARGEST:.1e})" if np.isfinite(rewards[row]) else ""
             raise DataError(f"{self._where(row)}: the reward is {rewards[row]}{beyond}; last action {actions[row]}")
         self.observations = next_observations
-        ends = terminated | truncated
-        if ends.any():
+        ended = [row for row, ends in enumerate((terminated | truncated).tolist()) if ends]
+        if ended:
             self.facts = self._backend.episode_facts()
-            ended = np.flatnonzero(ends).tolist()
             self._episodes[ended] += 1
             self._begin(ended)
             self.observations = self._usable(self._raw, None)

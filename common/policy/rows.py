@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -25,15 +26,15 @@ DRAWS = 8  # rows that are tried in every place: of sums over 3 numbers or more,
 class BlockedWeights(np.ndarray):
     """Weights [K, N] whose product with rows [B, K] gives each row the same result whatever stands beside it."""
 
-    def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
+    def __rmatmul__(self, x: Any) -> Any:
         """Return x @ weights [B, N], in one call of numpy, which makes the products of small blocks one by one."""
-        weights = self.view(np.ndarray)
-        rows = len(x) if x.ndim != 2 else product_rows(*weights.shape) or len(x)
-        if len(x) % rows:
-            return in_fixed_rows(lambda block: (block @ weights,), x, rows=rows)[0]
-        if len(x) == rows:
+        weights, count = self.view(np.ndarray), len(x)
+        rows = product_rows(*weights.shape) if x.ndim == 2 else None
+        if rows is None or rows == count:
             return np.matmul(x, weights)
-        return np.matmul(x.reshape(-1, rows, x.shape[1]), weights).reshape(len(x), -1)
+        if count % rows:
+            return in_fixed_rows(lambda block: (block @ weights,), x, rows=rows)[0]
+        return np.matmul(x.reshape(-1, rows, x.shape[1]), weights).reshape(count, -1)
 
 
 def blocked(parts: Mapping[str, np.ndarray]) -> dict[str, Array]:
@@ -66,11 +67,17 @@ def in_fixed_rows(function: Function, *batches: np.ndarray, rows: int) -> tuple[
     count, step = len(batches[0]), min(rows, ROWS)
     padded = -(-count // step) * step
     if padded != count:
-        batches = tuple(np.concatenate([x, np.zeros((padded - count, *x.shape[1:]), x.dtype)]) for x in batches)
+        batches = tuple(_padded(x, padded) for x in batches)
     if padded <= rows:
         return tuple(x[:count] for x in function(*batches))
     blocks = [function(*(x[i : i + rows] for x in batches)) for i in range(0, padded, rows)]
     return tuple(np.concatenate(parts)[:count] for parts in zip(*blocks, strict=True))
+
+
+def _padded(x: np.ndarray, count: int) -> np.ndarray:
+    padded = np.zeros((count, *x.shape[1:]), x.dtype)
+    padded[: len(x)] = x
+    return padded
 
 
 def independent_rows(function: Function, examples: tuple[np.ndarray, ...], most: int) -> int:
