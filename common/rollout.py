@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo.common.envs.facts import Facts, facts_at
-from baselines_ppo.common.envs.vec_env import Step, VecEnv
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
-from baselines_ppo.common.policy.policy import Policy, Sampled
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.steps import Steps
 
 MOST_STEPS = 200_000  # of an environment in an iteration where episodes are counted
 NOISE_BLOCK = 256  # steps for which noise is drawn at once where their number is not known before
@@ -78,16 +79,13 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     return Rollout(**{**parts, **joined})
 
 
-class Stepped(NamedTuple):
-    """One step of n environments, as it happened."""
+class Final(NamedTuple):
+    """The observation after which an episode was cut off, and what was remembered then."""
 
-    raw: np.ndarray  # [n, ...] observations before the step
-    observations: np.ndarray  # [n, ...] the same, as the policy takes them
-    states: np.ndarray  # [n, S], what was remembered then
-    sampled: Sampled
-    step: Step
-    active: np.ndarray  # [n] bool, which environments were stepped
-    facts: dict[str, np.ndarray]  # of the episodes that ended, see `VecEnv.facts`
+    step: int
+    row: int
+    observation: np.ndarray  # [1, ...], as the policy takes it
+    state: np.ndarray  # [1, S]
 
 
 class Collector:
@@ -115,7 +113,7 @@ class Collector:
         self.episode_returns = np.zeros(count)  # so far, of the episodes under way
         self.episode_lengths = np.zeros(count, dtype=np.int64)
         self.discounted_returns = np.zeros(count)
-        self._under_way: list[Stepped] = []  # of the iteration
+        self._begin_iteration(0)
 
     def collect(self, iteration: int, num_steps: int, num_episodes: int | None = None) -> Rollout:
         """Return the next T transitions of each environment.
@@ -124,83 +122,101 @@ class Collector:
           num_steps: T, unless episodes are counted.
           num_episodes: that each environment makes, however many steps they take; T is the most that one took.
         """
-        noise = self._noise(iteration, num_steps if num_episodes is None else NOISE_BLOCK)
+        expected = num_steps if num_episodes is None else NOISE_BLOCK
+        noise = self._noise(iteration, expected)
         remaining = np.full(len(self.envs), np.inf if num_episodes is None else num_episodes)
         seconds = {"environments": 0.0, "acting": 0.0}
-        moments = self._under_way = []
-        while len(moments) < num_steps if num_episodes is None else remaining.any():
-            self._note(f"collecting, step {len(moments)}")
-            moments.append(self._step(next(noise), remaining > 0, seconds))
-            step = moments[-1].step
-            remaining -= (step.terminated | step.truncated) & ~step.dropped
-            if num_episodes is not None and len(moments) >= MOST_STEPS and remaining.any():
+        steps, first_states = self._begin_iteration(expected), self.states
+        while steps.made < num_steps if num_episodes is None else remaining.any():
+            self._note(f"collecting, step {steps.made}")
+            counted = self._step(next(noise), remaining > 0, seconds)
+            if num_episodes is None:
+                continue
+            remaining -= counted
+            if steps.made >= MOST_STEPS and remaining.any():
                 waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
                 raise DataError(
                     f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "
                     "give --num-episodes none, or an environment with a time limit"
                 )
         begun = perf_counter()
-        rollout = self._rollout(iteration, moments, seconds)
-        self._under_way = []  # of which the rollout has copies
+        rollout = self._rollout(iteration, first_states, seconds)
+        self._begin_iteration(0)  # what was written belongs to the rollout
         seconds["acting"] += perf_counter() - begun
         return rollout
 
     @property
     def made_steps(self) -> int:
         """Steps of this rank's environments in the iteration under way."""
-        return sum(int(moment.active.sum()) for moment in list(self._under_way))
+        return int(self._steps["active"].sum()) if self._steps.made else 0
 
-    def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> Stepped:
-        """Act in all environments and step the active ones."""
-        begun, policy = perf_counter(), self.policy
+    def _begin_iteration(self, expected: int) -> Steps:
+        self._steps = Steps(expected)
+        self._finals: list[Final] = []
+        self._facts: dict[int, dict[str, np.ndarray]] = {}  # of the episodes that ended, by step, see `VecEnv.facts`
+        return self._steps
+
+    def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> np.ndarray:
+        """Act in all environments, step the active ones and write it down; returns whose episodes ended and count."""
+        begun, policy, made = perf_counter(), self.policy, self._steps.made
         raw, observations, states = self.envs.observations, self._observations(), self.states
         sampled = policy.sample(observations, states, noise)
         actions = policy.network.action.to_environment(sampled.actions)
         decided = perf_counter()
         step = self.envs.step(actions, None if active.all() else np.flatnonzero(active))
         stepped = perf_counter()
+        ends = step.terminated | step.truncated
+        self._steps.append(
+            raw=policy.numbers(raw),
+            observations=observations,
+            states=states,
+            actions=sampled.actions,
+            outputs=sampled.outputs,
+            acted_values=sampled.values,
+            rewards=step.rewards,
+            terminated=step.terminated,
+            ends=ends,
+            dropped=step.dropped,
+            active=active,
+        )
+        if ends.any():
+            self._facts[made] = self.envs.facts
+            for i in np.flatnonzero(ends & ~step.terminated):
+                final = policy.normalize(step.next_observations[i : i + 1])
+                self._finals.append(Final(made, int(i), final, sampled.states[i : i + 1]))
         if policy.network.recurrent:
-            going_on = ~(step.terminated | step.truncated)
-            self.states = np.where(active[:, None], sampled.states * going_on[:, None], states)
+            self.states = np.where(active[:, None], sampled.states * ~ends[:, None], states)
         seconds["acting"] += decided - begun
         seconds["environments"] += stepped - decided
-        return Stepped(raw, observations, states, sampled, step, active, self.envs.facts)
+        return ends & ~step.dropped
 
     def _observations(self) -> np.ndarray:
         """Return what the environments show now, as the policy takes it."""
         return self.policy.normalize(self.envs.observations)
 
-    def _rollout(self, iteration: int, moments: list[Stepped], seconds: dict[str, float]) -> Rollout:
-        """Return the moments as arrays, with what follows from them."""
-        policy = self.policy
-        observations = np.stack([moment.observations for moment in moments])
-        actions = np.stack([moment.sampled.actions for moment in moments])
-        outputs = np.stack([moment.sampled.outputs for moment in moments])
-        raw_rewards = np.stack([moment.step.rewards for moment in moments])
-        rewards = self._clipped(raw_rewards)
-        terminated = np.stack([moment.step.terminated for moment in moments])
-        truncated = np.stack([moment.step.truncated for moment in moments]) & ~terminated
-        ends, made = terminated | truncated, np.stack([moment.active for moment in moments])
-        dropped = np.stack([moment.step.dropped for moment in moments])
-        values, next_values = self._values(moments, truncated)
+    def _rollout(self, iteration: int, first_states: np.ndarray, seconds: dict[str, float]) -> Rollout:
+        """Return the steps that were made, with what follows from them."""
+        policy, steps = self.policy, self._steps
+        actions, outputs, terminated, dropped = (steps[x] for x in ("actions", "outputs", "terminated", "dropped"))
+        rewards = self._clipped(steps["rewards"])
+        values, next_values = self._values()
         # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
         next_values = np.where(terminated | dropped, np.float32(0.0), next_values)
-        scaled = np.where(dropped, values, self._scaled(rewards))
         return Rollout(
             iteration=iteration,
-            raw_observations=np.stack([policy.numbers(moment.raw) for moment in moments]),
-            observations=observations,
-            states=moments[0].states,
+            raw_observations=steps["raw"],
+            observations=steps["observations"],
+            states=first_states,
             actions=actions,
             outputs=outputs,
             log_probs=policy.distribution.log_prob(np, policy.params(outputs), actions),
-            rewards=scaled,
-            discounted_returns=self._discount(rewards, ends),
+            rewards=np.where(dropped, values, self._scaled(rewards)),
+            discounted_returns=self._discount(rewards, steps["ends"]),
             values=values,
             next_values=next_values,
-            ends=ends,
-            made=made,
-            episodes=self._finish(raw_rewards, ends, dropped, made, [moment.facts for moment in moments]),
+            ends=steps["ends"],
+            made=steps["active"],
+            episodes=self._finish(),
             seconds=seconds,
         )
 
@@ -210,29 +226,26 @@ class Collector:
         while True:
             yield from np.stack([self.policy.distribution.noise(stream, block) for stream in streams], axis=1)
 
-    def _values(self, moments: list[Stepped], truncated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return V(s_t) and V(s_{t+1}), both [T, n], with one pass through the value function.
+    def _values(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return V(s_t) and V(s_{t+1}), both [T, n].
 
         Where an episode was truncated, V(s_{t+1}) is that of the final observation, with what was remembered after
         the step.
         """
-        policy, count, cuts = self.policy, len(self.envs), list(zip(*np.nonzero(truncated), strict=True))
-        acted = np.stack([moment.sampled.values for moment in moments])
-        known = acted.shape[-1] > 0  # all but the values of the last observations
-        grid = [] if known else [(moment.observations, moment.states) for moment in moments]
-        grid.append((self._observations(), self.states))
-        finals = [
-            (policy.normalize(moments[t].step.next_observations[i : i + 1]), moments[t].sampled.states[i : i + 1])
-            for t, i in cuts
-        ]
-        seen, remembered = zip(*grid, *finals, strict=True)
-        outputs = policy.values(np.concatenate(seen), np.concatenate(remembered))
-        values = outputs[: len(grid) * count].reshape(-1, count)
-        if known:
-            values = np.concatenate([policy.value_targets.denormalize(acted[..., 0]), values])
-        next_values = values[1:].copy()
-        next_values[truncated] = outputs[len(grid) * count :]
-        return values[:-1], next_values
+        policy, steps, finals, count = self.policy, self._steps, self._finals, len(self.envs)
+        acted, observations, states = (steps[x] for x in ("acted_values", "observations", "states"))
+        if acted.shape[-1]:
+            values = policy.value_targets.denormalize(acted[..., 0])
+        else:
+            values = policy.values(*(x.reshape(steps.made * count, *x.shape[2:]) for x in (observations, states)))
+        after = policy.values(
+            np.concatenate([self._observations(), *(final.observation for final in finals)]),
+            np.concatenate([self.states, *(final.state for final in finals)]),
+        )
+        next_values = np.concatenate([values.reshape(-1, count)[1:], after[None, :count]])
+        for final, value in zip(finals, after[count:], strict=True):
+            next_values[final.step, final.row] = value
+        return values.reshape(-1, count), next_values
 
     def _clipped(self, rewards: np.ndarray) -> np.ndarray:
         """Return raw rewards [T, n], clipped if they are to be."""
@@ -251,22 +264,17 @@ class Collector:
             self.discounted_returns = np.where(ends[t], 0.0, self.discounted_returns)
         return history
 
-    def _finish(
-        self,
-        rewards: np.ndarray,
-        ends: np.ndarray,
-        dropped: np.ndarray,
-        made: np.ndarray,
-        facts: list[dict[str, np.ndarray]],
-    ) -> list[Episode]:
-        """Carry the episode sums on through [T, n] rewards; returns the episodes that ended and count."""
-        finished = []
-        for t, some_end in enumerate(np.logical_or.reduce(ends, axis=1)):
+    def _finish(self) -> list[Episode]:
+        """Carry the episode sums on through the steps; returns the episodes that ended and count."""
+        steps, finished = self._steps, []
+        rewards, ends, dropped, made = (steps[name] for name in ("rewards", "ends", "dropped", "active"))
+        for t in range(steps.made):
             self.episode_returns += rewards[t]
             self.episode_lengths += made[t]
-            for i in np.flatnonzero(ends[t]) if some_end else ():
+            for i in np.flatnonzero(ends[t]) if t in self._facts else ():
                 if not dropped[t, i]:
                     total, length = float(self.episode_returns[i]), int(self.episode_lengths[i])
-                    finished.append(Episode(t, self.envs.indices[i], total, length, facts_at(facts[t], int(i))))
+                    facts = facts_at(self._facts[t], int(i))
+                    finished.append(Episode(t, self.envs.indices[i], total, length, facts))
                 self.episode_returns[i], self.episode_lengths[i] = 0.0, 0
         return finished

@@ -23,30 +23,35 @@ class ActionLog:
         bytes_of_one = self.dtype.itemsize * math.prod(nothing.shape[1:])
         self.most = max(1, min(MOST_STEPS, MOST_BYTES // max(1, bytes_of_one)))  # steps
         self._actions = np.empty((count, min(FIRST_CAPACITY, self.most), *nothing.shape[1:]), self.dtype)
+        self._rows = np.arange(count)
         self.lengths = np.zeros(count, dtype=np.int64)
+        self._longest = 0  # of them
         self._too_long = np.zeros(count, dtype=bool)  # and let go
         self._some_too_long = False
 
-    def append(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Add to these rows their own of the actions [n, ...]; returns those whose episode is let go with this step."""
-        lengths, let_go = self.lengths[rows], NOBODY
-        longest = lengths.max(initial=0)
-        if longest == self.most:
-            let_go = rows[lengths == longest]
+    def append(self, actions: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Add to these rows, or to all, their own of the actions [n, ...]; returns whose episode is let go with it."""
+        if rows is None and self._longest < self._actions.shape[1] and not self._some_too_long:  # as mostly
+            self._actions[self._rows, self.lengths] = actions
+            self.lengths += 1
+            self._longest += 1
+            return NOBODY
+        rows, let_go = self._rows if rows is None else rows, NOBODY
+        if self._longest == self.most:
+            let_go = rows[self.lengths[rows] == self.most]
             self._too_long[let_go], self.lengths[let_go], self._some_too_long = True, 0, True
-        if self._some_too_long:
-            rows = rows[~self._too_long[rows]]
-            lengths = self.lengths[rows]
-            longest = lengths.max(initial=0)
-        if longest == self._actions.shape[1]:
+        elif self._longest == self._actions.shape[1]:
             self._grow()
-        self._actions[rows, lengths] = actions[rows]
-        self.lengths[rows] = lengths + 1
+        rows = rows[~self._too_long[rows]]
+        self._actions[rows, self.lengths[rows]] = actions[rows]
+        self.lengths[rows] += 1
+        self._longest = int(self.lengths.max())
         return let_go
 
     def clear(self, rows: Sequence[int]) -> None:
         """Forget these rows' actions: new episodes begin there."""
         self.lengths[list(rows)] = 0
+        self._longest = int(self.lengths.max())
         self._too_long[list(rows)] = False
         self._some_too_long = bool(self._too_long.any())
 

@@ -69,7 +69,7 @@ class VecEnv:
         self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
         self._actions = ActionLog(count, self._no_actions)
         self._lengths = np.zeros(count, dtype=np.int64)  # of the episodes under way, in steps
-        self._all = np.arange(count)
+        self._everyone, self._nobody = range(count), np.zeros(count, dtype=bool)
         self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
         self._learned, self._captures = learned_dtype(self.observation), backend.captures
@@ -99,19 +99,22 @@ class VecEnv:
         Raises:
           DataError: an action, observation or reward is unusable, or an environment raised; says where.
         """
-        rows = self._all if rows is None else rows
-        if not np.isfinite(actions).all():
+        if actions.dtype.kind == "f" and not np.isfinite(actions).all():
             raise DataError(f"{self._where(_first_bad(actions))}: the policy's action is NaN or Inf")
         actions = np.array(actions, self._actions.dtype)  # a copy: an environment may change what it is given
         self._count(actions, rows)
-        outcome = self._outcome(actions, rows.tolist())
-        stepped, dropped = np.zeros((2, len(self)), dtype=bool)
-        stepped[rows] = True
-        for row in outcome.raised:  # cut before the step that failed
-            stepped[row], dropped[row] = False, True
-        rewards = np.where(stepped, outcome.rewards, 0.0)
-        terminated, truncated = outcome.terminated & stepped, outcome.truncated & stepped | dropped
-        self._raw[stepped] = outcome.observations[stepped]
+        outcome = self._outcome(actions, self._everyone if rows is None else rows.tolist())
+        rewards, terminated, truncated, dropped = outcome.rewards, outcome.terminated, outcome.truncated, self._nobody
+        if rows is None and not outcome.raised:
+            self._raw[:] = outcome.observations
+        else:
+            stepped, dropped = np.zeros((2, len(self)), dtype=bool)
+            stepped[self._everyone if rows is None else rows] = True
+            for row in outcome.raised:  # cut before the step that failed
+                stepped[row], dropped[row] = False, True
+            rewards = np.where(stepped, rewards, 0.0)
+            terminated, truncated = terminated & stepped, truncated & stepped | dropped
+            self._raw[stepped] = outcome.observations[stepped]
         self._returns += rewards
         next_observations = self._usable(self._raw, actions)
         if not (usable := np.abs(rewards) <= LARGEST).all():
@@ -119,10 +122,9 @@ class VecEnv:
             beyond = f", beyond what float32 holds ({LARGEST:.1e})" if np.isfinite(rewards[row]) else ""
             raise DataError(f"{self._where(row)}: the reward is {rewards[row]}{beyond}; last action {actions[row]}")
         self.observations = next_observations
-        ends = terminated | truncated
-        if ends.any():
+        ended = [row for row, ends in enumerate((terminated | truncated).tolist()) if ends]
+        if ended:
             self.facts = self._backend.episode_facts()
-            ended = np.flatnonzero(ends).tolist()
             self._episodes[ended] += 1
             self._begin(ended)
             self.observations = self._usable(self._raw, None)
@@ -195,7 +197,7 @@ class VecEnv:
           UsageError: there is no such attribute, or it cannot be set for each environment.
         """
         self.attributes = {**self.attributes, name: value}
-        self._backend.set_attributes(self._all.tolist(), [self.attributes] * len(self))
+        self._backend.set_attributes(self._everyone, [self.attributes] * len(self))
 
     def close(self) -> None:
         """Close all environments."""
@@ -215,9 +217,9 @@ class VecEnv:
         self._lengths[rows] = [records[i].length for i in rows]
         return set()
 
-    def _count(self, actions: np.ndarray, rows: np.ndarray) -> None:
-        """Note that these rows are given their own of the actions [n, ...]."""
-        self._lengths[rows] += 1
+    def _count(self, actions: np.ndarray, rows: np.ndarray | None) -> None:
+        """Note that these rows, or all, are given their own of the actions [n, ...]."""
+        self._lengths[slice(None) if rows is None else rows] += 1
         if self._captures:
             return
         if len(too_long := self._actions.append(actions, rows)) and not self._said:

@@ -47,11 +47,18 @@ class BoxAction:
         least, most, half, middle, low, high = self._mapping
         scaled = np.minimum(actions, most)
         np.maximum(scaled, least, out=scaled)
-        scaled *= half
-        scaled += middle
-        np.minimum(scaled, high, out=scaled)  # rounding may have left the bounds
-        np.maximum(scaled, low, out=scaled)
+        if self._maps:
+            scaled *= half
+            scaled += middle
+            np.minimum(scaled, high, out=scaled)  # rounding may have left the bounds
+            np.maximum(scaled, low, out=scaled)
         return scaled.astype(self.dtype or np.float32, copy=False).reshape(-1, *self.shape)
+
+    @cached_property
+    def _maps(self) -> bool:
+        """Whether there is more to do than to clip: some range is not [-1, 1]."""
+        _, _, half, middle, _, _ = self._mapping
+        return bool((half != 1.0).any() or (middle != 0.0).any())
 
     @cached_property
     def _mapping(self) -> tuple[np.ndarray, ...]:

@@ -16,7 +16,7 @@ RELU_GAIN = math.sqrt(2.0)  # of orthogonal weights before a rectifier, and by c
 
 
 def _elu(xp: Any, x: Array) -> Array:
-    return xp.where(x > 0.0, x, xp.exp(xp.minimum(x, 0.0)) - 1.0)
+    return xp.maximum(x, xp.exp(xp.minimum(x, 0.0)) - 1.0)  # exp(x) - 1 is never below x
 
 
 def _sigmoid(xp: Any, x: Array) -> Array:

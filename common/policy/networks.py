@@ -69,7 +69,9 @@ def mlp(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Networ
     sizes = (int(np.prod(observation_shape)), *settings.hidden_sizes)
 
     def encode(xp: Any, parameters: Mapping[str, Array], observations: Array) -> Array:
-        flat = xp.reshape(_floats(xp, observations), [-1, sizes[0]])
+        flat = _floats(xp, observations)
+        if len(observation_shape) > 1:
+            flat = xp.reshape(flat, [-1, sizes[0]])
         return dense(xp, parameters, "hidden", flat, settings.activation)
 
     return Network(dense_parameters("hidden", sizes), sizes[-1], encode)

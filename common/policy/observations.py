@@ -41,6 +41,9 @@ class BoxObservation:
         Raises:
           ValueError: they are of another shape, or not of the space's numbers.
         """
+        if not lead:
+            array = array_of(observation, self.box, self._dtype, self.limits)
+            return array if array.ndim == 1 else array.reshape(-1)
         return array_of(observation, (*lead, *self.box), self._dtype, self.limits).reshape(*lead, *self.shape)
 
     @cached_property

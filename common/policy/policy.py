@@ -9,14 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.arrays import NUMPY
+from baselines_ppo.common.policy.arrays import NUMPY, Array
 from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.policy.observations import images_of, learned_dtype
-from baselines_ppo.common.policy.rows import DRAWS, Function, in_fixed_rows, independent_rows
-
-ROWS = 8  # observations per forward pass when acting, whatever the batch; the next, too, are fewer where they must be
-VALUED_ROWS = 64  # through the value function, likewise, but for images
+from baselines_ppo.common.policy.rows import (
+    DRAWS,
+    MOST_ROWS,
+    ROWS,
+    Function,
+    blocked,
+    in_fixed_rows,
+    independent_rows,
+)
 
 
 class Sampled(NamedTuple):
@@ -50,7 +55,7 @@ class Policy:
     def parameters(self, parameters: np.ndarray) -> None:
         assert parameters.shape == (self.network.layout.size,), "parameters do not fit the network"
         self._parameters = parameters
-        self._parts = self.network.layout.split(parameters)
+        self._parts = blocked(self.network.layout.split(parameters))
 
     @property
     def sees_images(self) -> bool:
@@ -114,33 +119,32 @@ class Policy:
         (values,) = in_fixed_rows(self._value_function(self._parts), observations, states, rows=self._valued_rows)
         return self.value_targets.denormalize(values)
 
-    def _value_function(self, parts: dict[str, np.ndarray]) -> Function:
+    def _value_function(self, parts: dict[str, Array]) -> Function:
         return lambda observations, states: (self.network.value(NUMPY, parts, observations, states),)
 
     @functools.cached_property
     def _acting_rows(self) -> int:
-        """How many observations a forward pass of the policy takes on this machine."""
+        """How many observations a forward pass of the policy takes at most on this machine."""
         parts, examples = self._examples()
-        return self._independent_rows(functools.partial(self.network.act, NUMPY, parts), examples, ROWS)
+        return independent_rows(functools.partial(self.network.act, NUMPY, parts), examples, self._most_rows)
 
     @functools.cached_property
     def _valued_rows(self) -> int:
-        """How many a pass of the value function takes."""
+        """How many a pass of the value function takes at most."""
         parts, examples = self._examples()
-        most = ROWS if self.sees_images else VALUED_ROWS
-        return self._independent_rows(self._value_function(parts), examples, most)
+        return independent_rows(self._value_function(parts), examples, self._most_rows)
 
-    def _independent_rows(self, function: Function, examples: tuple[np.ndarray, ...], most: int) -> int:
-        products = {(shape[0], shape[1]) for _, shape in self.network.layout.shapes if len(shape) == 2}
-        return independent_rows(function, examples, products, most)
+    @property
+    def _most_rows(self) -> int:
+        return ROWS if self.sees_images else MOST_ROWS  # a convolution makes hundreds of rows of each image
 
-    def _examples(self) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    def _examples(self) -> tuple[dict[str, Array], tuple[np.ndarray, np.ndarray]]:
         """Return parameters, normalised observations and states to try blocks with, the same on all ranks."""
         rng, network = np.random.default_rng(0), self.network
         parameters = np.float32(0.1) * rng.standard_normal(network.layout.size, np.float32)
         shape = (DRAWS, *network.observation.shape)
         seen = rng.integers(0, 256, shape, np.uint8) if self._as_bytes else rng.standard_normal(shape, np.float32)
-        return network.layout.split(parameters), (seen, self.initial_states(DRAWS))
+        return blocked(network.layout.split(parameters)), (seen, self.initial_states(DRAWS))
 
     def absorb_value_targets(self) -> None:
         """Let the value network's last layer do what denormalising its outputs did; the values stay the same."""

@@ -62,9 +62,9 @@ def test_a_block_is_halved_until_places_are_alike() -> None:
         return (x + np.where(np.arange(len(x)) < 12, 0.0, 1e-7)[:, None],)
 
     examples = (np.zeros((3, 2)),)
-    assert independent_rows(noticing, examples, (), 64) == 8
-    assert independent_rows(lambda x: (x,), examples, (), 64) == 64
-    assert independent_rows(lambda x: (x + np.arange(len(x))[:, None],), examples, (), 64) == 1
+    assert independent_rows(noticing, examples, 64) == 8
+    assert independent_rows(lambda x: (x,), examples, 64) == 64
+    assert independent_rows(lambda x: (x + np.arange(len(x))[:, None],), examples, 64) == 1
 
 
 def test_what_is_left_over_of_the_last_block_is_padded_and_cut() -> None:

@@ -242,6 +242,13 @@ def test_a_warm_start_begins_with_the_agent_and_an_empty_optimiser(trained: Path
     warm, source = arrays(tmp_path / "warm"), arrays(trained)
     np.testing.assert_array_equal(warm["parameters"], source["parameters"])
     assert warm["observations/count"] == source["observations/count"] + 128
+    explores = small("Pendulum-v1", num_timesteps=128, learning_rate=1e-30, init_log_std=-0.25)
+    train(explores, logdir=tmp_path / "wide", load_path=trained)
+    layout = load(str(trained)).policy.network.layout
+    wide, own = (layout.split(x["parameters"]) for x in (arrays(tmp_path / "wide"), source))
+    assert wide.pop("log_std").tolist() == [-0.25] != own.pop("log_std").tolist()
+    for name, part in own.items():
+        np.testing.assert_array_equal(wide[name], part)
     with pytest.raises(LoadError, match=r"another network: hidden layers 64-64, here 8; give .*--hidden-sizes 64,64"):
         train(small("Pendulum-v1", hidden_sizes=(8,)), logdir=tmp_path / "other", load_path=trained)
     with pytest.raises(LoadError, match=r"here: observation shape \[3\], here \[4\]; action Box, here Discrete"):
