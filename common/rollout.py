@@ -15,7 +15,6 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, generator
-from baselines_ppo.common.steps import Steps
 
 MOST_STEPS = 200_000  # of an environment in an iteration where episodes are counted
 NOISE_BLOCK = 256  # steps for which noise is drawn at once where their number is not known before
@@ -77,6 +76,31 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     gathered = comm.stack_all(arrays, "the rollouts")
     joined = {name: np.concatenate(list(x), axis=0 if name == "states" else 1) for name, x in gathered.items()}
     return Rollout(**{**parts, **joined})
+
+
+class Steps:
+    """What happened in the steps of an iteration so far: arrays [T, n, ...] by name, written in place."""
+
+    def __init__(self, room: int) -> None:
+        """Begin with none; `room` is the number of steps that are expected."""
+        self.made, self._room = 0, room  # T, and the most of it
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def append(self, **values: np.ndarray) -> None:
+        """Add a step: of each name, values [n, ...]."""
+        t = self.made
+        if t == self._room:
+            self._room *= 2
+            self._arrays = {name: np.resize(x, (self._room, *x.shape[1:])) for name, x in self._arrays.items()}
+        for name, x in values.items():
+            if t == 0:
+                self._arrays[name] = np.empty((self._room, *x.shape), x.dtype)
+            self._arrays[name][t] = x
+        self.made = t + 1
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return one name's array [T, n, ...]."""
+        return self._arrays[name][: self.made]
 
 
 class Final(NamedTuple):
@@ -159,7 +183,8 @@ class Collector:
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> np.ndarray:
         """Act in all environments, step the active ones and write it down; returns whose episodes ended and count."""
         begun, policy, made = perf_counter(), self.policy, self._steps.made
-        raw, observations, states = self.envs.observations, self._observations(), self.states
+        raw, states = self.envs.observations, self.states
+        observations = policy.normalize(raw)
         sampled = policy.sample(observations, states, noise)
         actions = policy.network.action.to_environment(sampled.actions)
         decided = perf_counter()
@@ -189,10 +214,6 @@ class Collector:
         seconds["acting"] += decided - begun
         seconds["environments"] += stepped - decided
         return ends & ~step.dropped
-
-    def _observations(self) -> np.ndarray:
-        """Return what the environments show now, as the policy takes it."""
-        return self.policy.normalize(self.envs.observations)
 
     def _rollout(self, iteration: int, first_states: np.ndarray, seconds: dict[str, float]) -> Rollout:
         """Return the steps that were made, with what follows from them."""
@@ -239,7 +260,7 @@ class Collector:
         else:
             values = policy.values(*(x.reshape(steps.made * count, *x.shape[2:]) for x in (observations, states)))
         after = policy.values(
-            np.concatenate([self._observations(), *(final.observation for final in finals)]),
+            np.concatenate([policy.normalize(self.envs.observations), *(final.observation for final in finals)]),
             np.concatenate([self.states, *(final.state for final in finals)]),
         )
         next_values = np.concatenate([values.reshape(-1, count)[1:], after[None, :count]])
@@ -266,15 +287,14 @@ class Collector:
 
     def _finish(self) -> list[Episode]:
         """Carry the episode sums on through the steps; returns the episodes that ended and count."""
-        steps, finished = self._steps, []
-        rewards, ends, dropped, made = (steps[name] for name in ("rewards", "ends", "dropped", "active"))
-        for t in range(steps.made):
+        finished = []
+        rewards, ends, dropped, made = (self._steps[name] for name in ("rewards", "ends", "dropped", "active"))
+        for t in range(len(made)):
             self.episode_returns += rewards[t]
             self.episode_lengths += made[t]
             for i in np.flatnonzero(ends[t]) if t in self._facts else ():
                 if not dropped[t, i]:
-                    total, length = float(self.episode_returns[i]), int(self.episode_lengths[i])
-                    facts = facts_at(self._facts[t], int(i))
-                    finished.append(Episode(t, self.envs.indices[i], total, length, facts))
+                    sums = float(self.episode_returns[i]), int(self.episode_lengths[i])
+                    finished.append(Episode(t, self.envs.indices[i], *sums, facts_at(self._facts[t], int(i))))
                 self.episode_returns[i], self.episode_lengths[i] = 0.0, 0
         return finished

@@ -34,10 +34,10 @@ sizes = tuple(map(int, sys.argv[2].split(",")))
 network = ActorCritic(seen, action, *[NetworkSettings("mlp", sizes, "tanh", 0)] * 2)
 rng = np.random.default_rng(3)
 policy = Policy(network, network.initial_parameters(rng, 0.0), None)
-observations = rng.standard_normal((67, *seen.shape)).astype(np.float32)
-states, noise = policy.initial_states(67), rng.standard_normal((67, 6)).astype(np.float32)
+observations = rng.standard_normal((301, *seen.shape)).astype(np.float32)
+states, noise = policy.initial_states(301), rng.standard_normal((301, 6)).astype(np.float32)
 together = policy.sample(observations, states, noise), policy.values(observations, states)
-for order in (np.arange(67)[::-1], np.roll(np.arange(67), 5), rng.permutation(67), np.arange(31), np.array([66])):
+for order in (np.arange(301)[::-1], np.roll(np.arange(301), 5), rng.permutation(301), np.arange(31), np.array([300])):
     moved = policy.sample(observations[order], states[order], noise[order])
     assert moved.actions.tobytes() == together[0].actions[order].tobytes(), "actions"
     assert policy.values(observations[order], states[order]).tobytes() == together[1][order].tobytes(), "values"
