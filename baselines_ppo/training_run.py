@@ -61,6 +61,7 @@ class TrainingRun:
         self._calls_back = self.comm.broadcast(callback is not None, "whether there is a callback")
         self._checked_updates = 0
         self._clock = self._agreed_at = self._began = monotonic()
+        self.comm.messages.cost()  # of getting ready, which no iteration's row is to have
 
     @property
     def finished(self) -> bool:
@@ -156,7 +157,8 @@ class TrainingRun:
         self.comm.alive.warm = True
         shares = (*TIME_SHARES, *(("evaluating",) if self.evaluator else ()))
         spent = {name: {**self.spent, **rollout.seconds}[name] for name in shares}
-        report = Report(rollout.episodes, rollout.num_transitions, spent, resident_megabytes())
+        cost = self.comm.messages.cost()
+        report = Report(rollout.episodes, rollout.num_transitions, spent, cost, resident_megabytes())
         reports = self.comm.gather(report, "episodes")
         now = monotonic()
         seconds, self._clock = now - self._clock, now
