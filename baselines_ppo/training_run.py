@@ -16,7 +16,7 @@ from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_B
 from baselines_ppo.common.files.columns import TIME_SHARES
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
-from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
+from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory, return_loaded_code
 from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.screen.contract import Screen
@@ -118,6 +118,7 @@ class TrainingRun:
             metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         if not self.comm.alive.warm:
             return_freed_memory()  # that compiling took
+            return_loaded_code()
         self.spent["learning"] += perf_counter() - begun
         return metrics
 
