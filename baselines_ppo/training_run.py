@@ -16,7 +16,7 @@ from baselines_ppo.common.failures import FINISHED, STOPPED_BY_CTRL_C, STOPPED_B
 from baselines_ppo.common.files.columns import TIME_SHARES
 from baselines_ppo.common.files.run_folder import RunFolder
 from baselines_ppo.common.job.board import create_board
-from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory
+from baselines_ppo.common.job.memory import resident_megabytes, return_freed_memory, return_loaded_code
 from baselines_ppo.common.job.tensorflow_start import as_started
 from baselines_ppo.common.rollout import Rollout, by_environment, of_all_ranks
 from baselines_ppo.common.screen.contract import Screen
@@ -61,6 +61,7 @@ class TrainingRun:
         self._calls_back = self.comm.broadcast(callback is not None, "whether there is a callback")
         self._checked_updates = 0
         self._clock = self._agreed_at = self._began = monotonic()
+        self.comm.messages.cost()  # of getting ready, which no iteration's row is to have
 
     @property
     def finished(self) -> bool:
@@ -117,6 +118,7 @@ class TrainingRun:
             metrics = self.algorithm.update(rollout, self.counters.total_steps / self.config.num_timesteps)
         if not self.comm.alive.warm:
             return_freed_memory()  # that compiling took
+            return_loaded_code()
         self.spent["learning"] += perf_counter() - begun
         return metrics
 
@@ -156,7 +158,8 @@ class TrainingRun:
         self.comm.alive.warm = True
         shares = (*TIME_SHARES, *(("evaluating",) if self.evaluator else ()))
         spent = {name: {**self.spent, **rollout.seconds}[name] for name in shares}
-        report = Report(rollout.episodes, rollout.num_transitions, spent, resident_megabytes())
+        cost = self.comm.messages.cost()
+        report = Report(rollout.episodes, rollout.num_transitions, spent, cost, resident_megabytes())
         reports = self.comm.gather(report, "episodes")
         now = monotonic()
         seconds, self._clock = now - self._clock, now

@@ -49,6 +49,18 @@ COLUMNS = {
         ("times faster", "ratio"),
         ("given up after", "budget"),
     ),
+    "simulation": (
+        ("environment", "env"),
+        ("ranks", "ranks"),
+        ("environments", "environments"),
+        ("collecting, ms", "collecting"),
+        ("waiting, ms", "waiting"),
+        ("learning, ms", "learning"),
+        ("messages, ms", "messages"),
+        ("rest, ms", "rest"),
+        ("steps/s", "training"),
+        ("efficiency", "efficiency"),
+    ),
     "scaling": (("environment", "env"), ("batch", "batch"), ("ranks", "ranks"), ("training", "training")),
 }
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic, sleep
+from time import monotonic, perf_counter, sleep
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from baselines_ppo.common.failures import DataError, Failure, UsageError
 from baselines_ppo.common.job.alive import Alive
 from baselines_ppo.common.job.launcher import check_launch, launched_size
+from baselines_ppo.common.job.messages import Messages
 from baselines_ppo.common.moments import Moments, merge_moments, moments_of
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Comm:
         self.size: int = mpi_comm.Get_size() if mpi_comm is not None else 1
         self.is_root = self.rank == 0
         self.alive = Alive(self.rank, self.size)
+        self.messages = Messages()
         self._calls = 0
         self._sent, self._received = Buffer(), Buffer()
 
@@ -79,7 +81,8 @@ class Comm:
         sent, total = self._sent.of(x.size + 1, x.dtype), self._received.of(x.size + 1, x.dtype)
         sent[:-1], sent[-1] = x.reshape(-1), tag
         if self.size == 2 or self.size & (self.size - 1):  # MPI adds two in one way only; of others it may choose
-            self._wait(lambda: [self._comm.Iallreduce(sent, total)], f"the sum of {of}")
+            halves = 2 * sent.nbytes * (self.size - 1) // self.size  # there and back, by the least that is known
+            self._wait(lambda: [self._comm.Iallreduce(sent, total)], f"the sum of {of}", halves)
         else:
             self._add_up(sent, total, f"the sum of {of}")
         if total[-1] != self.size * tag:
@@ -94,7 +97,7 @@ class Comm:
         distance = 1
         while distance < self.size:
             partner = self.rank ^ distance
-            self._wait(lambda p=partner: [self._comm.Irecv(total, p), self._comm.Isend(own, p)], of)  # type: ignore[misc]
+            self._wait(lambda p=partner: [self._comm.Irecv(total, p), self._comm.Isend(own, p)], of, own.nbytes)  # type: ignore[misc]
             first, second = (own, total) if self.rank < partner else (total, own)
             np.add(first, second, out=own)
             distance *= 2
@@ -125,7 +128,7 @@ class Comm:
         self.barrier(of)
         sent, rows = self._sent.of(x.size, x.dtype), self._received.of(self.size * x.size, x.dtype)
         sent[:] = x.reshape(-1)
-        self._wait(lambda: [self._comm.Iallgather(sent, rows)], of)
+        self._wait(lambda: [self._comm.Iallgather(sent, rows)], of, sent.nbytes * (self.size - 1))
         return rows.reshape(self.size, *x.shape).copy()
 
     def stack_all(self, arrays: Mapping[str, np.ndarray], of: str = "arrays") -> dict[str, np.ndarray]:
@@ -230,13 +233,15 @@ class Comm:
         self._calls += 1
         return zlib.crc32(f"{of} {self._calls}".encode()) % LARGEST_TAG
 
-    def _wait(self, begin: Callable[[], Sequence[Any]], of: str) -> None:
-        """Make nonblocking MPI calls and wait for their end."""
+    def _wait(self, begin: Callable[[], Sequence[Any]], of: str, sent: int = 0) -> None:
+        """Make nonblocking MPI calls and wait for their end; counts the time, and the bytes that are sent."""
         self.alive.enter(of)
+        begun = perf_counter()
         try:
             wait(*begin())
         except RuntimeError as error:  # of MPI, such as a message of another length
             raise DataError(f"ranks out of step at {of}: {error}; {self.alive.way_on()}") from None
+        self.messages.count(perf_counter() - begun, sent)
         self.alive.leave()
 
     def finish(self) -> None:

@@ -168,7 +168,7 @@ def _brief(words: list[str]) -> list[str]:
     }
     if words[0] == "tune":  # one trial, of an environment whose episodes are short
         return [*words, "--trials", "1", "--seeds", "1", "--env", "CartPole-v1", *SHORT, *SHORTER["ppo2"]]
-    if words[0] == "bench" and {"--peer-python", "--scaling"} & {*words}:
+    if words[0] == "bench" and {"--peer-python", "--scaling", "--simulate"} & {*words}:
         return ["bench", "--help"]
     if words[0] == "sweep":  # all of it is checked, and nothing begun
         return [*(str(ROOT / word) if word.startswith("benchmarks/") else word for word in words), "--list"]

@@ -12,7 +12,7 @@ from baselines_ppo.common.files.remembered import notes_file
 
 TIMES = (
     "memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share",
-    "evaluating_share",
+    "evaluating_share", "waiting_share", "sent_mb",
 )  # fmt: skip
 
 # Passes over an iteration's experience; the preset of each algorithm but the textbook's has none for these.

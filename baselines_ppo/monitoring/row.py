@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo.common.envs.facts import means_of
+from baselines_ppo.common.job.messages import Cost
 from baselines_ppo.common.rollout import Episode
 from baselines_ppo.monitoring.evaluation import Figures
 from baselines_ppo.state.run_state import Finished, RunState
@@ -21,6 +22,7 @@ class Report(NamedTuple):
     episodes: list[Episode]  # that ended
     steps: int
     spent: dict[str, float]  # s, by what the time went to
+    messages: Cost  # since its last report
     megabytes: float  # of memory
 
 
@@ -55,5 +57,7 @@ def row_of(
         **(evaluated or {}),
         **metrics,
         **{f"{name}_share": time / seconds for name, time in times.items()},
+        "waiting_share": float(np.mean([report.messages.waited for report in reports])) / seconds,
+        "sent_mb": max(report.messages.sent for report in reports) / 1e6,
         "memory_mb": max(report.megabytes for report in reports),
     }

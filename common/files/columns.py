@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TIME_SHARES = ("environments", "acting", "learning")
-SPENT = ("iteration", "total_steps", "updates", "seconds", "steps_per_second", "memory_mb")
+SPENT = ("iteration", "total_steps", "updates", "seconds", "steps_per_second", "sent_mb", "memory_mb")
 
 
 def group_of(name: str) -> str:

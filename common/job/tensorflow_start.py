@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from baselines_ppo.common.job.launcher import launched_by_mpi
+from baselines_ppo.common.job.memory import return_loaded_code
 from baselines_ppo.common.job.opengl import check_not_drawn, draw_beside_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
 
@@ -40,6 +41,8 @@ def start_tensorflow(alone: bool = False) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
         tf.get_logger().setLevel("ERROR")  # it warns of retracing while shapes are still becoming general
         tf.constant(0.0)  # starts the runtime, which greets too
+    if alone:
+        return_loaded_code()  # of the import; compiling would come on top of it
     if not launched_by_mpi():  # as in a notebook, which may draw too
         draw_beside_tensorflow()
 

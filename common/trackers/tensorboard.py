@@ -23,9 +23,9 @@ class TensorBoard:
         with self._writer.as_default(step=0):
             lines = json.dumps(config, indent=1).splitlines()
             tf.summary.text("config", "\n".join(f"    {line}" for line in lines))  # as Markdown's code
-            from tensorboard.plugins.hparams import api
+            from tensorboard.plugins.hparams import summary_v2  # its `api` imports Keras: a second and 50 MB
 
-            api.hparams(flat(config))
+            summary_v2.hparams(flat(config))
 
     def row(self, row: Mapping[str, float], step: int) -> None:
         """Write scalars."""

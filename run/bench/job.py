@@ -14,6 +14,7 @@ import numpy as np
 
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm, world
+from baselines_ppo.run.bench.constants import constants, exchanges
 from baselines_ppo.run.bench.simulator import environments_rate, simulator_rate, timed
 from baselines_ppo.run.bench.visited import seconds_of, visited
 from baselines_ppo.settings.presets import configure
@@ -31,6 +32,10 @@ def main(request: dict[str, Any]) -> int:
     comm = world()
     if request["what"] == "collectives":
         answer: dict[str, Any] = {"seconds": {size: time_of_sum(comm, size) for size in MESSAGES}}
+    elif request["what"] == "exchanges":
+        answer = {"seconds": exchanges(comm)}
+    elif request["what"] == "constants":
+        answer = constants(**request["arguments"])
     else:
         answer = training(comm, **request["arguments"])
     if comm.is_root:

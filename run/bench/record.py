@@ -25,7 +25,7 @@ def write(path: Path, kind: str, rows: list[Row]) -> None:
     """Write a record of what was measured.
 
     Args:
-      kind: which table it is of: parts, peer, score or scaling.
+      kind: which table it is of: parts, peer, score, scaling or simulation.
 
     Raises:
       WriteError: the file cannot be written.

@@ -31,11 +31,20 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add("--seconds", type=converter(float), default=3600.0, help="with --score: until a run is given up; default 3600")
     add("--peer-settings", metavar="FILE.toml", help="with --score: what the peer is trained with")
     add("--scaling", action="store_true", help="over --ranks, with the first environment")
+    add("--simulate", action="store_true", help="presets of --env on 16 to 4096 ranks, from what one rank takes here")
+    add("--ranks-per-host", type=converter(int), default=16, help="of the simulation; default 16")
+    add("--network-latency", type=converter(float), default=30.0, help="of it, between hosts, us; default 30")
+    add("--network-bandwidth", type=converter(float), default=1.25, help="of it, between hosts, GB/s; default 1.25")
     add("--out", metavar="FILE.json", help="write what was measured, with machine, versions and commit")
 
 
 def run(options: dict[str, Any]) -> int:
-    """Measure and print one of four tables; returns the exit code."""
+    """Measure and print one of five tables; returns the exit code."""
+    from baselines_ppo.run.bench.simulation import simulate
     from baselines_ppo.run.bench.tables import Options, bench
 
+    names = ("ranks_per_host", "network_latency", "network_bandwidth")
+    ranks_per_host, latency, bandwidth = (options.pop(name) for name in names)
+    if options.pop("simulate"):
+        return simulate(options["env"], ranks_per_host, latency, bandwidth, options["out"])
     return bench(Options(**options))

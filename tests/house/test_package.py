@@ -173,11 +173,16 @@ def test_help_presets_and_environments_load_no_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def test_tensorflow_is_started_without_keras_which_can_be_used_all_the_same() -> None:
-    """In a process of ours, what its import leaves in memory is not searched for garbage."""
+def test_tensorflow_is_started_without_keras_which_can_be_used_all_the_same(tmp_path: Path) -> None:
+    """In a process of ours, what its import leaves in memory is not searched for garbage, and its code is let go of."""
+    pytest.importorskip("tensorboard")
     code = (
-        "import gc, sys; from baselines_ppo.common.job.tensorflow_start import start_tensorflow\n"
+        "import gc, pathlib, sys; from baselines_ppo.common.job.tensorflow_start import start_tensorflow\n"
+        "from baselines_ppo.common.job.memory import loaded_code\n"
+        "from baselines_ppo.common.trackers.tensorboard import TensorBoard\n"
         "start_tensorflow(alone=True)\n"
+        "assert sum(part.resident for part in loaded_code()) < 100e6\n"
+        "TensorBoard().begin(pathlib.Path(sys.argv[1]), {'seed': 0})\n"
         "assert not [name for name in sys.modules if name.startswith('keras.')]\n"
         "assert gc.get_freeze_count() > 100_000 > len(gc.get_objects())\n"
         "assert gc.isenabled()\n"
@@ -185,7 +190,7 @@ def test_tensorflow_is_started_without_keras_which_can_be_used_all_the_same() ->
         "from tensorflow.keras import layers\n"
         "assert layers.Dense(3)(tf.ones([2, 5])).shape == tf.keras.layers.Dense(3)(tf.ones([2, 5])).shape == (2, 3)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True)
 
 
 def test_the_wheel_holds_one_package_with_everything_in_it(tmp_path: Path) -> None:

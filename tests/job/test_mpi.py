@@ -132,6 +132,19 @@ def one_bit_of_difference_is_noticed(comm: Comm) -> None:
             comm.assert_equal({"x": x, "y": np.ones(5)}, "now")
 
 
+def what_messages_cost_is_counted(comm: Comm) -> None:
+    """Bytes of a sum of 999 numbers and the tag: in a tree once per floor, else 2 (R - 1) / R times."""
+    x = np.zeros(999, np.float32)
+    comm.messages.cost()
+    comm.sum(x)
+    waited, sent = comm.messages.cost()
+    assert (waited > 0.0) == (comm.size > 1)
+    assert sent == {1: 0, 2: 4_000, 3: 5_333, 4: 8_000}[comm.size]
+    comm.stack(x)
+    assert comm.messages.cost().sent == 999 * 4 * (comm.size - 1)
+    assert comm.messages.cost() == (0.0, 0)
+
+
 def check_all(comm: Comm) -> None:
     """Run every check on the ranks of a communicator."""
     for check in (
@@ -145,6 +158,7 @@ def check_all(comm: Comm) -> None:
         sums_of_small_numbers_are_refused,
         a_failure_of_one_rank_is_raised_everywhere,
         one_bit_of_difference_is_noticed,
+        what_messages_cost_is_counted,
     ):
         check(comm)
 

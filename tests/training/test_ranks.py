@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.shards import WHOLE, Shards, rows_by_shard, shards_over, tree_sum
+from baselines_ppo.experiments.columns import read_columns
 from tests.conftest import ROOT, command
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags
 
@@ -60,6 +61,9 @@ def test_what_is_shared_out_gives_the_same_bits_on_any_number_of_ranks_that_divi
         trained(tmp_path / str(count), count, names)
     for name in names:
         assert_same_bits(arrays(tmp_path / "1" / name), arrays(tmp_path / str(ranks) / name))
+        for count in (1, ranks):
+            waiting, sent = (read_columns(tmp_path / str(count) / name)[key] for key in ("waiting_share", "sent_mb"))
+            assert ((waiting > 0.0) == (sent > 0.0)).all() and ((waiting > 0.0) == (count > 1)).all()
 
 
 @pytest.mark.parametrize(
