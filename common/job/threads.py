@@ -26,7 +26,7 @@ def limit_checked_threads() -> None:
 
 
 def limit_threads() -> None:
-    """Give numpy and TensorFlow one thread each, unless the user has set something else.
+    """Give numpy and TensorFlow one thread each, and TensorFlow oneDNN, unless the user has set something else.
 
     The ranks are the parallelism. Several threads per rank would fight for the cores, and would make sums
     depend on their number: 1.4 times slower on Humanoid with numpy's alone.
@@ -38,6 +38,7 @@ def limit_threads() -> None:
     tensorflow = {
         "TF_NUM_INTRAOP_THREADS": threads.split(",")[0],
         "TF_NUM_INTEROP_THREADS": "1",
+        "TF_ENABLE_ONEDNN_OPTS": "1",  # convolutions twice as fast where TensorFlow's default is without, as on AVX2
         "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only
     }
     for variable, value in tensorflow.items():

@@ -63,8 +63,10 @@ def convolution(x: Array, weights: Array, stride: int) -> Array:
     size, _, channels, filters = weights.shape
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (1, 2))[:, ::stride, ::stride]
     patches = windows.transpose(0, 1, 2, 4, 5, 3)
-    flat = patches.reshape(-1, size * size * channels) @ weights.reshape(-1, filters)
-    return flat.reshape(*patches.shape[:3], filters)
+    count, height, width = patches.shape[:3]
+    # A product for each image, so that none depends on those beside it.
+    flat = patches.reshape(count, height * width, size * size * channels) @ weights.reshape(-1, filters)
+    return flat.reshape(count, height, width, filters)
 
 
 def lstm_parameters(inputs: int, size: int) -> list[Parameter]:
