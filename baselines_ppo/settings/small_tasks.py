@@ -18,12 +18,17 @@ class Preset(NamedTuple):
 CARTPOLE = Preset(
     TrainConfig(
         num_timesteps=100_000,
-        rollout=RolloutConfig(num_envs=8, num_steps=128, gamma=0.98, gae_lambda=0.9, normalize_returns=False),
+        rollout=RolloutConfig(num_envs=8, num_steps=128, normalize_returns=False),
         algorithm=PPO2Config(
-            num_minibatches=16, learning_rate=1e-3, clip_range_schedule="linear", value_clip_range=None
+            num_minibatches=16,
+            learning_rate=5e-4,
+            clip_range_schedule="linear",
+            value_clip_range=None,
+            max_grad_norm=None,
         ),
     ),
-    "Larger batches than RL Zoo's for CartPole, which let a seed in five forget what it has learned.",
+    "Larger batches and smaller steps than RL Zoo's, whose settings let one seed in five forget what it had learned: "
+    "500 at 100 k steps on the seeds 0, 1, 5, 8 and 9.",
 )
 
 ACROBOT = Preset(

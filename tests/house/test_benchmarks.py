@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines_ppo.experiments.curves import Curve, curve_of
-from baselines_ppo.experiments.runs import read_run
+from baselines_ppo.experiments.curves import Curve
 from baselines_ppo.run.cli import main
 from baselines_ppo.state import run_state
 from baselines_ppo.state.code import code_digest
@@ -108,8 +107,9 @@ def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
     assert (mean, low < 12 < high) == (12.0, True)
     assert "| **2 of 5** | 10 [10, 10] | 12 [" in tables.benchmark([row]).splitlines()[2]
     assert "0: 10 / 8 / 10; 1: 10 / 16 / 10 | 2 | 9 | 1 | one, k | 2026-01-02 | `c` |" in tables.seeds([row])
-    entry = {"env": ["X-v0"], "steps": 10**6, "mean": {"return": 11, "who": "A", "steps": 5, "by": "training"}}
-    bars = bars_of(row, [{**entry, "alg": "trpo"}, {**entry, "run": {**entry["mean"], "by": "deterministic"}}])
+    figure = {"return": 11, "who": "A", "steps": 5, "by": "training"}
+    entry = {"env": ["X-v0"], "steps": 10**6, "mean": figure}
+    bars = bars_of(row, [{**entry, "alg": "trpo"}, {**entry, "run": {**figure, "by": "deterministic"}}])
     assert bars.mean == Bar(11.0, "A", None, 5, "training", "")
     assert [bar is not None and bar.reached(row) for bar in bars] == [False, True]
     assert tables.compared(row, bars) == "**below the mean**"
@@ -137,10 +137,7 @@ def test_other_numbers_are_told_from_the_same() -> None:
     assert flat(record(3)["settings"]) == {"num_timesteps": 10**6, "gamma": 0.9}
 
 
-def test_a_long_curve_is_thinned_and_keeps_its_ends(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"env": "X-v0", "alg": "ppo2", "seed": 0, "num_timesteps": 9}))
-    lines = [f"{step},{step / 3}" for step in range(1000)]
-    (tmp_path / "progress.csv").write_text("\n".join(["total_steps,episode_return", *lines]) + "\n")
-    points = thinned(curve_of(read_run(tmp_path)))
+def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
+    points = thinned(Curve(np.arange(1000.0), np.arange(1000.0) / 3))
     assert (points["steps"][0], points["steps"][-1], len(points["steps"])) == (0, 999, MOST_POINTS)
     assert points["returns"] == [step / 3 for step in points["steps"]]
