@@ -24,6 +24,7 @@ import numpy as np
 from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.threads import limit_threads
 from baselines_ppo.experiments.curves import Curve, curve_of
 from baselines_ppo.experiments.runs import find_runs, read_run
 from baselines_ppo.settings.config import from_json, to_json
@@ -162,6 +163,7 @@ def main(arguments: Sequence[str]) -> int:
     if git("status", "--porcelain", "--", ".", *WITHOUT_EFFECT):
         sys.stderr.write("commit first: a record names the commit that it was made with\n")
         return 2
+    limit_threads()  # of the processes that are begun, too
     runs = [run.path for run in find_runs(options.places)]
     new = [run for run in runs if not is_recorded(run, options.episodes)]
     print(f"{len(runs)} runs, {len(runs) - len(new)} of them recorded already", flush=True)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo import sweep
+from baselines_ppo.common.job.threads import limit_threads
 from baselines_ppo.experiments.curves import Curve, curve_of
 from baselines_ppo.experiments.runs import read_run
 from baselines_ppo.experiments.scores import final_score
@@ -105,6 +106,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", default="0", help="such as 0,1 ; default: 0")
     parser.add_argument("--logdir", type=Path, help="of the runs; default: runs/rerun/ROW")
     options = parser.parse_args(arguments)
+    limit_threads()  # of the processes that are begun, too
     try:
         row = read_row(options.row)
         seeds = [int(seed) for seed in options.seeds.split(",")]
