@@ -1,36 +1,49 @@
-"""A run's result as a JSON record: `python -m benchmarks.record RUN ...`, from a checkout without changes."""
+"""Records of runs: `python -m benchmarks.record SWEEP_OR_RUN ...` evaluates each and writes it down as JSON.
+
+A record says what a run was, its learning curve, the return of its last training episodes, and the return of its last
+policy over 100 episodes of other seeds. It is made from a checkout without changes, of the code that made the run.
+"""
 
 from __future__ import annotations
 
+import argparse
+import functools
+import hashlib
 import json
-import shlex
+import multiprocessing
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.threads import limit_threads
+from baselines_ppo.experiments.curves import Curve, curve_of
+from baselines_ppo.experiments.runs import find_runs, read_run
+from baselines_ppo.settings.config import from_json, to_json
 from baselines_ppo.state.code import code_digest
+from benchmarks.rows import RECORDS, ROOT, TRAINING, comparable, row_name
 
-ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "benchmarks" / "records"
-# Flags that change no result.
-OWN = (
-    "--logdir",
-    "--name",
-    "--save-interval",
-    "--log-interval",
-    "--progress",
-    "--track",
-    "--resume",
-    "--timeout",
-    "--grace",
-)
-OWN_WORDS = ("--quiet", "--table")  # likewise, without a value
+EVALUATION_SEED = 1_000  # beside the streams of a training; the same episodes for all seeds of a row
+EPISODES = 100
+MOST_POINTS = 120  # of a curve
+SOME_MISSING = 1  # exit code: a run has no record
+WITHOUT_EFFECT = (":!docs", ":!*.md", ":!benchmarks/records", ":!benchmarks/bars.toml")  # on what a run comes to
 
 
-def record_of(run: Path, commit: str) -> dict[str, Any]:
-    """Return what a run folder says of its result: the raw return of its last training episodes, at most 100.
+def record_of(run: Path, commit: str, episodes: int = EPISODES) -> dict[str, Any]:
+    """Return what a run comes to: its own last returns, and an evaluation of its last policy.
+
+    Args:
+      commit: of this checkout.
+      episodes: of the evaluation, in each of the two kinds of actions.
 
     Raises:
       ValueError: the run was not made by the code of this checkout, or is not finished.
@@ -41,23 +54,57 @@ def record_of(run: Path, commit: str) -> dict[str, Any]:
         raise ValueError(f"{run} was made by other code ({', '.join(sorted(codes))}) than this ({code_digest()})")
     if manifest["total_steps"] < facts["num_timesteps"]:
         raise ValueError(f"{run} is not finished: {manifest['total_steps']:,} of {facts['num_timesteps']:,} steps")
-    returns = found.arrays["window"][:, 0]
+    returns, curve = found.arrays["window"][:, 0], curve_of(read_run(run))
+    settings = json.loads(json.dumps(to_json(from_json(manifest["config"]))))
     return {
-        "flags": flags_of(facts["command"][1:]),
-        "env": manifest["env"],
+        "row": row_name(facts["env"], facts["alg"], facts["num_timesteps"]),
+        "env": facts["env"],
         "alg": facts["alg"],
         "seed": facts["seed"],
         "ranks": facts["ranks"],
         "steps": manifest["total_steps"],
-        "episodes": len(returns),
-        "mean_return": round(float(returns.mean()), 3),
-        "std_return": round(float(returns.std()), 3),
-        "minutes": round(manifest["seconds"] / 60, 1),
-        "date": manifest["lineage"][0]["began"][:10],
+        TRAINING: {
+            "episodes": len(returns),
+            "mean": round(float(returns.mean()), 3),
+            "std": round(float(returns.std()), 3),
+        },
+        "evaluation": {"episodes": episodes, "seed": EVALUATION_SEED},
+        **evaluated(found, facts, episodes),
+        "minutes": round(manifest["seconds"] / 60, 2),
+        "steps_per_second": round(manifest["total_steps"] / manifest["seconds"]),
+        "began": manifest["lineage"][0]["began"],
         "commit": commit,
         "code": facts["code"],
         "platform": facts["platform"],
+        "settings": {name: settings[name] for name in settings if name in {**comparable(settings), "seed": 0}},
+        "curve": thinned(curve),
+        "curve_sha256": curve_digest(curve),
     }
+
+
+def evaluated(found: checkpoint.Checkpoint, facts: dict[str, Any], episodes: int) -> dict[str, Any]:
+    """Return the raw return of a run's last policy by kind of action, over episodes that no training has seen."""
+    from baselines_ppo.run.agents.scoring import measure, score_of, trusted  # starts MPI
+
+    wrapper = tuple(facts["wrapper"])
+    agent, spec = trusted(str(found.path), facts["env"], wrapper or None, None, facts["env_kwargs"] or None)
+    played = measure(agent, spec, episodes, EVALUATION_SEED)
+    scores = {mode: asdict(score_of(outcomes)) for mode, outcomes in played.items()}
+    return {
+        mode: {name: round(value, 3) for name, value in score.items() if value is not None}
+        for mode, score in scores.items()
+    }
+
+
+def thinned(curve: Curve) -> dict[str, list[float]]:
+    """Return points of a curve, evenly chosen, first and last among them, each as it is in the log."""
+    chosen = np.linspace(0, len(curve.x) - 1, min(len(curve.x), MOST_POINTS)).round().astype(int)
+    return {"steps": [int(x) for x in curve.x[chosen]], "returns": [float(y) for y in curve.y[chosen]]}
+
+
+def curve_digest(curve: Curve) -> str:
+    """Return what tells whether two whole curves are the same numbers."""
+    return hashlib.sha256(np.stack(curve).astype("<f8").tobytes()).hexdigest()[:16]
 
 
 def codes_of(lineage: list[dict[str, Any]], facts: dict[str, Any]) -> set[str]:
@@ -71,36 +118,67 @@ def codes_of(lineage: list[dict[str, Any]], facts: dict[str, Any]) -> set[str]:
     return {facts["code"]} if codes == ["not known"] else {facts["code"], *codes}
 
 
-def flags_of(arguments: list[str]) -> str:
-    """Return a training's flags as they are typed, without its seed and what changes no result."""
-    kept: list[str] = []
-    skip = False
-    for word in arguments:
-        if word in OWN_WORDS:
-            continue
-        name, equals, _ = word.partition("=")
-        dropped = name in (*OWN, "--seed")
-        if not (skip or dropped):
-            kept.append(word)
-        skip = dropped and not equals
-    return shlex.join(kept)
+def place_of(record: dict[str, Any], folder: Path = RECORDS) -> Path:
+    """Return the file of a record."""
+    return folder / str(record["row"]) / f"seed-{record['seed']}.json"
 
 
-def main(runs: list[str]) -> int:
-    """Write a record for each run folder; returns the exit code."""
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = [line for line in changed.stdout.splitlines() if not line.endswith(".json")]
-    if lines:
+def is_recorded(run: Path, episodes: int, folder: Path = RECORDS) -> bool:
+    """Return whether there is a record of this very run, with as many episodes of evaluation, of this code."""
+    facts = json.loads((run / "config.json").read_text("utf-8"))
+    name = {"row": row_name(facts["env"], facts["alg"], facts["num_timesteps"]), "seed": facts["seed"]}
+    try:
+        record = json.loads(place_of(name, folder).read_text("utf-8"))
+        lineage = checkpoint.find(run)[0].manifest["lineage"]
+        same = (record["code"], record["began"]) == (code_digest(), lineage[0]["began"])
+        return same and record["evaluation"]["episodes"] == episodes
+    except (OSError, ValueError, LookupError, Failure):
+        return False
+
+
+def written(record: dict[str, Any]) -> str:
+    """Return a record as JSON, a line for each of its parts."""
+    return "{\n" + ",\n".join(f" {json.dumps(name)}: {json.dumps(value)}" for name, value in record.items()) + "\n}\n"
+
+
+def make(run: Path, commit: str, episodes: int) -> str:
+    """Write a run's record; returns why there is none, '' where there is one."""
+    try:
+        record = record_of(run, commit, episodes)
+    except (OSError, ValueError, LookupError, Failure) as error:
+        return str(error)
+    place = place_of(record)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(written(record), "utf-8")
+    return ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write a record for each run that has none; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.record", description=__doc__)
+    parser.add_argument("places", nargs="+", metavar="SWEEP_OR_RUN")
+    parser.add_argument("--jobs", type=int, default=len(cores()), help="runs that are evaluated at once")
+    parser.add_argument("--episodes", type=int, default=EPISODES, help="of the evaluation, for each kind of actions")
+    options = parser.parse_args(arguments)
+    if git("status", "--porcelain", "--", ".", *WITHOUT_EFFECT):
         sys.stderr.write("commit first: a record names the commit that it was made with\n")
         return 2
-    RECORDS.mkdir(exist_ok=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for run in map(Path, runs):
-        record = record_of(run, commit.stdout.strip())
-        name = f"{record['env'].replace('/', '-')}-{record['alg']}-{record['seed']}-{record['steps']}.json"
-        (RECORDS / name).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-        print(RECORDS / name)
-    return 0
+    limit_threads()  # of the processes that are begun, too
+    runs = [run.path for run in find_runs(options.places)]
+    new = [run for run in runs if not is_recorded(run, options.episodes)]
+    print(f"{len(runs)} runs, {len(runs) - len(new)} of them recorded already", flush=True)
+    work = functools.partial(make, commit=git("rev-parse", "HEAD"), episodes=options.episodes)
+    missing = 0
+    with ProcessPoolExecutor(max(1, options.jobs), multiprocessing.get_context("spawn")) as pool:
+        for run, why in zip(new, pool.map(work, new), strict=True):
+            print(f"{run}: {why or 'recorded'}", flush=True)
+            missing += bool(why)
+    return SOME_MISSING if missing else 0
+
+
+def git(*words: str) -> str:
+    """Return what git says of this checkout."""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

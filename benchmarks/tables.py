@@ -1,53 +1,133 @@
-"""The tables in docs, made of the records: `python -m benchmarks.tables` writes them anew."""
+"""Tables and figures in docs and README.md, made of the records: `python -m benchmarks.tables` makes them anew."""
 
 from __future__ import annotations
 
-import itertools
-import json
+import math
 import re
 import statistics
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import speed
-from benchmarks.earlier import copied, curves, figure
+from benchmarks import figures, speed
+from benchmarks.bars import Bar, Bars, bars_of, read_bars
+from benchmarks.earlier import copied, curves, figure, steps
+from benchmarks.rows import FULL, MEASURES, ROOT, Row, read_rows
 
-ROOT = Path(__file__).resolve().parent.parent
-RECORDS, PAGE = ROOT / "benchmarks" / "records", ROOT / "docs" / "results.md"
-BLOCK = re.compile(r"(<!-- (records|curves|copied) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
+KINDS = "benchmark|seeds|figures|short|curves|copied"
+BLOCK = re.compile(rf"(<!-- ({KINDS}) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+SHORT = ("CartPole-v1", "Acrobot-v1", "Pendulum-v1", "LunarLander-v3", "BipedalWalker-v3", "HalfCheetah-v4",
+         "Walker2d-v4", "Ant-v4", "Hopper-v4", "Humanoid-v4", "ALE/Pong-v5")  # fmt: skip
+HEAD = ("environment", "algorithm", "steps", "seeds", "training", "most likely actions", "drawn actions",
+        "public mean", "public run", "compared")  # fmt: skip
+SEEDS = ("environment", "algorithm", "steps", "seed: training / most likely / drawn", "minutes", "steps/s", "ranks",
+         "processor, kernels", "date", "code")  # fmt: skip
+MEDIANS = ("minutes", "steps_per_second")
+FACTS: tuple[Callable[[Mapping[str, Any]], Any], ...] = (
+    lambda record: record["ranks"],
+    lambda record: f"{record['platform']['cpu']}, {record['platform']['blas']}",
+    lambda record: record["began"][:10],
+    lambda record: f"`{record['code']}`",
+)
 
 
-def records() -> list[dict[str, Any]]:
-    """Return all records, those of one command together, by their seeds."""
-    found = [json.loads(path.read_text("utf-8")) for path in RECORDS.glob("*.json")]
-    return sorted(found, key=lambda record: (record["env"], record["alg"], record["flags"], record["seed"]))
-
-
-def table(found: list[dict[str, Any]]) -> str:
-    """Return a row of Markdown for each command: its seeds, and the mean and standard deviation over them."""
-    lines = [
-        "| command | steps | seeds | return of each | mean ± std | minutes | processor |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for flags, group in itertools.groupby(found, key=lambda record: str(record["flags"])):
-        same = list(group)
-        returns = [record["mean_return"] for record in same]
-        spread = f" ± {figure(statistics.stdev(returns))}" if len(returns) > 1 else ""
-        seeds = ", ".join(str(record["seed"]) for record in same)
-        minutes = f"{statistics.median(record['minutes'] for record in same):.1f}"
-        each = ", ".join(map(figure, returns))
-        cells = (f"`{flags}`", f"{same[0]['steps']:,}".replace(",", " "), seeds, each)
-        total = f"**{figure(statistics.mean(returns))}**{spread}"
-        lines.append(f"| {' | '.join((*cells, total, minutes, same[0]['platform']['cpu']))} |")
+def benchmark(rows: Sequence[Row]) -> str:
+    """Return a line for each row: the means over its seeds, beside the public figures."""
+    entries = read_bars()
+    lines = [markdown(HEAD), markdown(["---"] * len(HEAD))]
+    for row in rows:
+        bars = bars_of(row, entries)
+        means = [estimate(row, measure) for measure in MEASURES]
+        cells = [row.env, row.alg, steps(row.num_timesteps), number_of_seeds(row), *means]
+        lines.append(markdown([*cells, public(bars.mean), public(bars.run), compared(row, bars)]))
     return "\n".join(lines) + "\n"
 
 
-def written(page: str) -> str:
-    """Return the page with the tables of today's records."""
-    made = {"records": lambda: table(records()), "curves": curves, "copied": copied}
+def short(rows: Sequence[Row]) -> str:
+    """Return the lines that README.md shows: one for each of some environments, the longest of `ppo2`."""
+    entries, chosen = read_bars(), {row.env: row for row in rows if row.alg == "ppo2" and row.env in SHORT}
+    head = ("environment", "steps", "return, mean over seeds", "best public mean", "best public run", "compared")
+    lines = [markdown(head), markdown(["---"] * len(head))]
+    for env in SHORT:
+        if row := chosen.get(env):
+            bars = bars_of(row, entries)
+            mark = "" if len(row.seeds) >= FULL else f" ({number_of_seeds(row)})"
+            cells = [env, steps(row.num_timesteps), estimate(row, "deterministic") + mark]
+            lines.append(markdown([*cells, public(bars.mean), public(bars.run), compared(row, bars)]))
+    return "\n".join(lines) + "\n"
+
+
+def seeds(rows: Sequence[Row]) -> str:
+    """Return a line for each row: what each seed came to, and where and how fast."""
+    lines = [markdown(SEEDS), markdown(["---"] * len(SEEDS))]
+    for row in rows:
+        of_measures = zip(*map(row.returns, MEASURES), strict=True)
+        each = [f"{seed}: {' / '.join(map(figure, own))}" for seed, own in zip(row.seeds, of_measures, strict=True)]
+        cells = [row.env, row.alg, steps(row.num_timesteps), "; ".join(each)]
+        cells += [figure(statistics.median(float(r[name]) for r in row.records)) for name in MEDIANS]
+        cells += [", ".join(sorted({str(fact(record)) for record in row.records})) for fact in FACTS]
+        lines.append(markdown(cells))
+    return "\n".join(lines) + "\n"
+
+
+def estimate(row: Row, measure: str) -> str:
+    """Return a mean with its interval."""
+    mean, low, high = row.estimate(measure)
+    return figure(mean) if math.isnan(low) else f"{figure(mean)} [{figure(low)}, {figure(high)}]"
+
+
+def number_of_seeds(row: Row) -> str:
+    """Return how many seeds a row has, so that one with too few stands out."""
+    count = len(row.seeds)
+    return str(count) if count >= FULL else f"**{count} of {FULL}**"
+
+
+def public(bar: Bar | None) -> str:
+    """Return a public figure, whose it is, and how it differs from ours."""
+    if bar is None:
+        return "none found"
+    facts = [bar.who, *([f"{bar.seeds} seeds"] if bar.seeds else []), steps(bar.steps), *([bar.note] * bool(bar.note))]
+    return f"{figure(bar.value)} ({', '.join(facts)})"
+
+
+def compared(row: Row, bars: Bars) -> str:
+    """Return in words how the mean over seeds compares with the public figures."""
+    below = [name for name, bar in (("mean", bars.mean), ("run", bars.run)) if bar and not bar.reached(row)]
+    there = [bar for bar in bars if bar]
+    if not there:
+        return ""
+    if not below:
+        return "reached"
+    return "**below**" if len(below) == len(there) else f"**below the {below[0]}**"
+
+
+def markdown(cells: Sequence[str]) -> str:
+    """Return a line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def written(page: str, rows: Sequence[Row]) -> str:
+    """Return a page with the tables of today's records, and its figures named."""
+    made: dict[str, Callable[[], str]] = {
+        "benchmark": lambda: benchmark(rows),
+        "seeds": lambda: seeds(rows),
+        "figures": lambda: figures.named(rows),
+        "short": lambda: short(rows),
+        "curves": curves,
+        "copied": copied,
+    }
     return BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3], page)
 
 
+def rewrite(path: Path, rows: Sequence[Row]) -> None:
+    """Write a page anew."""
+    path.write_text(written(path.read_text("utf-8"), rows), "utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")
+    found = read_rows()
+    for page in (PAGE, README):
+        rewrite(page, found)
     speed.PAGE.write_text(speed.written(speed.PAGE.read_text("utf-8")), "utf-8")
+    figures.draw(found)

@@ -72,7 +72,8 @@ def sweep(
       UsageError: a key, a value or a configuration is wrong, or the folder holds another sweep.
       LoadError, WriteError: the folder is damaged, or cannot be written.
     """
-    where = {name: value for name, value in (("logdir", logdir), ("ranks", ranks)) if value is not None}
+    own = (("logdir", None if logdir is None else str(logdir)), ("ranks", ranks))
+    where = {name: value for name, value in own if value is not None}
     return run(planned(file, {**keys, **where}), jobs, only)
 
 

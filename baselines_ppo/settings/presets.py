@@ -5,20 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.settings.algorithms import PPO1Config, PPO2Config, TRPOConfig
 from baselines_ppo.settings.config import TEXTBOOK, PolicyConfig, RolloutConfig, TrainConfig, renamed, with_fields
+from baselines_ppo.settings.small_tasks import SMALL_TASKS, Preset
 
 ATARI_ID = re.compile(r"ALE/\w+-v5|\w+NoFrameskip-v4")
-
-
-class Preset(NamedTuple):
-    """Settings for an environment, and where they are from or what they gave."""
-
-    config: TrainConfig
-    source: str
 
 
 RECIPE = (
@@ -93,49 +87,6 @@ STANDUP = Preset(
 TEXTBOOK_16 = replace(TEXTBOOK["ppo2"], rollout=RolloutConfig(num_envs=16, num_steps=128))
 BASELINES = "OpenAI Baselines' own values, whose benchmark at 1 M steps (v2) has {}. Here {} (v4, one seed)."
 
-CARTPOLE = Preset(
-    TrainConfig(
-        num_timesteps=100_000,
-        rollout=RolloutConfig(num_envs=8, num_steps=32, gamma=0.98, gae_lambda=0.8, normalize_returns=False),
-        algorithm=PPO2Config(
-            num_minibatches=1, num_epochs=20, learning_rate=1e-3, clip_range_schedule="linear", value_clip_range=None
-        ),
-    ),
-    "RL Zoo, which has 500 at 100 k steps.",
-)
-
-LUNAR_LANDER = Preset(
-    TrainConfig(
-        num_timesteps=1_000_000,
-        rollout=RolloutConfig(num_envs=16, num_steps=1024, gamma=0.999, gae_lambda=0.98, normalize_returns=False),
-        algorithm=PPO2Config(
-            num_minibatches=256,
-            num_epochs=4,
-            learning_rate_schedule="constant",
-            entropy_coef=0.01,
-            value_clip_range=None,
-        ),
-    ),
-    "RL Zoo, which has 242 at 1 M steps.",
-)
-
-PENDULUM = Preset(
-    TrainConfig(
-        num_timesteps=100_000,
-        rollout=RolloutConfig(num_envs=4, num_steps=512, gamma=0.95, gae_lambda=0.8),
-        policy=PolicyConfig(activation="relu", init_log_std=0.5),
-        algorithm=PPO2Config(
-            num_minibatches=4,
-            num_epochs=15,
-            learning_rate=7.54e-4,
-            learning_rate_schedule="adaptive",
-            clip_range=0.1,
-            value_clip_range=None,
-        ),
-    ),
-    "The best of 60 trials of tune: return -156 at 100 k steps, over five other seeds; RL Zoo's gamma 0.9 gave -304.",
-)
-
 ATARI = Preset(
     TrainConfig(
         num_timesteps=10_000_000,
@@ -162,6 +113,7 @@ GYMNASIUM = {
     "Ant": ANT,
     "Swimmer": SWIMMER,
     "Reacher": Preset(TEXTBOOK_16, BASELINES.format("-6.7", "-4.6 at 0.6 M")),
+    "Pusher": Preset(TEXTBOOK_16, "The values of Reacher. No result is recorded yet."),
     "InvertedPendulum": Preset(TEXTBOOK_16, BASELINES.format("809", "1 000 at 0.3 M")),
     "InvertedDoublePendulum": Preset(TEXTBOOK_16, BASELINES.format("7 103", "8 880 at 0.4 M")),
 }
@@ -203,9 +155,7 @@ CARTPOLE_GAMMA = "The gamma that RL Zoo has for CartPole; results are in docs/re
 PRESETS: dict[str, dict[str, Preset]] = {
     "ppo2": {
         **{f"{name}-{version}": preset for name, preset in GYMNASIUM.items() for version in ("v4", "v5")},
-        "CartPole-v1": CARTPOLE,
-        "LunarLander-v3": LUNAR_LANDER,
-        "Pendulum-v1": PENDULUM,
+        **SMALL_TASKS,
         "HumanoidBulletEnv-v0": HUMANOID,
         **{f"Robo{name}-v1": preset for name, preset in ZOO.items()},
     },

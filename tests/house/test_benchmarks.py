@@ -6,40 +6,44 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from baselines_ppo.experiments.curves import Curve
 from baselines_ppo.run.cli import main
 from baselines_ppo.state import run_state
 from baselines_ppo.state.code import code_digest
-from benchmarks import speed, tables
-from benchmarks.record import flags_of, record_of
+from benchmarks import figures, speed, tables
+from benchmarks.bars import Bar, bars_of, read_bars
+from benchmarks.record import MOST_POINTS, curve_digest, is_recorded, place_of, record_of, thinned, written
+from benchmarks.rerun import compare, flat, in_words, rerun
+from benchmarks.rows import MEASURES, ROOT, Row, read_row, read_rows
 from tests.runs import flags
 
-NEEDED = {
-    "flags",
-    "env",
-    "alg",
-    "seed",
-    "ranks",
-    "steps",
-    "episodes",
-    "mean_return",
-    "std_return",
-    "commit",
-    "platform",
-}
+
+def record(seed: int, **returns: float) -> dict[str, Any]:
+    """Return a record of a run that nobody made; each measure is 10 where it is not given."""
+    return {
+        "row": "X-v0-ppo2-1m", "env": "X-v0", "alg": "ppo2", "seed": seed, "ranks": 1, "code": "c", "minutes": 2.0,
+        "began": "2026-01-02T03", "platform": {"cpu": "one", "blas": "k"}, "steps_per_second": 9,
+        "settings": {"env": "X-v0", "alg": "ppo2", "seed": seed, "num_timesteps": 10**6, "rollout": {"gamma": 0.9}},
+        **{measure: {"mean": returns.get(measure, 10.0)} for measure in MEASURES},
+    }  # fmt: skip
 
 
-def test_the_page_has_the_table_of_the_records() -> None:
-    page = tables.PAGE.read_text("utf-8")
-    assert tables.BLOCK.search(page)
-    assert tables.written(page) == page
-    outside = tables.BLOCK.sub("", page)
-    assert "|" not in outside  # no table is typed by hand
-    for record in tables.records():
-        assert set(record) >= NEEDED
-        assert tables.figure(record["mean_return"]) in page
+def test_the_pages_have_the_tables_of_the_records() -> None:
+    """If this fails: python -m benchmarks.tables."""
+    rows = read_rows()
+    for path, blocks in ((tables.PAGE, 5), (tables.README, 1)):
+        page = path.read_text("utf-8")
+        assert len(tables.BLOCK.findall(page)) == blocks
+        assert tables.written(page, rows) == page
+    outside = tables.BLOCK.sub("", tables.PAGE.read_text("utf-8"))
+    assert "|" not in re.sub(r"\| Column \|.*?\n\n", "", outside, flags=re.DOTALL)  # no figures are typed by hand
+    shown = {figures.file_of(name) for name in figures.grouped(rows)}
+    assert {path.name for path in figures.FOLDER.glob("benchmark-*")} == shown
 
 
 def test_the_page_of_speed_has_the_tables_of_the_records() -> None:
@@ -52,25 +56,34 @@ def test_the_page_of_speed_has_the_tables_of_the_records() -> None:
     assert not re.findall(r"\d[\d ]*steps/s|\d+ MB|\d+ microseconds|\d\.\d+ times", outside)
 
 
-def test_a_record_says_what_the_run_says(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+def test_a_record_says_what_the_run_says_and_its_row_can_be_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, records = tmp_path / "run", tmp_path / "records"
     assert main([*map(str, flags("CartPole-v1", "ppo2", 3)), "--logdir", str(run)]) == 0
-    record = record_of(run, "0123abc")
+    made = record_of(run, "0123abc", episodes=3)
     with (run / "progress.csv").open() as file:
         last = list(csv.DictReader(file))[-1]
-    assert record["mean_return"] == pytest.approx(float(last["episode_return"]), abs=1e-3)
-    assert (record["steps"], record["episodes"]) == (int(last["total_steps"]), int(last["episodes_averaged"]))
+    assert made["training"]["mean"] == pytest.approx(float(last["episode_return"]), abs=1e-3)
+    assert (made["steps"], made["training"]["episodes"]) == (int(last["total_steps"]), int(last["episodes_averaged"]))
+    assert made["curve"]["returns"][-1] == float(last["episode_return"])
+    assert made["settings"]["rollout"]["num_envs"] == 6
 
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "num_timesteps": 10**9}))
-    with pytest.raises(ValueError, match="is not finished: 576 of 1,000,000,000 steps"):
-        record_of(run, "0123abc")
-    (run / "config.json").write_text(json.dumps({**config, "code": "of another day"}))
-    with pytest.raises(ValueError, match="made by other code"):
-        record_of(run, "0123abc")
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--episodes", "3", "--seed", str(made["evaluation"]["seed"])]) == 0
+    said = {line.split()[0]: float(line.split()[1]) for line in capsys.readouterr().out.splitlines()[2:]}
+    assert said == {mode: round(made[mode]["mean"], 2) for mode in ("deterministic", "stochastic")}
+
+    place = place_of(made, records)
+    place.parent.mkdir(parents=True)
+    place.write_text(written(made), "utf-8")
+    assert json.loads(place.read_text("utf-8")) == json.loads(json.dumps(made))
+    assert [is_recorded(run, episodes, records) for episodes in (3, 4)] == [True, False]
+    assert rerun(read_row(made["row"], records), [0], tmp_path / "again") == 0
+    assert "seed 0: the same numbers, all 3 points of the curve" in capsys.readouterr().out
 
 
-def test_a_run_that_other_code_began_has_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_other_code_or_unfinished_has_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run folder's `config.json` has the code of its newest start alone; the checkpoint knows of all."""
     run, line = tmp_path / "run", [*map(str, flags("CartPole-v1", "ppo2", 1))]
     with monkeypatch.context() as patched:
@@ -78,14 +91,53 @@ def test_a_run_that_other_code_began_has_no_record(tmp_path: Path, monkeypatch: 
         assert main([*line, "--logdir", str(run)]) == 0
     steps = str(int(line[line.index("--num-timesteps") + 1]) + 1)
     assert main([*line, "--num-timesteps", steps, "--resume", str(run)]) == 0
-    assert json.loads((run / "config.json").read_text())["code"] == code_digest()
+    config = json.loads((run / "config.json").read_text())
+    assert config["code"] == code_digest()
     with pytest.raises(ValueError, match=r"made by other code \(.*0123456789ab"):
+        record_of(run, "0123abc")
+    monkeypatch.setattr("benchmarks.record.codes_of", lambda lineage, facts: {code_digest()})
+    (run / "config.json").write_text(json.dumps({**config, "num_timesteps": 10**9}))
+    with pytest.raises(ValueError, match="is not finished: 384 of 1,000,000,000 steps"):
         record_of(run, "0123abc")
 
 
-def test_seeds_of_one_command_share_a_row() -> None:
-    typed = ["--env", "X-v0", "--seed", "3", "--quiet", "--lr=1", "--logdir=there", "--save-interval", "5"]
-    assert flags_of(typed) == "--env X-v0 --lr=1"
-    common = {"flags": "--env X-v0", "steps": 10_000, "minutes": 2.0, "platform": {"cpu": "one"}}
-    rows = tables.table([{**common, "seed": seed, "mean_return": x} for seed, x in ((0, 10.0), (1, 14.0))])
-    assert rows.splitlines()[2] == "| `--env X-v0` | 10 000 | 0, 1 | 10, 14 | **12** ± 2.828 | 2.0 | one |"
+def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
+    row = Row("X-v0-ppo2-1m", [record(0, deterministic=8.0), record(1, deterministic=16.0)])
+    mean, low, high = row.estimate("deterministic")
+    assert (mean, low < 12 < high) == (12.0, True)
+    assert "| **2 of 5** | 10 [10, 10] | 12 [" in tables.benchmark([row]).splitlines()[2]
+    assert "0: 10 / 8 / 10; 1: 10 / 16 / 10 | 2 | 9 | 1 | one, k | 2026-01-02 | `c` |" in tables.seeds([row])
+    figure = {"return": 11, "who": "A", "steps": 5, "by": "training"}
+    entry = {"env": ["X-v0"], "steps": 10**6, "mean": figure}
+    bars = bars_of(row, [{**entry, "alg": "trpo"}, {**entry, "run": {**figure, "by": "deterministic"}}])
+    assert bars.mean == Bar(11.0, "A", None, 5, "training", "")
+    assert [bar is not None and bar.reached(row) for bar in bars] == [False, True]
+    assert tables.compared(row, bars) == "**below the mean**"
+
+
+def test_every_public_figure_has_a_row_that_a_sweep_makes() -> None:
+    from baselines_ppo.experiments.sweep import planned
+
+    cases = [case for file in (ROOT / "benchmarks" / "sweeps").glob("*.toml") for case in planned(file, {}).cases]
+    made = {(case.config.env.rpartition(":")[2], case.config.num_timesteps) for case in cases}
+    for entry in read_bars():
+        assert {(env, entry["steps"]) for env in entry["env"]} <= made
+        assert {entry[kind]["by"] for kind in ("mean", "run") if kind in entry} <= {*MEASURES}
+
+
+def test_other_numbers_are_told_from_the_same() -> None:
+    curve = Curve(np.array([0.0, 8.0, 16.0]), np.array([1.0, 2.0, 3.0]))
+    other = Curve(curve.x, np.array([1.0, 2.0, 3.5]))
+    kept = {"curve": thinned(curve), "curve_sha256": curve_digest(curve), "code": "old", "platform": {"cpu": "another"}}
+    assert compare(curve, kept) == (True, None, 0.0, 0.0)
+    assert compare(other, kept) == (False, 16, 0.5, 0.5)
+    words = in_words(other, kept)
+    assert "from 16 steps on, by 0.5 at most" in words
+    assert f"code {code_digest()} instead of old" in words
+    assert flat(record(3)["settings"]) == {"num_timesteps": 10**6, "gamma": 0.9}
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
+    points = thinned(Curve(np.arange(1000.0), np.arange(1000.0) / 3))
+    assert (points["steps"][0], points["steps"][-1], len(points["steps"])) == (0, 999, MOST_POINTS)
+    assert points["returns"] == [step / 3 for step in points["steps"]]

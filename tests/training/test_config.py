@@ -47,7 +47,7 @@ def test_ppo1_has_one_environment_and_64_transitions_per_minibatch_on_each_rank(
 def test_a_preset_is_the_environments_own_unless_said_otherwise() -> None:
     assert configure("Humanoid-v4").num_envs == 64
     assert configure("Humanoid-v4", preset="none") == with_fields(TEXTBOOK["ppo2"], env="Humanoid-v4")
-    assert configure("Acrobot-v1", preset="CartPole-v1").rollout.num_steps == 32
+    assert configure("Acrobot-v1", preset="CartPole-v1").rollout.num_steps == 128
     assert configure("Humanoid-v4", num_envs=8).num_envs == 8
 
 

@@ -1,0 +1,100 @@
+"""Rows of the benchmark: the records of one environment, algorithm and number of steps, over their seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from baselines_ppo.experiments.statistics import interval
+from baselines_ppo.settings.changes import HARMLESS
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDS = ROOT / "benchmarks" / "records" / "runs"
+FULL = 5  # seeds of a whole row
+TRAINING = "training"
+# Where a return is from: the last training episodes, or an evaluation with one of the two kinds of actions.
+MEASURES = (TRAINING, "deterministic", "stochastic")
+
+
+class Estimate(NamedTuple):
+    """The mean over seeds, and its 95 % bootstrap interval; NaN where there is one seed."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Row(NamedTuple):
+    """All records of one environment, algorithm and number of steps."""
+
+    name: str
+    records: Sequence[Mapping[str, Any]]  # by their seeds
+
+    @property
+    def env(self) -> str:
+        """Environment id, without a module before it."""
+        return str(self.records[0]["env"]).rpartition(":")[2]
+
+    @property
+    def alg(self) -> str:
+        """Algorithm."""
+        return str(self.records[0]["alg"])
+
+    @property
+    def num_timesteps(self) -> int:
+        """Steps that were asked for."""
+        return int(self.records[0]["settings"]["num_timesteps"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds that there are records of."""
+        return [int(record["seed"]) for record in self.records]
+
+    def returns(self, measure: str = TRAINING) -> list[float]:
+        """Return the mean return of each seed, by one of `MEASURES`."""
+        return [float(record[measure]["mean"]) for record in self.records]
+
+    def estimate(self, measure: str = TRAINING) -> Estimate:
+        """Return the mean over seeds with its interval."""
+        scores = np.array(self.returns(measure))
+        return Estimate(float(scores.mean()), *interval([scores]))
+
+
+def row_name(env: str, alg: str, num_timesteps: int) -> str:
+    """Return what a row is called, such as Humanoid-v4-ppo2-10m."""
+    steps = f"{num_timesteps // 10**6}m" if num_timesteps % 10**6 == 0 else f"{num_timesteps / 1000:g}k"
+    return f"{env.rpartition(':')[2].replace('/', '-')}-{alg}-{steps}"
+
+
+def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that must be the same in all seeds of a row."""
+    return {name: value for name, value in settings.items() if name not in (*HARMLESS, "seed")}
+
+
+def read_rows(folder: Path = RECORDS) -> list[Row]:
+    """Return all rows that there are records of, by environment, algorithm and length.
+
+    Raises:
+      ValueError: the records of a row have other settings.
+    """
+    rows = [read_row(path.name, folder) for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return sorted(rows, key=lambda row: (row.env, row.num_timesteps, row.alg))
+
+
+def read_row(name: str, folder: Path = RECORDS) -> Row:
+    """Return the row of this name.
+
+    Raises:
+      ValueError: there is none, or its records have other settings.
+    """
+    found = [json.loads(path.read_text("utf-8")) for path in (folder / name).glob("*.json")]
+    if not found:
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        raise ValueError(f"there is no row {name}; there are {', '.join(known) or 'none'}")
+    if any(comparable(record["settings"]) != comparable(found[0]["settings"]) for record in found):
+        raise ValueError(f"the records of {name} have other settings than each other; make them anew")
+    return Row(name, sorted(found, key=lambda record: int(record["seed"])))
