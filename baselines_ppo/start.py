@@ -193,7 +193,7 @@ def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Collector, Algorithm
     """Return what collects, and the algorithm that learns from it."""
     config, network = plan.config, plan.network
     rng, settings = generator(config.seed, Purpose.PARAMETERS), config.rollout
-    parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std or 0.0), "the parameters")
+    parameters = comm.broadcast(network.initial_parameters(rng, config.policy.init_log_std), "the parameters")
     clip = settings.clip_observations if settings.normalize_observations else None
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
@@ -281,7 +281,7 @@ def _begin(run: TrainingRun, warm: Checkpoint | None) -> None:
 def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
     """Begin with the policy, value function and statistics of an agent; optimiser and counters begin anew.
 
-    Where the configuration has a log std, it takes the place of the agent's, which has all but ceased to explore.
+    A log std other than 0 in the configuration takes the place of the agent's, which has all but ceased to explore.
     """
     agent, config, policy = agent_of(source), run.config, run.collector.policy
     if agent.env_id != config.env and run.comm.is_root:
@@ -294,5 +294,7 @@ def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
     scaler, names = run.collector.reward_scaler, [f"rewards/{key}" for key in ("mean", "variance", "count")]
     if scaler is not None and all(name in source.arrays for name in names):
         scaler.restore({name.removeprefix("rewards/"): source.arrays[name] for name in names})
-    parameters = agent.policy.network.with_log_std(agent.policy.parameters, config.policy.init_log_std)
+    parameters, log_std = agent.policy.parameters, config.policy.init_log_std
+    if log_std:
+        parameters = agent.policy.network.with_log_std(parameters, log_std)
     run.algorithm.restore({**run.algorithm.state(), "parameters": parameters})

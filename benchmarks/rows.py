@@ -13,7 +13,7 @@ from baselines_ppo.experiments.statistics import interval
 from baselines_ppo.settings.changes import HARMLESS
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "benchmarks" / "records" / "runs"
+RECORDS = ROOT / "benchmarks" / "records" / "rows"
 FULL = 5  # seeds of a whole row
 TRAINING = "training"
 # Where a return is from: the last training episodes, or an evaluation with one of the two kinds of actions.

@@ -53,9 +53,9 @@ class PolicyConfig:
     )
     lstm_size: int = option(128, "units of the LSTM's cell", low=1)
     shared_trunk: bool | None = option(None, "one network for policy and value function; none: if cnn or lstm")
-    init_log_std: float | None = option(
-        None,
-        "log std of the first Gaussian policy, in units of half the action range; none: 0, or a loaded agent's",
+    init_log_std: float = option(
+        0.0,
+        "log std of the first Gaussian policy, in units of half the action range; 0 keeps that of a loaded agent",
     )
 
 

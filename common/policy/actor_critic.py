@@ -105,10 +105,10 @@ class ActorCritic:
             parts[LOG_STD] += np.float32(init_log_std)
         return self.layout.join(parts)
 
-    def with_log_std(self, parameters: np.ndarray, log_std: float | None) -> np.ndarray:
-        """Return parameters [P] with this log std in all dimensions, where it is not None and a Gaussian has one."""
+    def with_log_std(self, parameters: np.ndarray, log_std: float) -> np.ndarray:
+        """Return parameters [P] with this log std in all dimensions of the actions; other policies have none."""
         parts = self.layout.split(parameters)
-        if log_std is None or LOG_STD not in parts:
+        if LOG_STD not in parts:
             return parameters
         return self.layout.join({**parts, LOG_STD: np.full_like(parts[LOG_STD], log_std)})
 
