@@ -83,8 +83,8 @@ def test_an_unwritable_folder_is_refused_at_once(trainer: Callable[..., Finished
 
 def test_the_help_of_an_environment_gives_its_own_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     for line, lambda_of in (
-        (["--env", "CartPole-v1"], "default: 0.8"),
-        (["--env", "X", "--preset=CartPole-v1"], "default: 0.8"),
+        (["--env", "LunarLander-v3"], "default: 0.98"),
+        (["--env", "X", "--preset=LunarLander-v3"], "default: 0.98"),
         (["--env", "CartPole-v1", "--alg", "ppo1"], "default: 0.9"),
         (["--alg", "trpo"], "textbook: 0.97"),
     ):
