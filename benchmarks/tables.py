@@ -47,7 +47,8 @@ def benchmark(rows: Sequence[Row]) -> str:
 def short(rows: Sequence[Row]) -> str:
     """Return the lines that README.md shows: one for each of some environments, the longest of `ppo2`."""
     entries, chosen = read_bars(), {row.env: row for row in rows if row.alg == "ppo2" and row.env in SHORT}
-    head = ("environment", "steps", "return, mean over seeds", "best public mean", "best public run", "compared")
+    returns = "return of the most likely actions, mean over seeds"
+    head = ("environment", "steps", returns, "best public mean", "best public run", "compared")
     lines = [markdown(head), markdown(["---"] * len(head))]
     for env in SHORT:
         if row := chosen.get(env):

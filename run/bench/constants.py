@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,11 @@ import numpy as np
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.plan import OWN, plan_of
+from baselines_ppo.run.bench.simulator import timed
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.start import start
 from baselines_ppo.train import iteration
+from baselines_ppo.training_run import TrainingRun
 
 WARM_UP, LEARNT = 1, 3  # iterations: not counted, with learning
 COLLECTED, OF_WHOLE = 32, 4  # of collecting alone; the spread is that of the first, of the whole only the mean counts
@@ -38,19 +40,27 @@ class Constants(NamedTuple):
     shares_out: bool  # whether ranks share minibatches out, and learn from their own steps
 
 
-def exchanges(comm: Comm) -> dict[int, float]:
-    """Return the seconds in which two ranks add up so many floats, when nothing else runs here."""
+def seconds_of_sums(comm: Comm, repeats: int, share: float) -> dict[int, float]:
+    """Return the seconds in which the slowest rank has the sum of so many floats: a quantile over repeats."""
     found = {}
     for floats in MESSAGES:
         x, seconds = np.zeros(floats, np.float32), []
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             comm.barrier()
-            begun = time.perf_counter()
-            comm.sum(x)
-            seconds.append(time.perf_counter() - begun)
-        slower = comm.stack(np.array(seconds)).max(axis=0)
-        found[floats] = float(np.quantile(slower, FASTEST))
+            seconds.append(timed(functools.partial(comm.sum, x)))
+        found[floats] = float(np.quantile(comm.stack(np.array(seconds)).max(axis=0), share))
     return found
+
+
+def exchanges(comm: Comm) -> dict[int, float]:
+    """Return the seconds in which two ranks add up so many floats, when nothing else runs here."""
+    return seconds_of_sums(comm, REPEATS, FASTEST)
+
+
+def timed_iteration(run: TrainingRun) -> tuple[float, float, float]:
+    """Make one iteration of the training loop; returns the seconds of collecting, learning and all of it."""
+    seconds = timed(lambda: iteration(run))
+    return run.spent["collecting"], run.spent["learning"], seconds
 
 
 def constants(env: str, part: int, share_out: bool | None = None) -> dict[str, Any]:
@@ -68,10 +78,8 @@ def constants(env: str, part: int, share_out: bool | None = None) -> dict[str, A
         run = start(config, signals, logdir=path, resume=None, load_path=None, environment=None)
         spent: list[tuple[float, float]] = []  # learning, rest
         for _ in range(WARM_UP + LEARNT):
-            begun = time.perf_counter()
-            iteration(run)
-            seconds = time.perf_counter() - begun
-            spent.append((run.spent["learning"], seconds - run.spent["learning"] - run.spent["collecting"]))
+            collected, learnt, seconds = timed_iteration(run)
+            spent.append((learnt, seconds - learnt - collected))
         learning, rest = np.median(spent[WARM_UP:], axis=0)
         collecting = []
         for _ in range(OF_WHOLE if part == 1 else COLLECTED):

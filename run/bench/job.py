@@ -14,24 +14,22 @@ import numpy as np
 
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.common.mpi import Comm, world
-from baselines_ppo.run.bench.constants import constants, exchanges
-from baselines_ppo.run.bench.simulator import environments_rate, simulator_rate, timed
+from baselines_ppo.run.bench.constants import constants, exchanges, seconds_of_sums, timed_iteration
+from baselines_ppo.run.bench.simulator import environments_rate, simulator_rate
 from baselines_ppo.run.bench.visited import seconds_of, visited
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.start import start
-from baselines_ppo.train import iteration
 from baselines_ppo.training_run import TrainingRun
 
 WARM_UP = 2  # iterations that compile and fill caches, not counted
-MESSAGES = (1_000, 10_000, 100_000, 1_000_000)  # floats of the sums that are timed
-REPEATS = 50
+REPEATS, MEDIAN = 50, 0.5  # of sums that are timed
 
 
 def main(request: dict[str, Any]) -> int:
     """Measure what the request asks for, on all ranks at once; rank 0 prints one line of JSON."""
     comm = world()
     if request["what"] == "collectives":
-        answer: dict[str, Any] = {"seconds": {size: time_of_sum(comm, size) for size in MESSAGES}}
+        answer: dict[str, Any] = {"seconds": seconds_of_sums(comm, REPEATS, MEDIAN)}
     elif request["what"] == "exchanges":
         answer = {"seconds": exchanges(comm)}
     elif request["what"] == "constants":
@@ -74,26 +72,11 @@ def training(
     return {**rates, "updates": run.algorithm.updates / run.counters.iteration}
 
 
-def timed_iteration(run: TrainingRun) -> tuple[float, float, float]:
-    """Make one iteration of the training loop; returns the seconds of collecting, learning and all of it."""
-    seconds = timed(lambda: iteration(run))
-    return run.spent["collecting"], run.spent["learning"], seconds
-
-
 def simulator_rate_on_the_same_states(comm: Comm, run: TrainingRun) -> float | None:
     """Return steps per second of nothing but MuJoCo from the states of one more iteration; None without MuJoCo."""
     made, steps = visited(run)
     comm.barrier()  # all ranks at once, as in training
     return total(comm, made / seconds_of(steps)) if steps else None
-
-
-def time_of_sum(comm: Comm, size: int) -> float:
-    """Return the median seconds of a sum over ranks of this many floats."""
-    x, seconds = np.zeros(size, np.float32), []
-    for _ in range(REPEATS):
-        comm.barrier()
-        seconds.append(timed(lambda: comm.sum(x)))
-    return float(np.median(comm.stack(np.array(seconds)).max(axis=0)))
 
 
 def total(comm: Comm, rate: float) -> float:

@@ -13,13 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.failures import UsageError, short
-from baselines_ppo.common.files.whole import checked_file
-from baselines_ppo.common.job.launcher import launched_by_mpi
-from baselines_ppo.run.bench import record
 from baselines_ppo.run.bench.constants import Constants
 from baselines_ppo.run.bench.record import Row
-from baselines_ppo.run.bench.report import ask, machine
+from baselines_ppo.run.bench.report import ask
+from baselines_ppo.run.bench.scaling import fit
 
 RANKS = (1, 16, 64, 256, 1024, 4096)
 PART = 16  # by which the second measurement has fewer environments
@@ -97,34 +94,14 @@ def _at(whole: Constants, part: Constants, environments: float, what: str) -> fl
     return max(few - slope * (part.environments - environments), 0.0)
 
 
-def simulate(env: tuple[str, ...], ranks_per_host: int, latency: float, bandwidth: float, out: str | None) -> int:
-    """Print the simulation of many ranks, and write it into a file if there is one; returns the exit code.
-
-    Raises:
-      UsageError: what was typed does not fit together; before anything is measured.
-    """
-    if launched_by_mpi():
-        raise UsageError("bench starts its own ranks; run it without mpirun")
-    if not env:
-        raise UsageError("--env is none, expected ids")
-    if ranks_per_host < 1 or not latency >= 0.0 or not bandwidth > 0.0:
-        raise UsageError("expected at least 1 for --ranks-per-host, a --network-latency and a --network-bandwidth > 0")
-    path = None if out is None else checked_file(out, [".json"])
-    print(machine())
-    rows = simulation_table(env, ranks_per_host, latency, bandwidth)
-    if path is not None:
-        record.write(path, "simulation", rows)
-        print(f"wrote {short(path)}")
-    return 0
-
-
 def simulation_table(envs: Sequence[str], ranks_per_host: int, latency: float, bandwidth: float) -> list[Row]:
     """Measure, simulate, print and return steps per second of presets on many ranks.
 
     Args:
       latency, bandwidth: between hosts, in microseconds and GB/s.
     """
-    network = Network(ranks_per_host, _measured(), (latency * 1e-6, 1e-9 / bandwidth))
+    measured = fit({2: ask(2, {"what": "exchanges"})["seconds"]})
+    network = Network(ranks_per_host, measured, (latency * 1e-6, 1e-9 / bandwidth))
     near = network.host
     print(f"\nmeasured, two ranks of this host: {near[0] * 1e6:.0f} us + {1e-9 / near[1]:.1f} GB/s for each message")
     print(f"assumed: {ranks_per_host} ranks on a host, {latency:g} us + {bandwidth:g} GB/s between hosts")
@@ -159,11 +136,3 @@ def rows_of(env: str, whole: Constants, part: Constants, network: Network) -> li
 def _constants(env: str, part: int, share_out: bool | None) -> Constants:
     arguments = {"env": env, "part": part, "share_out": share_out}
     return Constants(**ask(1, {"what": "constants", "arguments": arguments}))
-
-
-def _measured() -> tuple[float, float]:
-    """Return latency and seconds per byte of a message between two ranks of this host."""
-    seconds = ask(2, {"what": "exchanges"})["seconds"]
-    rows = [(1.0 / t, 4.0 * int(floats) / t) for floats, t in seconds.items()]
-    latency, per_byte = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0]
-    return max(float(latency), 1e-7), max(float(per_byte), 1e-12)

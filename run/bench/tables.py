@@ -14,6 +14,7 @@ from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import machine, speed_table
 from baselines_ppo.run.bench.scaling import scaling_tables
 from baselines_ppo.run.bench.score_table import TunedPeer, score_table
+from baselines_ppo.run.bench.simulation import simulation_table
 from baselines_ppo.run.bench.work import NUM_ENVS, Work, preset_work, textbook_work
 
 PAIRS, RUNS = 5, 1  # of runs against a peer; of runs until a score is reached
@@ -35,11 +36,15 @@ class Options(NamedTuple):
     score: tuple[float, ...]
     seconds: float
     scaling: bool
+    simulate: bool
+    ranks_per_host: int
+    network_latency: float
+    network_bandwidth: float
     out: str | None
 
 
 def bench(options: Options) -> int:
-    """Print one of four tables, and write it into a file if there is one; returns the exit code.
+    """Print one of five tables, and write it into a file if there is one; returns the exit code.
 
     Raises:
       UsageError: what was typed does not fit together; before anything is measured.
@@ -58,6 +63,9 @@ def bench(options: Options) -> int:
 def table_of(options: Options) -> tuple[str, Callable[[], list[Row]]]:
     """Return which kind of table is wanted, and what measures and prints it."""
     most, python = max(options.ranks), options.peer_python
+    if options.simulate:
+        network = options.ranks_per_host, options.network_latency, options.network_bandwidth
+        return "simulation", lambda: simulation_table(options.env, *network)
     if options.scaling:
         return "scaling", lambda: scaling_tables(options.env[0], options.ranks)
     if options.score:
@@ -92,6 +100,8 @@ def check(options: Options) -> None:
     if not options.env or not options.ranks or min(options.ranks) < 1:
         ranks = ",".join(map(str, options.ranks)) or "none"
         raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1, and --env ids")
+    if options.ranks_per_host < 1 or not options.network_latency >= 0.0 or not options.network_bandwidth > 0.0:
+        raise UsageError("expected at least 1 for --ranks-per-host, a --network-latency and a --network-bandwidth > 0")
     if options.pairs is not None and options.pairs < 1:
         raise UsageError(f"--pairs is {options.pairs}, expected at least 1")
     own = options.preset or bool(options.score)

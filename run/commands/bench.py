@@ -40,11 +40,6 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
 
 def run(options: dict[str, Any]) -> int:
     """Measure and print one of five tables; returns the exit code."""
-    from baselines_ppo.run.bench.simulation import simulate
     from baselines_ppo.run.bench.tables import Options, bench
 
-    names = ("ranks_per_host", "network_latency", "network_bandwidth")
-    ranks_per_host, latency, bandwidth = (options.pop(name) for name in names)
-    if options.pop("simulate"):
-        return simulate(options["env"], ranks_per_host, latency, bandwidth, options["out"])
     return bench(Options(**options))
