@@ -167,13 +167,14 @@ class PPOKL(Algorithm):
         """Return this rank's part of D."""
         xp, parts = tensorflow_arrays(), self.policy.network.policy_layout.split(parameters)
 
-        def of_shard(rows: tf.Tensor) -> tf.Tensor:
+        def of_shard(rows: tf.Tensor) -> list[tf.Tensor]:
             taken = tf.boolean_mask(rows, rows >= 0)
             own = tf.nest.map_structure(lambda x: tf.gather(x, taken), data)
             params = self.policy.network.learn_policy(xp, parts, own.batch.inputs)
-            return tf.reduce_sum(own.weights * self.policy.distribution.kl(xp, own.batch.params, params))
+            return [tf.reduce_sum(own.weights * self.policy.distribution.kl(xp, own.batch.params, params))]
 
-        return sum_over_shards(of_shard, rows, own_shards)
+        (total,) = sum_over_shards(of_shard, 1, rows, own_shards)
+        return total
 
     def _fit_value_function(self, rollout: Rollout, value_targets: np.ndarray) -> dict[str, float]:
         now = [Share(rollout.observations[made, i], value_targets[made, i]) for i, made in enumerate(rollout.made.T)]

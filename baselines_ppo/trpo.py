@@ -179,9 +179,10 @@ class TRPO(Algorithm):
         count = len(self.environments)
         num_steps = 1 if self.policy.network.recurrent else batch.log_probs.shape[0] // count
         rows = tf.constant(rows_by_shard(num_steps, count, self.shards.own))
-        return sum_over_shards(
-            lambda own: function(tf.nest.map_structure(lambda x: tf.gather(x, own), batch)), rows, own_shards
+        (total,) = sum_over_shards(
+            lambda own: [function(tf.nest.map_structure(lambda x: tf.gather(x, own), batch))], 1, rows, own_shards
         )
+        return total
 
     def _evaluated(self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
         """Return the sum over this rank's shards of L, D and the entropy, [3]."""

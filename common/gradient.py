@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from baselines_ppo.common.adam import sum_of_squares
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.parameters import ParameterLayout
 from baselines_ppo.common.shards import tree_sum
 
 # parameters by name, a minibatch, its settings (clip range, weight of a penalty) -> loss and metrics, scalars
@@ -19,14 +18,11 @@ Loss = Callable[[Mapping[str, tf.Tensor], Any, Any], tuple[tf.Tensor, dict[str, 
 def gradient_of(
     loss_of: Loss,
     metric_names: tuple[str, ...],
-    layout: ParameterLayout,
-    parameters: tf.Tensor,
+    parameters: Mapping[str, tf.Tensor],
     minibatch: Any,
     settings: Any,
-) -> tf.Tensor:
-    """Return gradient, metrics and bad flag in one vector [P + k + 1], which is one message between ranks.
-
-    The flag is 0, or 1 where loss or gradient is not a finite number, or the gradient's square is too large to be one.
+) -> list[tf.Tensor]:
+    """Return the gradient by each parameter, and last the metrics and the loss, [k + 1].
 
     Args:
       minibatch, settings: the loss's second and third argument.
@@ -34,30 +30,43 @@ def gradient_of(
     Raises:
       UsageError: the network does not use some of its parameters.
     """
-    parts = layout.split(parameters)
     with tf.GradientTape() as tape:
-        tape.watch(parts)
-        loss, metrics = loss_of(parts, minibatch, settings)
-    gradients = tape.gradient(loss, parts)
+        tape.watch(parameters)
+        loss, metrics = loss_of(parameters, minibatch, settings)
+    gradients = tape.gradient(loss, parameters)
     if unused := [name for name, gradient in gradients.items() if gradient is None]:
         raise UsageError(f"the network does not use its parameters {', '.join(unused)}; leave them out of it")
-    gradient = tf.concat([tf.reshape(gradients[name], [-1]) for name, _ in layout.shapes], axis=0)
-    finite = tf.math.is_finite(sum_of_squares(gradient)) & tf.math.is_finite(loss)
-    tail = [*(metrics[name] for name in metric_names), 1.0 - tf.cast(finite, tf.float32)]
-    return tf.concat([gradient, tf.stack(tail)], axis=0)
+    return [*(gradients[name] for name in parameters), tf.stack([*(metrics[name] for name in metric_names), loss])]
 
 
-def sum_over_shards(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
-    """Return the tree sum of a function [P] of each of this rank's shards, which are some rows each, [S, m].
+def message_of(sums: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return what `gradient_of` gave in one vector [P + k + 1], which is one message between ranks.
+
+    Its last number is a flag in place of the loss: 0, or 1 where loss or gradient is not a finite number, or the
+    gradient's square is too large to be one.
+    """
+    *gradients, metrics = sums
+    gradient = tf.concat([tf.reshape(part, [-1]) for part in gradients], axis=0)
+    finite = tf.math.is_finite(sum_of_squares(gradient)) & tf.math.is_finite(metrics[-1])
+    return tf.concat([gradient, metrics[:-1], [1.0 - tf.cast(finite, tf.float32)]], axis=0)
+
+
+def sum_over_shards(
+    function: Callable[[tf.Tensor], Sequence[tf.Tensor]], count: int, rows: tf.Tensor, own: tf.Tensor
+) -> list[tf.Tensor]:
+    """Return the tree sums of what a function gives for the rows of each of this rank's shards, [S, m].
 
     Args:
+      function: from the rows [m] of a shard to so many tensors.
+      count: of these tensors.
       own: S again, as a tensor. XLA must not know how often it goes around the loop: so what it makes of the function
         is one program for one shard, with the same rounding however many shards a rank has. Only additions follow.
     """
+    shards = range(rows.shape[0])
 
-    def body(k: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-        return k + 1, results.write(k, function(rows[k]))
+    def body(k: tf.Tensor, *results: tf.TensorArray) -> tuple[Any, ...]:
+        return k + 1, *(array.write(k, part) for array, part in zip(results, function(rows[k]), strict=True))
 
-    start = (tf.constant(0), tf.TensorArray(tf.float32, size=rows.shape[0]))
-    _, results = tf.while_loop(lambda k, _: k < own, body, start, parallel_iterations=1)
-    return tree_sum(results.stack())
+    start = (tf.constant(0), *(tf.TensorArray(tf.float32, size=len(shards)) for _ in range(count)))
+    _, *results = tf.while_loop(lambda k, *_: k < own, body, start, parallel_iterations=1)
+    return [tree_sum(array.read(k) for k in shards) for array in results]

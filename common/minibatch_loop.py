@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from baselines_ppo.common.adam import AdamState, adam_step, clip_by_norm, from_arrays, start_at, to_arrays
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.common.gradient import Loss, gradient_of, sum_over_shards
+from baselines_ppo.common.gradient import Loss, gradient_of, message_of, sum_over_shards
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.parameters import ParameterLayout
 from baselines_ppo.common.programs import program
@@ -215,15 +215,18 @@ class MinibatchLoop:
         return done
 
     def _own_gradient(self, parameters: tf.Tensor, batch: Any, minibatch: Minibatches) -> tf.Tensor:
-        """Return the sum over this rank's shards of gradients, metrics and bad flags, [P + k + 1]."""
+        """Return the sum over this rank's shards of gradients, metrics and a bad flag, [P + k + 1]."""
         rows, settings, own_shards = minibatch
+        parts = self._layout.split(parameters)
 
-        def of_shard(rows: tf.Tensor) -> tf.Tensor:
+        def of_shard(rows: tf.Tensor) -> list[tf.Tensor]:
             rows = tf.boolean_mask(rows, rows >= 0) if self._settings.padded else rows
             own = tf.nest.map_structure(lambda x: tf.gather(x, rows), batch)
-            return gradient_of(self._loss, self._metric_names, self._layout, parameters, own, settings)
+            return gradient_of(self._loss, self._metric_names, parts, own, settings)
 
-        return of_shard(rows[0]) if self._shards == WHOLE else sum_over_shards(of_shard, rows, own_shards)
+        if self._shards == WHOLE:
+            return message_of(of_shard(rows[0]))
+        return message_of(sum_over_shards(of_shard, len(parts) + 1, rows, own_shards))
 
     def _average(self, own: tf.Tensor) -> tf.Tensor:
         """Return the average over all ranks' shards: the one reduction per minibatch.

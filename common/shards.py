@@ -8,6 +8,7 @@ of two of neighbours computes its own branch; `Comm.sum` is the rest of the tree
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,11 +38,17 @@ def shards_over(environments: int, ranks: int) -> Shards:
     return Shards(total // ranks, total) if total % ranks == 0 else Shards(1, ranks)
 
 
-def tree_sum(x: Array) -> Array:
-    """Return the sum [...] of a power of two of arrays [S, ...], added up in a binary tree, neighbours first."""
-    while x.shape[0] > 1:
-        x = x[0::2] + x[1::2]
-    return x[0]
+def tree_sum(parts: Iterable[Array]) -> Array:
+    """Return the sum of a power of two of arrays of one shape, added up in a binary tree, neighbours first.
+
+    TensorFlow makes one operation of additions that follow each other, which adds in an order of its own. So each
+    level of the tree adds arrays of another shape.
+    """
+    level, depth = list(parts), 0
+    while len(level) > 1:
+        level = [(one + other)[None] for one, other in zip(level[0::2], level[1::2], strict=True)]
+        depth += 1
+    return level[0][(0,) * depth]
 
 
 def rows_by_shard(num_steps: int, num_environments: int, shards: int) -> np.ndarray:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.shards import WHOLE, Shards, rows_by_shard, shards_over, tree_sum
 from baselines_ppo.experiments.columns import read_columns
 from tests.conftest import ROOT, command
@@ -90,6 +92,19 @@ def test_a_tree_adds_neighbours_first() -> None:
     assert tree_sum(np.array([big, small, -big, small])) == 0  # each small one is lost beside its big neighbour
     x = np.random.default_rng(0).standard_normal((16, 5))
     np.testing.assert_allclose(tree_sum(x), x.sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_tree_in_a_tensorflow_program_adds_in_the_same_order(compiled: bool) -> None:
+    """TensorFlow may make one sum of a chain of additions, and adds it up in an order of its own."""
+    x = np.random.default_rng(2).standard_normal((16, 1000)).astype(np.float32)
+    parts = tf.range(16)
+
+    def function(x: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+        return sum_over_shards(lambda k: [x[k]], 1, parts, own)[0]
+
+    summed = tf.function(function, autograph=False, jit_compile=compiled)(tf.constant(x), tf.constant(16))
+    np.testing.assert_array_equal(summed, tree_sum(x))
 
 
 def test_each_branch_of_the_tree_is_the_sum_of_some_neighbours() -> None:
