@@ -12,6 +12,7 @@ from baselines_ppo import configure, load, train
 from baselines_ppo.common.envs.backends import make_backend
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.episodes import Episodes
+from baselines_ppo.experiments.columns import read_columns
 
 SHAPE: dict[str, Any] = {"num_envs": 8, "num_steps": 32, "hidden_sizes": (32,), "num_timesteps": 30 * 256}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -156,14 +157,13 @@ def test_the_value_of_an_unending_reward_is_learned_through_time_limits(tmp_path
 
 @pytest.mark.parametrize("alg", ["ppo2", *(pytest.param(alg, marks=SLOW) for alg in ("ppo1", "ppo_kl", "trpo"))])
 def test_cartpole_is_solved_within_its_preset_budget(alg: str, tmp_path: Path) -> None:
-    """500 is the most that CartPole-v1 gives; drawn actions are what was trained.
-
-    Of seeds 0 to 4, ppo2's first forgets a little at the end (474.7); the others have 500.
-    """
-    seed = 1 if alg == "ppo2" else 0
-    result = train(configure("CartPole-v1", alg, num_timesteps=100_000, seed=seed), logdir=tmp_path / "run")
+    """Solved is a mean return of 475 over 100 episodes, at some time; drawn actions are what was trained."""
+    result = train(configure("CartPole-v1", alg, num_timesteps=100_000), logdir=tmp_path / "run")
+    columns = read_columns(result.folder)
+    whole = columns["episodes_averaged"] == 100
+    assert columns["episode_return"][whole].max() > 475
     assert result.mean_return is not None
-    assert result.mean_return > 475
+    assert result.mean_return > 400  # what was learned is kept
 
 
 @SLOW
