@@ -1,0 +1,70 @@
+"""Agents as SavedModels and TFLite files: networks and all around them are traced in TensorFlow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines_ppo.common.job.tensorflow_start import quiet, start_tensorflow
+from baselines_ppo.common.policy.arrays import Arrays, tensorflow_arrays
+from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.run.exporting.inputs import STATE, inputs_of
+from baselines_ppo.run.exporting.whole_policy import act
+
+SIGNATURE = "serving_default"
+
+
+def save_model(policy: Policy, folder: Path, wide: type[np.floating[Any]] = np.float64) -> None:
+    """Write a policy as a SavedModel into a folder.
+
+    Args:
+      wide: the type in which float64 is computed.
+
+    Raises:
+      Exception: its own network does more than there is in TensorFlow, or the folder cannot be written.
+    """
+    start_tensorflow()
+    import tensorflow as tf
+
+    xp, network, width = _arrays(), policy.network, np.dtype(wide)
+    values = network.layout.split(policy.parameters)
+    given = {each.name: ([None, *each.shape], each.dtype) for each in inputs_of(network.observation)}
+    if network.policy_state_size:
+        given[STATE] = [None, network.policy_state_size], np.dtype(np.float32)
+    specs = {name: tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in given.items()}
+
+    @tf.function
+    def traced(**tensors: Any) -> dict[str, Any]:
+        parameters = {name: tf.constant(x) for name, x in values.items()}
+        return act(xp, policy, parameters, tensors, width)
+
+    with quiet():
+        tf.saved_model.save(tf.Module(), str(folder), {SIGNATURE: traced.get_concrete_function(**specs)})
+
+
+def tflite_file(policy: Policy) -> bytes:
+    """Return a policy as the bytes of a TFLite file, with the signature of the SavedModel.
+
+    TFLite computes nothing in float64: observations and actions of that type are converted at its borders.
+
+    Raises:
+      Exception: the policy does more than there is in TFLite.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(policy, Path(folder), np.float32)
+        import tensorflow as tf
+
+        with quiet():
+            data: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert()
+    return data
+
+
+def _arrays() -> Arrays:
+    """Return the functions of networks, and those of `whole_policy.EXTRA`."""
+    import tensorflow as tf
+
+    networks = vars(tensorflow_arrays())
+    return Arrays(**networks, argmax=lambda x: tf.argmax(x, axis=-1), rint=tf.round, transpose=tf.transpose)
