@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.policy.actions import Action, BoxAction, IntegerBoxAction, action_to_json
 from baselines_ppo.common.policy.distributions import at_first
@@ -27,18 +29,20 @@ def description_of(agent: Agent) -> dict[str, Any]:
     network = agent.policy.network
     memory = [_array(STATE, np.dtype(np.float32), (network.policy_state_size,))] if network.policy_state_size else []
     observations = [{**_array(x.name, x.dtype, x.shape), "part": x.part} for x in inputs_of(network.observation)]
-    return {
+    description = {
         "format": FORMAT,
         "baselines_ppo": importlib.import_module("baselines_ppo").__version__,  # it gives `export` itself
         "environment": agent.env_id,
         "wrapper": list(agent.wrappers),
         "env_kwargs": agent.env_kwargs,
-        "agent_sha256": str(agent.manifest.get("sha256", "")),
+        "agent_sha256": checkpoint.digest(agent.manifest),
         "observation_space": observation_to_json(network.observation),
         "action_space": action_to_json(network.action),
         "inputs": [*observations, *memory],
         "outputs": [*_results(network.action), *({**each, "name": NEXT_STATE} for each in memory)],
     }
+    plain: dict[str, Any] = json.loads(json.dumps(description, allow_nan=False))  # as whoever reads the file has it
+    return plain
 
 
 def _results(action: Action) -> list[dict[str, Any]]:

@@ -55,7 +55,8 @@ def export(agent: str | Path, out: str | Path, format: str = "onnx", network: st
         except OSError:
             raise
         except Exception as error:  # of a network of the user's own, or of a converter
-            raise UsageError(f"{short(agent)} cannot be written as {format}, which has less than its network or spaces need: {_reason(error)}") from error
+            lacks = f"{short(agent)} cannot be written as {format}, which has less than its network or spaces need"
+            raise UsageError(f"{lacks}: {_reason(error)}") from error
     return Exported(folder / FORMATS[format], description)
 
 

@@ -41,9 +41,7 @@ def random_agent(
 ) -> Path:
     """Write an agent whose parameters and statistics are drawn; returns its folder."""
     rng, settings = np.random.default_rng(len(name)), NetworkSettings(network, (8,), "elu", 5)
-    wiring = ActorCritic(
-        observation_of(seen, name), action_of(done, name), settings, None if shared else settings
-    )
+    wiring = ActorCritic(observation_of(seen, name), action_of(done, name), settings, None if shared else settings)
     parameters = (scale * rng.standard_normal(wiring.layout.size)).astype(np.float32)
     policy = Policy(wiring, parameters, 5.0)
     shape = policy.observations.moments.mean.shape
@@ -101,5 +99,4 @@ def named(batch: Any, name: str = "observation") -> Named:
         return {key: x for part in batch for key, x in named(batch[part], f"{name}_{part}").items()}
     if isinstance(batch, tuple):
         return {key: x for k, part in enumerate(batch) for key, x in named(part, f"{name}_{k}").items()}
-    return {name: batch}
-
+    return {name.replace(" ", "_"): batch}

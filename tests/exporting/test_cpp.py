@@ -28,7 +28,18 @@ def compiled(source: str, folder: Path) -> Path:
     if compiler is None or include is None:
         pytest.skip(f"needs a C++ compiler and ONNX Runtime's {HEADER}: apt install g++ libonnxruntime-dev")
     (folder / "act.cpp").write_text(source)
-    words = [compiler, "-std=c++17", "-O2", "-Wall", "-Werror", "act.cpp", f"-I{include}", *library(folder), "-o", "act"]
+    words = [
+        compiler,
+        "-std=c++17",
+        "-O2",
+        "-Wall",
+        "-Werror",
+        "act.cpp",
+        f"-I{include}",
+        *library(folder),
+        "-o",
+        "act",
+    ]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "act"

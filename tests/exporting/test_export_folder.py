@@ -16,13 +16,15 @@ from baselines_ppo.run.cli import main
 AGENT = "zoo:CartPole-v1"
 
 
-def test_the_file_says_what_it_is_and_what_it_takes_and_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_file_says_what_it_is_and_what_it_takes_and_gives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     path, description = export(AGENT, tmp_path / "out")
     assert path == tmp_path / "out" / "policy.onnx"
     assert strict_json.parsed((tmp_path / "out" / "policy.json").read_text()) == description
     assert description["environment"] == "CartPole-v1"
-    assert description["agent_sha256"] == load(AGENT).manifest["sha256"]
+    assert description["agent_sha256"] == json.loads((load(AGENT).path / "manifest.json").read_text())["sha256"]
     assert description["action_space"]["kind"] == "discrete"
     session = onnxruntime.InferenceSession(path)
     assert json.loads(session.get_modelmeta().custom_metadata_map["baselines_ppo"]) == description

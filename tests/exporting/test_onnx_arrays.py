@@ -1,8 +1,7 @@
-"""Whatever is written over the array functions is a graph that computes the same: spaces of every kind, own networks."""
+"""What is written over the array functions is a graph that computes the same: spaces of every kind, own networks."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -100,7 +99,7 @@ def stacked(observations: list[Any]) -> Any:
 
 def test_a_network_of_ones_own_is_exported_without_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN)
-    code = f"""
+    code = """
 import sys
 import numpy as np
 from gymnasium import spaces
@@ -113,7 +112,8 @@ cases.random_agent(Path("agents"), "Own-v0", spaces.Box(-1, 1, (4,)), spaces.Box
 code = main(["export", "agents/Own-v0", "--out", "out", "--network", "mine:everything"])
 assert (code, 'tensorflow' in sys.modules) == (0, False)
 from baselines_ppo import load
-np.savez("acted.npz", seen=(x := np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)), done=load("agents/Own-v0").act(x))
+seen = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+np.savez("acted.npz", seen=seen, done=load("agents/Own-v0").act(seen))
 """
     environment = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "XDG_CONFIG_HOME": str(tmp_path), "PATH": ""}
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
