@@ -253,7 +253,7 @@ def _convolution(x: Tensor, weights: np.ndarray, stride: int) -> Tensor:
     return _transpose(convolved, [0, 2, 3, 1])
 
 
-# The functions of networks, and those of `whole_policy.EXTRA`.
+# The functions of networks, and those of `whole_policy`.
 ONNX = Arrays(
     tanh=_unary("Tanh", np.tanh),
     exp=_unary("Exp", np.exp),
@@ -270,4 +270,5 @@ ONNX = Arrays(
     argmax=_argmax,
     rint=_unary("Round", np.rint),
     transpose=_transpose,
+    difference=lambda x, subtracted: _cast(x, np.float64) - subtracted,
 )

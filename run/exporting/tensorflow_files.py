@@ -12,16 +12,17 @@ from baselines_ppo.common.job.tensorflow_start import quiet, start_tensorflow
 from baselines_ppo.common.policy.arrays import Arrays, tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.run.exporting.inputs import STATE, inputs_of
+from baselines_ppo.run.exporting.tflite_arrays import difference
 from baselines_ppo.run.exporting.whole_policy import act
 
 SIGNATURE = "serving_default"
 
 
-def save_model(policy: Policy, folder: Path, wide: type[np.floating[Any]] = np.float64) -> None:
+def save_model(policy: Policy, folder: Path, tflite: bool = False) -> None:
     """Write a policy as a SavedModel into a folder.
 
     Args:
-      wide: the type in which float64 is computed.
+      tflite: whether it does with what there is in TFLite, where nothing is computed in float64.
 
     Raises:
       Exception: its own network does more than there is in TensorFlow, or the folder cannot be written.
@@ -29,7 +30,7 @@ def save_model(policy: Policy, folder: Path, wide: type[np.floating[Any]] = np.f
     start_tensorflow()
     import tensorflow as tf
 
-    xp, network, width = _arrays(), policy.network, np.dtype(wide)
+    xp, network = _arrays(tflite), policy.network
     values = network.layout.split(policy.parameters)
     given = {each.name: ([None, *each.shape], each.dtype) for each in inputs_of(network.observation)}
     if network.policy_state_size:
@@ -39,7 +40,7 @@ def save_model(policy: Policy, folder: Path, wide: type[np.floating[Any]] = np.f
     @tf.function
     def traced(**tensors: Any) -> dict[str, Any]:
         parameters = {name: tf.constant(x) for name, x in values.items()}
-        return act(xp, policy, parameters, tensors, width)
+        return act(xp, policy, parameters, tensors, np.dtype(np.float32 if tflite else np.float64))
 
     with quiet():
         tf.saved_model.save(tf.Module(), str(folder), {SIGNATURE: traced.get_concrete_function(**specs)})
@@ -48,13 +49,14 @@ def save_model(policy: Policy, folder: Path, wide: type[np.floating[Any]] = np.f
 def tflite_file(policy: Policy) -> bytes:
     """Return a policy as the bytes of a TFLite file, with the signature of the SavedModel.
 
-    TFLite computes nothing in float64: observations and actions of that type are converted at its borders.
+    Observations of float64 are normalised as exactly as elsewhere, see `tflite_arrays`; actions of that type have the
+    bits of a float32.
 
     Raises:
       Exception: the policy does more than there is in TFLite.
     """
     with tempfile.TemporaryDirectory() as folder:
-        save_model(policy, Path(folder), np.float32)
+        save_model(policy, Path(folder), tflite=True)
         import tensorflow as tf
 
         with quiet():
@@ -62,9 +64,14 @@ def tflite_file(policy: Policy) -> bytes:
     return data
 
 
-def _arrays() -> Arrays:
-    """Return the functions of networks, and those of `whole_policy.EXTRA`."""
+def _arrays(tflite: bool) -> Arrays:
+    """Return the functions of networks, and those of `whole_policy`."""
     import tensorflow as tf
 
-    networks = vars(tensorflow_arrays())
-    return Arrays(**networks, argmax=lambda x: tf.argmax(x, axis=-1), rint=tf.round, transpose=tf.transpose)
+    return Arrays(
+        **vars(tensorflow_arrays()),
+        argmax=lambda x: tf.argmax(x, axis=-1),
+        rint=tf.round,
+        transpose=tf.transpose,
+        difference=difference if tflite else lambda x, subtracted: tf.cast(x, tf.float64) - subtracted,
+    )

@@ -1,6 +1,7 @@
 """From an environment's observation to its action, over an array namespace: what acting does outside the networks too.
 
-The namespace is that of networks with three functions more: `argmax` over the last axis, `rint` and `transpose`.
+The namespace is that of networks with four functions more: `argmax` over the last axis, `rint`, `transpose`, and
+`difference`, which subtracts float64 from numbers whose working dtype is float64.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.run.exporting.inputs import STATE, inputs_of
 
 ACTION, NEXT_STATE = "action", "next_state"
-EXTRA = ("argmax", "rint", "transpose")  # functions beside those that networks have
 
 
 def act(
@@ -57,19 +57,21 @@ def act(
 def _seen(xp: Any, policy: Policy, given: Sequence[Array], wide: np.dtype) -> Array:
     """Return observations as networks take them, [n, D] or [n, H, W, C]; the same as `Policy.normalize`."""
     space = policy.network.observation
-    working = _at_most(working_dtype(np.dtype(space.dtype)), wide)
-    mean, inverse_std = (x.astype(working) for x in policy.observations.constants(working))
+    working = working_dtype(np.dtype(space.dtype))
+    mean, inverse_std = policy.observations.constants(working)
+    kept = _at_most(working, wide)
     clip, begin, parts = policy.observations.clip, 0, []
     for each, x in zip(inputs_of(space), given, strict=True):
         if isinstance(each.leaf, ImageObservation):
             pixels = _arranged(xp, each.leaf, x)
-            parts.append(pixels if learned_dtype(space) == np.uint8 else _scaled(xp, each.leaf, pixels, working))
+            parts.append(pixels if learned_dtype(space) == np.uint8 else _scaled(xp, each.leaf, pixels, kept))
             continue
-        numbers = xp.asarray(_encoded(xp, each.leaf, x), working)
-        columns = slice(begin, begin + each.leaf.shape[0])
-        numbers = (numbers - mean[columns]) * inverse_std[columns]
+        numbers, columns = _encoded(xp, each.leaf, x), slice(begin, begin + each.leaf.shape[0])
+        exact = working == np.float64
+        centred = xp.difference(numbers, mean[columns]) if exact else xp.asarray(numbers, working) - mean[columns]
+        numbers = centred * inverse_std[columns].astype(kept)
         if clip is not None:
-            limit = working.type(clip)
+            limit = kept.type(clip)
             numbers = xp.maximum(xp.minimum(numbers, limit), -limit)
         parts.append(xp.asarray(numbers, np.float32))
         begin = columns.stop

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,40 +17,36 @@ from tests.conftest import ROOT
 from tests.exporting import cases
 
 HEADER = "onnxruntime_cxx_api.h"
-INCLUDES = ("/usr/include", "/usr/include/onnxruntime", "/usr/local/include", "/usr/local/include/onnxruntime")
-LIBRARIES = ("/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib")
+ELSEWHERE = ("/usr/include/onnxruntime", "/usr/local/include/onnxruntime")  # where a compiler does not look by itself
 LONGEST = 40  # lines
 
 
 def compiled(source: str, folder: Path) -> Path:
     """Return a program that is linked with ONNX Runtime; skips the test where there is none."""
     compiler = shutil.which("c++")
-    include = next((path for path in INCLUDES if (Path(path) / HEADER).exists()), None)
-    if compiler is None or include is None:
-        pytest.skip(f"needs a C++ compiler and ONNX Runtime's {HEADER}: apt install g++ libonnxruntime-dev")
+    words = [f"-I{path}" for path in ELSEWHERE]
+    if (
+        compiler is None
+        or subprocess.run([compiler, "-E", "-x", "c++", *words, "-"], **asking(f"#include <{HEADER}>\n")).returncode
+    ):
+        pytest.skip(f"needs a C++ compiler and {HEADER}: apt install g++ libonnxruntime-dev; CPATH is looked into, too")
     (folder / "act.cpp").write_text(source)
-    words = [
-        compiler,
-        "-std=c++17",
-        "-O2",
-        "-Wall",
-        "-Werror",
-        "act.cpp",
-        f"-I{include}",
-        *library(folder),
-        "-o",
-        "act",
-    ]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    words += ["-std=c++17", "-O2", "-Wall", "-Werror", "act.cpp", *library(compiler, folder), "-o", "act"]
+    done = subprocess.run([compiler, *words], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "act"
 
 
-def library(folder: Path) -> list[str]:
-    """Return what links the library: the system's, or the one in Python's package, by the name that it goes by."""
-    for place in LIBRARIES:
-        if (Path(place) / "libonnxruntime.so").exists():
-            return ["-lonnxruntime"]
+def asking(source: str) -> dict[str, Any]:
+    """Return how a compiler is asked about a source that it reads from its input."""
+    return {"input": source, "text": True, "capture_output": True}
+
+
+def library(compiler: str, folder: Path) -> list[str]:
+    """Return what links the library: the system's, or the one in Python's package, by the names that it goes by."""
+    linked = [compiler, "-x", "c++", "-", "-lonnxruntime", "-o", str(folder / "empty")]
+    if subprocess.run(linked, **asking("int main() {}\n")).returncode == 0:
+        return ["-lonnxruntime"]
     package = importlib.util.find_spec("onnxruntime")
     found = sorted(Path(package.origin).parent.glob("capi/libonnxruntime.so*")) if package and package.origin else []
     if not found:

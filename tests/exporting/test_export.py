@@ -90,7 +90,7 @@ def test_an_exported_agent_does_the_same_in_its_runtime(
     """All agents in one process, in which there is nothing of ours."""
     pytest.importorskip(FORMATS[format])
     for name, (agent, case) in agents.items():
-        export(agent, tmp_path / name, format)
+        import time; t=time.perf_counter(); export(agent, tmp_path / name, format); print(name, round(time.perf_counter()-t,2))
         np.savez(tmp_path / name / "given.npz", **case.given)  # type: ignore[arg-type]  # numpy's stub
     script = ROOT / "tests" / "exporting" / "runtimes.py"
     ran = subprocess.run([sys.executable, "-P", str(script), format, str(tmp_path)], capture_output=True, text=True)
