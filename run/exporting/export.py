@@ -15,7 +15,8 @@ from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.whole import place, shown, writing
 from baselines_ppo.run.agents.scoring import trusted_agent
 from baselines_ppo.run.exporting.description import description_of
-from baselines_ppo.run.exporting.onnx_file import check_onnx, onnx_file
+from baselines_ppo.run.exporting.onnx_file import check_onnx, onnx_file, written_onnx
+from baselines_ppo.run.exporting.trial import try_out
 
 FORMATS = {"onnx": "policy.onnx", "tflite": "policy.tflite", "savedmodel": ""}  # and what a runtime loads
 DESCRIPTION = "policy.json"
@@ -55,8 +56,7 @@ def export(agent: str | Path, out: str | Path, format: str = "onnx", network: st
         except OSError:
             raise
         except Exception as error:  # of a network of the user's own, or of a converter
-            lacks = f"{short(agent)} cannot be written as {format}, which has less than its network or spaces need"
-            raise UsageError(f"{lacks}: {_reason(error)}") from error
+            raise UsageError(f"{short(agent)} cannot be written as {format}: {_reason(error)}") from error
     return Exported(folder / FORMATS[format], description)
 
 
@@ -64,14 +64,20 @@ def _write(agent: Agent, folder: Path, format: str) -> dict[str, Any]:
     """Write an agent into a folder that there is; returns its description."""
     description = description_of(agent)
     if format == "onnx":
-        (folder / FORMATS[format]).write_bytes(onnx_file(agent.policy, description))
+        data = onnx_file(agent.policy, description)
+        written = written_onnx(data)
     else:
         from baselines_ppo.run.exporting import tensorflow_files
 
         if format == "tflite":
-            (folder / FORMATS[format]).write_bytes(tensorflow_files.tflite_file(agent.policy))
+            data = tensorflow_files.tflite_file(agent.policy)
+            written = tensorflow_files.written_tflite(data)
         else:
             tensorflow_files.save_model(agent.policy, folder)
+            written = tensorflow_files.written_model(folder)
+    try_out(agent.policy, written)
+    if FORMATS[format]:
+        (folder / FORMATS[format]).write_bytes(data)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False), encoding="utf-8")
     return description
 

@@ -12,6 +12,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.run.exporting.inputs import STATE, inputs_of
 from baselines_ppo.run.exporting.onnx_arrays import ONNX, Graph, Tensor
+from baselines_ppo.run.exporting.trial import Written
 from baselines_ppo.run.exporting.whole_policy import act
 
 # Of January 2022 both, which ONNX Runtime 1.11 and all later ones read.
@@ -59,6 +60,15 @@ def onnx_file(policy: Policy, description: Mapping[str, Any]) -> bytes:
     checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
+
+
+def written_onnx(data: bytes) -> Written:
+    """Return what such a file does, as computed in numpy by the reference of ONNX itself."""
+    from onnx import load_from_string
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(load_from_string(data))
+    return lambda given: dict(zip(evaluator.output_names, evaluator.run(None, given), strict=True))
 
 
 def _written(graph: Graph, given: Mapping[str, Tensor], results: Mapping[str, Tensor]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from baselines_ppo.common.policy.arrays import Arrays, tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.run.exporting.inputs import STATE, inputs_of
 from baselines_ppo.run.exporting.tflite_arrays import difference
+from baselines_ppo.run.exporting.trial import Written
 from baselines_ppo.run.exporting.whole_policy import act
 
 SIGNATURE = "serving_default"
@@ -53,15 +56,49 @@ def tflite_file(policy: Policy) -> bytes:
     bits of a float32.
 
     Raises:
-      Exception: the policy does more than there is in TFLite.
+      Exception: its own network does more than there is in TensorFlow, or the policy more than there is in TFLite.
     """
     with tempfile.TemporaryDirectory() as folder:
         save_model(policy, Path(folder), tflite=True)
         import tensorflow as tf
 
         with quiet():
-            data: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert()
+            try:
+                data: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert()
+            except Exception as error:  # of many lines
+                missing = re.search(r"^\s*(tf\.\w+\(.*?\) -> \(.*?\))", str(error), re.MULTILINE)
+                raise TypeError(f"there is no {missing[1]} in it" if missing else str(error)) from None
     return data
+
+
+def written_model(folder: Path) -> Written:
+    """Return what a SavedModel does."""
+    import tensorflow as tf
+
+    with quiet():
+        model = tf.saved_model.load(str(folder))
+
+    def written(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = model.signatures[SIGNATURE](**{name: tf.constant(x) for name, x in given.items()})
+        return {name: x.numpy() for name, x in results.items()}
+
+    return written
+
+
+def written_tflite(data: bytes) -> Written:
+    """Return what a TFLite file does."""
+    import tensorflow as tf
+
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow says that this is found in another package, too
+        runner = tf.lite.Interpreter(model_content=data).get_signature_runner(SIGNATURE)
+
+    def written(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with quiet():  # it names what it computes with
+            results: dict[str, np.ndarray] = runner(**given)
+        return results
+
+    return written
 
 
 def _arrays(tflite: bool) -> Arrays:

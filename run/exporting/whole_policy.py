@@ -6,6 +6,7 @@ The namespace is that of networks with four functions more: `argmax` over the la
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,9 +23,11 @@ from baselines_ppo.common.policy.arrays import Array
 from baselines_ppo.common.policy.distributions import Categorical, DiagonalGaussian, Distribution, MultiCategorical
 from baselines_ppo.common.policy.given_arrays import working_dtype
 from baselines_ppo.common.policy.images import ImageObservation
+from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import (
     BoxObservation,
     DiscreteObservation,
+    GroupObservation,
     Leaf,
     MultiBinaryObservation,
     learned_dtype,
@@ -57,28 +60,33 @@ def act(
 def _seen(xp: Any, policy: Policy, given: Sequence[Array], wide: np.dtype) -> Array:
     """Return observations as networks take them, [n, D] or [n, H, W, C]; the same as `Policy.normalize`."""
     space = policy.network.observation
-    working = working_dtype(np.dtype(space.dtype))
-    mean, inverse_std = policy.observations.constants(working)
-    kept = _at_most(working, wide)
-    clip, begin, parts = policy.observations.clip, 0, []
+    working, as_bytes = working_dtype(np.dtype(space.dtype)), learned_dtype(space) == np.uint8
+    begin, parts = 0, []
     for each, x in zip(inputs_of(space), given, strict=True):
         if isinstance(each.leaf, ImageObservation):
             pixels = _arranged(xp, each.leaf, x)
-            parts.append(pixels if learned_dtype(space) == np.uint8 else _scaled(xp, each.leaf, pixels, kept))
-            continue
-        numbers, columns = _encoded(xp, each.leaf, x), slice(begin, begin + each.leaf.shape[0])
-        exact = working == np.float64
-        centred = xp.difference(numbers, mean[columns]) if exact else xp.asarray(numbers, working) - mean[columns]
-        numbers = centred * inverse_std[columns].astype(kept)
-        if clip is not None:
-            limit = kept.type(clip)
-            numbers = xp.maximum(xp.minimum(numbers, limit), -limit)
-        parts.append(xp.asarray(numbers, np.float32))
-        begin = columns.stop
-    if len(parts) == 1 and space.shape == inputs_of(space)[0].leaf.shape:
-        return parts[0]
-    flat = [xp.reshape(x, [-1, int(np.prod(part.leaf.shape))]) for x, part in zip(parts, inputs_of(space), strict=True)]
-    return xp.concatenate(flat, axis=-1)
+            parts.append(pixels if as_bytes else _scaled(xp, each.leaf, pixels, _at_most(working, wide)))
+        else:
+            columns = slice(begin, begin + each.leaf.shape[0])  # among all that is normalised
+            parts.append(_normalized(xp, policy.observations, columns, _encoded(xp, each.leaf, x), working, wide))
+            begin = columns.stop
+    if isinstance(space, GroupObservation):
+        sizes = [math.prod(each.leaf.shape) for each in inputs_of(space)]
+        flat = [xp.reshape(x, [-1, size]) for x, size in zip(parts, sizes, strict=True)]
+        return xp.concatenate(flat, axis=-1)
+    return parts[0]
+
+
+def _normalized(xp: Any, normalizer: Normalizer, columns: slice, x: Array, working: np.dtype, wide: np.dtype) -> Array:
+    """Return numbers [n, D] as float32, normalised by these columns of the statistics; see `Normalizer.normalize`."""
+    mean, inverse_std = (constants[columns] for constants in normalizer.constants(working))
+    kept = _at_most(working, wide)
+    centred = xp.difference(x, mean) if working == np.float64 else xp.asarray(x, working) - mean
+    y = centred * inverse_std.astype(kept)
+    if normalizer.clip is not None:
+        limit = kept.type(normalizer.clip)
+        y = xp.maximum(xp.minimum(y, limit), -limit)
+    return xp.asarray(y, np.float32)
 
 
 def _at_most(dtype: np.dtype, wide: np.dtype) -> np.dtype:
@@ -90,8 +98,9 @@ def _encoded(xp: Any, leaf: Leaf, x: Array) -> Array:
     if isinstance(leaf, BoxObservation | MultiBinaryObservation):
         return x if len(leaf.box) == 1 else xp.reshape(x, [-1, *leaf.shape])
     assert not isinstance(leaf, ImageObservation)
-    single = isinstance(leaf, DiscreteObservation)
-    sizes, starts = ((leaf.size,), (leaf.start,)) if single else (leaf.sizes, leaf.starts)
+    sizes, starts = (
+        ((leaf.size,), (leaf.start,)) if isinstance(leaf, DiscreteObservation) else (leaf.sizes, leaf.starts)
+    )
     choices = xp.reshape(x, [-1, len(sizes)]) - np.array(starts, np.int64)
     spread = np.repeat(np.eye(len(sizes), dtype=np.float32), sizes, axis=1)  # a column of ones for each place
     places = np.concatenate([np.arange(size, dtype=np.float32) for size in sizes])
@@ -136,16 +145,17 @@ def _named(distribution: Distribution, params: Any) -> dict[str, Array]:
 
 def _to_environment(xp: Any, action: Action, chosen: Array, wide: np.dtype) -> Array:
     """Return environment actions [n, *shape]; the same as the action's own `to_environment`."""
-    if isinstance(action, BoxAction):
-        return xp.reshape(_floats(xp, action, chosen, wide), [-1, *action.shape])
-    if isinstance(action, IntegerBoxAction):
-        return xp.reshape(_whole_numbers(xp, action, chosen, wide), [-1, *action.shape])
     if isinstance(action, DiscreteAction):
         return xp.asarray(chosen + np.int64(action.start), np.dtype(action.dtype or np.int64))
-    if isinstance(action, MultiDiscreteAction):
-        numbers = xp.asarray(chosen + np.array(action.starts, np.int64), np.dtype(action.dtype or np.int64))
-        return xp.reshape(numbers, [-1, *action.shape])
-    return xp.reshape(xp.asarray(chosen, np.int8), [-1, *action.shape])
+    if isinstance(action, BoxAction):
+        flat = _floats(xp, action, chosen, wide)
+    elif isinstance(action, IntegerBoxAction):
+        flat = _whole_numbers(xp, action, chosen, wide)
+    elif isinstance(action, MultiDiscreteAction):
+        flat = xp.asarray(chosen + np.array(action.starts, np.int64), np.dtype(action.dtype or np.int64))
+    else:
+        flat = xp.asarray(chosen, np.int8)
+    return flat if len(action.shape) == 1 else xp.reshape(flat, [-1, *action.shape])
 
 
 def _floats(xp: Any, action: BoxAction, chosen: Array, wide: np.dtype) -> Array:

@@ -20,6 +20,8 @@ from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.common.policy.policy import Policy
 
+OBSERVATIONS, VISITED = 1000, 100  # of each pretrained agent
+
 Named = dict[str, np.ndarray]
 
 
@@ -61,18 +63,21 @@ def drawn(agent: Agent, space: spaces.Space[Any], steps: int, rows: int) -> Case
     return acted(agent, [batches.sample() for _ in range(steps)])
 
 
-def visited(agent: Agent, count: int) -> Case:
-    """Return what an agent does in its own environment, from one episode to the next."""
-    environment = gymnasium.make(f"{'baselines_ppo.zoo:' * agent.env_id.startswith('Robo')}{agent.env_id}")
+def visited(agent: Agent, name: str) -> Case:
+    """Return what an agent does with observations of its own environment, and with others that are near them."""
+    environment = gymnasium.make(f"{'baselines_ppo.zoo:' * name.startswith('Robo')}{name}")
     seen, ended = [], True
-    for k in range(count):
+    for k in range(VISITED):
         if ended:
             observation, _ = environment.reset(seed=k)
         seen.append(observation)
         observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
         ended = terminated or truncated
     environment.close()
-    return acted(agent, [np.stack(seen)])
+    near = np.tile(seen, (OBSERVATIONS // VISITED, 1))
+    noise = np.random.default_rng(0).standard_normal(near.shape) * np.sqrt(agent.policy.observations.moments.variance)
+    noise[:VISITED] = 0.0
+    return acted(agent, [(near + 0.3 * noise).astype(near.dtype)])
 
 
 def acted(agent: Agent, batches: list[Any]) -> Case:

@@ -64,7 +64,7 @@ def main(format: str, folder: str) -> None:
         rows = len(next(iter(given.values()))[0])
         done = episode(act, memory, given, rows)
         alone = episode(act, memory, given, 1)["action"]
-        np.savez(path / "done.npz", alone=alone, **done)
+        np.savez(path / "done.npz", **{"alone": alone, **done})  # type: ignore[arg-type]  # numpy's stub
     assert not [name for name in sys.modules if name.startswith("baselines_ppo")]
 
 

@@ -61,7 +61,7 @@ def test_the_program_in_the_docs_acts_as_the_agent_does(tmp_path: Path) -> None:
     assert source.count("\n") <= LONGEST
     program = compiled(source, tmp_path)
     export("zoo:Humanoid-v4", tmp_path / "humanoid")
-    case = cases.visited(load("zoo:Humanoid-v4"), 100)
+    case = cases.visited(load("zoo:Humanoid-v4"), "Humanoid-v4")
     lines = "".join(" ".join(map(repr, row)) + "\n" for row in case.given["observation"][0].tolist())
     done = subprocess.run([program], cwd=tmp_path, input=lines, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
