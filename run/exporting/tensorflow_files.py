@@ -60,15 +60,27 @@ def tflite_file(policy: Policy) -> bytes:
     """
     with tempfile.TemporaryDirectory() as folder:
         save_model(policy, Path(folder), tflite=True)
-        import tensorflow as tf
+        return _converted(folder)
 
-        with quiet():
-            try:
-                data: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert()
-            except Exception as error:  # of many lines
-                missing = re.search(r"^\s*(tf\.\w+\(.*?\) -> \(.*?\))", str(error), re.MULTILINE)
-                raise TypeError(f"there is no {missing[1]} in it" if missing else str(error)) from None
-    return data
+
+def _converted(folder: str) -> bytes:
+    """Return a SavedModel as TFLite.
+
+    Raises:
+      TypeError: it does more than there is.
+    """
+    import tensorflow as tf
+
+    failure: Exception | None = None
+    with quiet():
+        try:
+            data: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert()
+        except Exception as error:  # of many lines; more of them are held back
+            failure = error
+    if failure is None:
+        return data
+    missing = re.search(r"^\s*(tf\.\w+\(.*?\) -> \(.*?\))", str(failure), re.MULTILINE)
+    raise TypeError(f"it has no {missing[1]}" if missing else str(failure))
 
 
 def written_model(folder: Path) -> Written:
