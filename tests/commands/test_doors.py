@@ -79,7 +79,8 @@ DOORS: dict[str, Callable[[Path], Any]] = {
     "zoo verify": lambda path: cli.main(["zoo", "verify", str(as_agent(path)), "--episodes", "1"]),
 }
 EVERY = set(DOORS)
-# `load` and `export` have no environment to compare with; the scores of an agent whose card is forged too come to nobody's eyes.
+# `load` and `export` have no environment to compare with; the scores of an agent whose card is forged too come to
+# nobody's eyes.
 WITH_ENVIRONMENT = EVERY - {"load", "export", "zoo verify"}
 # Those that take an environment from the file; `race` knows all of its own by name, and takes no others.
 BY_THE_FILE = EVERY - {"load", "export", "load-path", "train(resume)", "train(load_path)", "race"}
