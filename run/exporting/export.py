@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from baselines_ppo.common.failures import UsageError, nearest, short
+from baselines_ppo.common.failures import Failure, UsageError, nearest, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.whole import place, shown, writing
 from baselines_ppo.run.agents.scoring import trusted_agent
@@ -53,7 +53,7 @@ def export(agent: str | Path, out: str | Path, format: str = "onnx", network: st
     with _whole_folder(folder) as temporary:
         try:
             description = _write(loaded, temporary, format)
-        except OSError:
+        except (OSError, Failure):
             raise
         except Exception as error:  # of a network of the user's own, or of a converter
             raise UsageError(f"{short(agent)} cannot be written as {format}: {_reason(error)}") from error

@@ -15,7 +15,7 @@ from baselines_ppo.run.exporting.onnx_arrays import ONNX, Graph, Tensor
 from baselines_ppo.run.exporting.trial import Written
 from baselines_ppo.run.exporting.whole_policy import act
 
-# Of January 2022 both, which ONNX Runtime 1.11 and all later ones read.
+# Both of early 2022: ONNX Runtime 1.11 and all later ones read them.
 OPSET, IR = 16, 8
 METADATA = "baselines_ppo"  # the key under which the file has the description of the agent
 BATCH = "n"  # what the first size is called
