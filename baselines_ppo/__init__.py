@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from baselines_ppo.monitoring.callback import TrainingProgress
     from baselines_ppo.run.agents.in_python import Evaluation, Recorded, evaluate, record
     from baselines_ppo.run.agents.reporting import report
+    from baselines_ppo.run.exporting.export import Exported, export
     from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "AlgorithmConfig",
     "Choice",
     "Evaluation",
+    "Exported",
     "LogUniform",
     "Network",
     "Parameter",
@@ -53,6 +55,7 @@ __all__ = [
     "compare",
     "configure",
     "evaluate",
+    "export",
     "gae",
     "load",
     "option",
@@ -74,6 +77,7 @@ LATER = {
     "Algorithm": "algorithm",
     "Choice": "settings.search_spaces",
     "Evaluation": "run.agents.in_python",
+    "Exported": "run.exporting.export",
     "LogUniform": "settings.search_spaces",
     "Network": "common.policy.networks",
     "Parameter": "common.policy.parameters",
@@ -83,6 +87,7 @@ LATER = {
     "Uniform": "settings.search_spaces",
     "compare": "experiments.compare",
     "evaluate": "run.agents.in_python",
+    "export": "run.exporting.export",
     "gae": "common.gae",
     "plot": "experiments.plot",
     "record": "run.agents.in_python",

@@ -21,6 +21,7 @@ COMMANDS = (
     "record",
     "race",
     "steer",
+    "export",
     "sweep",
     "plot",
     "compare",

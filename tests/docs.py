@@ -36,6 +36,7 @@ PLACES = {
     "NAME": "trpo",
     "MODULE:NAME": "tests.training.test_own_algorithm:a2c",
     "FILE": "film.gif",
+    "FOLDER": "exported",
 }
 OWN_RUN = re.compile(r"runs/(?P<env>[^/]+)/\S+")  # some run of the reader's: the pretrained agent of its environment
 

@@ -49,7 +49,7 @@ def save(folder: Path, name: str, manifest: dict[str, Any], arrays: dict[str, np
     data = buffer.getvalue()
     files = {ARRAYS: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
     content = {"format": FORMAT, **manifest, "files": files}
-    text = json.dumps({**content, "sha256": _digest(content)}, indent=1, allow_nan=False)
+    text = json.dumps({**content, "sha256": digest(content)}, indent=1, allow_nan=False)
     try:
         temporary.mkdir(parents=True)
         _write_synced(temporary / ARRAYS, data)
@@ -195,12 +195,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise LoadError(f"{path}: {MANIFEST} has no format number")
     if manifest["format"] > FORMAT:
         raise LoadError(f"{path}: format {manifest['format']} is newer than this version reads (<= {FORMAT})")
-    if manifest.pop("sha256", None) != _digest(manifest):
+    if manifest.pop("sha256", None) != digest(manifest):
         raise LoadError(f"{path}: {MANIFEST} is damaged (checksum)")
     return manifest
 
 
-def _digest(content: dict[str, Any]) -> str:
+def digest(content: dict[str, Any]) -> str:
     """Return the SHA-256 of a manifest's content, whatever its layout; JSON keeps every float exactly."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

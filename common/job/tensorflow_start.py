@@ -33,7 +33,7 @@ def start_tensorflow(alone: bool = False) -> None:
         return
     check_not_drawn()
     limit_checked_threads()
-    with _kept() if alone else nullcontext(), _quiet(), _absent(KERAS):
+    with _kept() if alone else nullcontext(), quiet(), _absent(KERAS):
         import tensorflow as tf
 
         tf.config.set_visible_devices([], "GPU")  # many ranks would fight for one GPU's memory
@@ -95,7 +95,7 @@ def _kept() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hold back what is written to file descriptor 2, below Python's reach; show it if the import fails."""
     sys.stderr.flush()
     saved = os.dup(2)

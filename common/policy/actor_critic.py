@@ -94,6 +94,11 @@ class ActorCritic:
         return sum(network.state_size for network in self.networks.values())
 
     @property
+    def policy_state_size(self) -> int:
+        """How many of these numbers belong to the policy network, or to the one that is shared."""
+        return self._network(POLICY).state_size
+
+    @property
     def convolutional(self) -> bool:
         """Whether there are convolutions."""
         return any(network.convolutional for network in self.networks.values())
@@ -135,6 +140,17 @@ class ActorCritic:
     ) -> tuple[Array, Array, Array]:
         output = dense(xp, parameters, "policy_head", features, None)
         return output, states, dense(xp, parameters, "value_head", features, None) if self.shared else features[:, :0]
+
+    def act_alone(
+        self, xp: Any, parameters: Mapping[str, Array], observations: Array, states: Array
+    ) -> tuple[Array, Array]:
+        """Return the first two results of `act`, with nothing of the value function in them.
+
+        Args:
+          states: of the policy network alone, [B, policy_state_size].
+        """
+        features, states = self._step(xp, parameters, POLICY, observations, states)
+        return dense(xp, parameters, "policy_head", features, None), states
 
     def value(self, xp: Any, parameters: Mapping[str, Array], observations: Array, states: Array) -> Array:
         """Return the value network's output [B] for the arguments of `act`."""

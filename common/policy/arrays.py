@@ -1,7 +1,7 @@
 """The array functions that networks and distributions are written over: numpy acts, TensorFlow learns.
 
 Every such function takes `xp`, which is `NUMPY` or `tensorflow_arrays()`. Both know the same names and no others, so
-that a network that acts can learn too.
+that a network that acts can learn too. An exported one is written over a third kind, see `run/exporting`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from baselines_ppo.common.failures import UsageError
 
-Array = Any  # a numpy array or a TensorFlow tensor
+Array = Any  # a numpy array, a TensorFlow tensor, or a node of a graph that is exported
 
 
 class Arrays(SimpleNamespace):

@@ -179,20 +179,20 @@ class MultiCategorical:
         return self.mode(params + noise)  # the Gumbel-max trick
 
     def mode(self, params: np.ndarray) -> np.ndarray:
-        return np.stack([np.argmax(logits, axis=-1) for _, logits in self._choices(params)], axis=-1)
+        return np.stack([np.argmax(logits, axis=-1) for _, logits in self.choices(params)], axis=-1)
 
     def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
-        choices = enumerate(self._choices(params))
+        choices = enumerate(self.choices(params))
         return sum(choice.log_prob(xp, logits, action[..., k]) for k, (choice, logits) in choices)
 
     def entropy(self, xp: Any, params: Array) -> Array:
-        return sum(choice.entropy(xp, logits) for choice, logits in self._choices(params))
+        return sum(choice.entropy(xp, logits) for choice, logits in self.choices(params))
 
     def kl(self, xp: Any, old: Array, new: Array) -> Array:
-        pairs = zip(self._choices(old), self._choices(new), strict=True)
+        pairs = zip(self.choices(old), self.choices(new), strict=True)
         return sum(choice.kl(xp, one, other) for (choice, one), (_, other) in pairs)
 
-    def _choices(self, params: Array) -> list[tuple[Categorical, Array]]:
+    def choices(self, params: Array) -> list[tuple[Categorical, Array]]:
         """Return each choice's distribution and logits."""
         ends = np.cumsum(self.sizes).tolist()
         spans = zip(self.sizes, ends, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping
@@ -54,12 +55,19 @@ def dense(xp: Any, parameters: Mapping[str, Array], scope: str, x: Array, activa
     return x
 
 
+@functools.singledispatch
 def convolution(x: Array, weights: Array, stride: int) -> Array:
-    """Return images x [B, H, W, C] convolved with weights [k, k, C, F], without padding: [B, h, w, F]."""
-    if not isinstance(x, np.ndarray):
-        import tensorflow as tf  # only reached with a tensor at hand
+    """Return images x [B, H, W, C] convolved with weights [k, k, C, F], without padding: [B, h, w, F].
 
-        return tf.nn.conv2d(x, weights, stride, "VALID")
+    This is TensorFlow's; each other kind of arrays registers its own.
+    """
+    import tensorflow as tf  # only reached with a tensor at hand
+
+    return tf.nn.conv2d(x, weights, stride, "VALID")
+
+
+@convolution.register(np.ndarray)
+def _convolution_of_numpy(x: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray:
     size, _, channels, filters = weights.shape
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (1, 2))[:, ::stride, ::stride]
     patches = windows.transpose(0, 1, 2, 4, 5, 3)

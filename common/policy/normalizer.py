@@ -42,10 +42,18 @@ class Normalizer:
     def normalize(self, x: np.ndarray) -> np.ndarray:
         """Return (x - mean) / std, clipped, float32, for x [..., *shape]; computed in the working dtype of x."""
         x = np.asarray(x)
-        if working_dtype(x.dtype) == np.float32:
-            return self._clipped((x.astype(np.float32, copy=False) - self._mean) * self._inverse_std)
+        working = working_dtype(x.dtype)
+        mean, inverse_std = self.constants(working)
+        if working == np.float32:
+            return self._clipped((x.astype(np.float32, copy=False) - mean) * inverse_std)
         with np.errstate(over="ignore"):  # where nothing is clipped, what float32 does not hold is Inf
-            return self._clipped((x - self.moments.mean) * self._exact_inverse_std).astype(np.float32)
+            return self._clipped((x - mean) * inverse_std).astype(np.float32)
+
+    def constants(self, working: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is subtracted and what is multiplied by, in a working dtype: mean and 1 / std [*shape]."""
+        if working == np.float32:
+            return self._mean, self._inverse_std
+        return self.moments.mean, self._exact_inverse_std
 
     def denormalize(self, y: np.ndarray) -> np.ndarray:
         """Return y std + mean, the inverse of `normalize` without its clip."""

@@ -122,12 +122,24 @@ def trusted(
       LoadError: there is no agent, or it asks for a module or a file that the command line does not name.
       UsageError: the keywords are no JSON object.
     """
+    loaded = trusted_agent(agent, network, env, wrapper)
+    own_kwargs = loaded.env_kwargs if env in (None, loaded.env_id) else ""  # of another one they are of no use
+    return loaded, stored_environment(loaded.env_id, loaded.wrappers, own_kwargs, env or None, wrapper, env_kwargs)
+
+
+def trusted_agent(
+    agent: str, network: str | None, env: str | None = None, wrapper: tuple[str, ...] | None = None
+) -> Agent:
+    """Return an agent, and note the modules that the command line names.
+
+    Raises:
+      LoadError: there is no agent, or it asks for a network that the command line does not name.
+      UsageError: there is no such network.
+    """
     if network is not None:
         find_network(network)
     loaded = load_agent(agent)
-    named = [*(wrapper or ()), network or ""]
-    noted = remember(env or "", named) if launched_rank() == 0 else ""
+    noted = remember(env or "", [*(wrapper or ()), network or ""]) if launched_rank() == 0 else ""
     if noted:
         sys.stderr.write(f"{noted}\n")
-    own_kwargs = loaded.env_kwargs if env in (None, loaded.env_id) else ""  # of another one they are of no use
-    return loaded, stored_environment(loaded.env_id, loaded.wrappers, own_kwargs, env or None, wrapper, env_kwargs)
+    return loaded

@@ -73,15 +73,17 @@ DOORS: dict[str, Callable[[Path], Any]] = {
     "train(resume)": lambda path: train(configure(ENV, num_timesteps=640, log_interval=1e6, **SMALL), resume=path),
     "train(load_path)": lambda path: train(configure(ENV, **SMALL), load_path=path, logdir="new"),
     "load": lambda path: load(str(path)),
+    "export": lambda path: cli.main(["export", str(path), "--out", "exported"]),
     "zoo add": lambda path: cli.main(["zoo", "add", str(path), "--name", "mine", "--episodes", "1"]),
     "zoo score": lambda path: cli.main(["zoo", "score", str(as_agent(path)), "--episodes", "1"]),
     "zoo verify": lambda path: cli.main(["zoo", "verify", str(as_agent(path)), "--episodes", "1"]),
 }
 EVERY = set(DOORS)
-# `load` has no environment to compare with; the scores of an agent whose card is forged too come to nobody's eyes.
-WITH_ENVIRONMENT = EVERY - {"load", "zoo verify"}
+# `load` and `export` have no environment to compare with; the scores of an agent whose card is forged too come to
+# nobody's eyes.
+WITH_ENVIRONMENT = EVERY - {"load", "export", "zoo verify"}
 # Those that take an environment from the file; `race` knows all of its own by name, and takes no others.
-BY_THE_FILE = EVERY - {"load", "load-path", "train(resume)", "train(load_path)", "race"}
+BY_THE_FILE = EVERY - {"load", "export", "load-path", "train(resume)", "train(load_path)", "race"}
 
 
 def edited(part: str, **change: Any) -> Edit:

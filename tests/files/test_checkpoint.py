@@ -172,7 +172,7 @@ def reseal(path: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_text())
     manifest["files"]["arrays.npz"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     del manifest["sha256"]
-    manifest["sha256"] = checkpoint._digest(manifest)
+    manifest["sha256"] = checkpoint.digest(manifest)
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -1,0 +1,1 @@
+"""Agents as files for other runtimes: ONNX, TFLite, SavedModel."""

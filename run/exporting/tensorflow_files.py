@@ -1,0 +1,126 @@
+"""Agents as SavedModels and TFLite files: networks and all around them are traced in TensorFlow."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines_ppo.common.job.tensorflow_start import quiet, start_tensorflow
+from baselines_ppo.common.policy.arrays import Arrays, tensorflow_arrays
+from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.run.exporting.inputs import STATE, inputs_of
+from baselines_ppo.run.exporting.tflite_arrays import difference
+from baselines_ppo.run.exporting.trial import Written
+from baselines_ppo.run.exporting.whole_policy import act
+
+SIGNATURE = "serving_default"
+
+
+def save_model(policy: Policy, folder: Path, tflite: bool = False) -> None:
+    """Write a policy as a SavedModel into a folder.
+
+    Args:
+      tflite: whether it does with what there is in TFLite, where nothing is computed in float64.
+
+    Raises:
+      Exception: its own network does more than there is in TensorFlow, or the folder cannot be written.
+    """
+    start_tensorflow()
+    import tensorflow as tf
+
+    xp, network = _arrays(tflite), policy.network
+    values = network.layout.split(policy.parameters)
+    given = {each.name: ([None, *each.shape], each.dtype) for each in inputs_of(network.observation)}
+    if network.policy_state_size:
+        given[STATE] = [None, network.policy_state_size], np.dtype(np.float32)
+    specs = {name: tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in given.items()}
+
+    @tf.function
+    def traced(**tensors: Any) -> dict[str, Any]:
+        parameters = {name: tf.constant(x) for name, x in values.items()}
+        return act(xp, policy, parameters, tensors, np.dtype(np.float32 if tflite else np.float64))
+
+    with quiet():
+        tf.saved_model.save(tf.Module(), str(folder), {SIGNATURE: traced.get_concrete_function(**specs)})
+
+
+def tflite_file(policy: Policy) -> bytes:
+    """Return a policy as the bytes of a TFLite file, with the signature of the SavedModel.
+
+    Observations of float64 are normalised as exactly as elsewhere, see `tflite_arrays`; actions of that type have the
+    bits of a float32.
+
+    Raises:
+      Exception: its own network does more than there is in TensorFlow, or the policy more than there is in TFLite.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(policy, Path(folder), tflite=True)
+        return _converted(folder)
+
+
+def _converted(folder: str) -> bytes:
+    """Return a SavedModel as TFLite.
+
+    Raises:
+      TypeError: it does more than there is.
+    """
+    import tensorflow as tf
+
+    failure: Exception | None = None
+    with quiet():
+        try:
+            data: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE]).convert()
+        except Exception as error:  # of many lines; more of them are held back
+            failure = error
+    if failure is None:
+        return data
+    missing = re.search(r"^\s*(tf\.\w+\(.*?\) -> \(.*?\))", str(failure), re.MULTILINE)
+    raise TypeError(f"it has no {missing[1]}" if missing else str(failure))
+
+
+def written_model(folder: Path) -> Written:
+    """Return what a SavedModel does."""
+    import tensorflow as tf
+
+    with quiet():
+        model = tf.saved_model.load(str(folder))
+
+    def written(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = model.signatures[SIGNATURE](**{name: tf.constant(x) for name, x in given.items()})
+        return {name: x.numpy() for name, x in results.items()}
+
+    return written
+
+
+def written_tflite(data: bytes) -> Written:
+    """Return what a TFLite file does."""
+    import tensorflow as tf
+
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow says that this is found in another package, too
+        runner = tf.lite.Interpreter(model_content=data).get_signature_runner(SIGNATURE)
+
+    def written(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with quiet():  # it names what it computes with
+            results: dict[str, np.ndarray] = runner(**given)
+        return results
+
+    return written
+
+
+def _arrays(tflite: bool) -> Arrays:
+    """Return the functions of networks, and those of `whole_policy`."""
+    import tensorflow as tf
+
+    return Arrays(
+        **vars(tensorflow_arrays()),
+        argmax=lambda x: tf.argmax(x, axis=-1),
+        rint=tf.round,
+        transpose=tf.transpose,
+        difference=difference if tflite else lambda x, subtracted: tf.cast(x, tf.float64) - subtracted,
+    )
