@@ -28,6 +28,15 @@ REGISTERED: dict[str, tuple[int, float | None]] = {
     "Pong": (1000, None),
 }
 
+# How episodes of a task can start; the keyword `start` chooses one of them for all episodes.
+STARTS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("upright", "face_down", "face_up")}
+
+
+def starts_of(env_id: str) -> tuple[str, ...]:
+    """Return how episodes of an environment can start, where that can be chosen."""
+    by_id = {f"Robo{task}-v1": starts for task, starts in STARTS.items()}
+    return by_id.get(env_id.rpartition(":")[2], ())
+
 
 def is_own(environment: gymnasium.Env[Any, Any]) -> bool:
     """Return whether this is one of ours; others are told without loading what ours need, such as a new MuJoCo."""

@@ -6,7 +6,7 @@ import json
 import types
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files.checkpoint import read_json
@@ -30,12 +30,28 @@ class Score:
     mean_length: float  # steps
     flags_reached: float | None  # per episode; None where there are no flags
     success_rate: float | None = None  # share of the episodes; None where the environment does not say
+    stood_up_rate: float | None = None  # share of those who started lying that stood up in time; like the next
+    seconds_to_stand: float | None = None  # of those that stood up at all
 
     def __post_init__(self) -> None:
         slack = ROUNDING * max(abs(self.min), abs(self.max))
         ordered = self.min - slack <= self.mean <= self.max + slack
         if not ordered or not 0.0 <= self.std <= self.max - self.min + slack:
             raise ValueError(f"the score {self.mean} +- {self.std}, {self.min} to {self.max} is of no episodes")
+
+
+class Scores(NamedTuple):
+    """What an agent scores over the same number of episodes each."""
+
+    deterministic: Score  # of the most likely actions
+    stochastic: Score  # of actions drawn from the policy
+    by_start: dict[str, Score] | None = None  # of the most likely actions, where episodes can start in several ways
+
+    @property
+    def named(self) -> dict[str, Score]:
+        """All of them, by the names under which they are shown."""
+        starts = {f"from {start}": score for start, score in (self.by_start or {}).items()}
+        return {"deterministic": self.deterministic, "stochastic": self.stochastic, **starts}
 
 
 @dataclass(frozen=True)
@@ -57,12 +73,17 @@ class Card:
     arrays_sha256: str
     episodes: int  # that each score is of
     evaluation_seed: int
-    deterministic: Score  # of the most likely actions
-    stochastic: Score  # of actions drawn from the policy
+    deterministic: Score  # this and the next two are `scores`
+    stochastic: Score
+    by_start: dict[str, Score] | None = None
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
             raise ValueError("its scores are of no episodes")
+
+    @property
+    def scores(self) -> Scores:
+        return Scores(self.deterministic, self.stochastic, self.by_start)
 
 
 def read_card(folder: Path) -> Card:

@@ -16,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 from baselines_ppo.zoo.random_state import set_words, words_of
 from baselines_ppo.zoo.rendering import Camera
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.tasks.by_name import TASKS
+from baselines_ppo.zoo.tasks.by_name import make_task
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / CONTROL_STEP)}
 
@@ -33,6 +33,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         width: int = 640,
         height: int = 480,
+        start: str | None = None,
     ) -> None:
         """Make the environments; none has begun.
 
@@ -41,10 +42,10 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
           max_episode_steps: after which an episode is truncated; -1 or None: never.
           autoreset_mode: the same step, or disabled: then some rows are begun anew by
             `reset(options={"reset_mask": ...})`, with a seed for each of them or for none.
-          width, height: of pictures, in pixels.
+          width, height: of pictures, in pixels; for start see `make_task`.
         """
         # Pickled, it is made anew.
-        EzPickle.__init__(self, task, num_envs, max_episode_steps, render_mode, autoreset_mode, width, height)
+        EzPickle.__init__(self, task, num_envs, max_episode_steps, render_mode, autoreset_mode, width, height, start)
         if render_mode not in (None, *METADATA["render_modes"]):
             raise ValueError(f"render_mode is {render_mode!r}, expected one of {', '.join(METADATA['render_modes'])}")
         mode = AutoresetMode(autoreset_mode)
@@ -52,7 +53,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
             raise ValueError("autoreset_mode is next-step; these environments have same-step and disabled")
         self.num_envs, self.render_mode, self._mode = num_envs, render_mode, mode
         self.metadata = {**METADATA, "autoreset_mode": mode}
-        self.task = TASKS[task](num_envs)
+        self.task = make_task(task, num_envs, start)
         self.single_observation_space = spaces.Box(
             -self.task.observation_bound, self.task.observation_bound, (self.task.observation_size,), np.float32
         )
@@ -110,6 +111,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         facts = {**_named(outcome.terms), "simulation_failed": outcome.failed.copy()}
         if self.flags_reached is not None:
             facts["flags_reached"] = self.flags_reached
+        facts |= getattr(self.task, "facts", {})
         infos = _masked(facts, np.ones(self.num_envs, dtype=bool))
         ended = terminated | truncated
         if self._mode is AutoresetMode.SAME_STEP and ended.any():

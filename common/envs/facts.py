@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 # Name in `info` -> what the mean over episodes is called, in the table and everywhere else.
-MEANS = {"is_success": "success_rate", "flags_reached": "flags_reached"}
+MEANS = {
+    "is_success": "success_rate",
+    "flags_reached": "flags_reached",
+    "stood_up": "stood_up_rate",  # in time, of a robot that started lying; the next is in seconds
+    "seconds_to_stand": "seconds_to_stand",
+}
 
 Facts = dict[str, float]  # of one episode, by name in `info`
 

@@ -27,6 +27,8 @@ WINDOW, BROWSER = "window", "browser"
 TOLD: dict[str, Callable[[float], str]] = {
     "flags_reached": lambda number: f"{number:.0f} flags reached",
     "is_success": lambda success: "success" if success else "no success",
+    "stood_up": lambda stood: "stood up in time" if stood else "did not stand up in time",
+    "seconds_to_stand": lambda seconds: f"after {seconds:.1f} s",
 }
 
 

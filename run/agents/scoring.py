@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from baselines_ppo.common.envs.facts import means_of
+from baselines_ppo.common.envs.facts import MEANS, means_of
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.stored import stored_environment
@@ -52,13 +52,20 @@ def evaluate(
 
 
 def measure(
-    agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int, rows: int = ROWS, max_steps: int | None = None
+    agent: Agent,
+    spec: EnvironmentSpec,
+    episodes: int,
+    seed: int,
+    rows: int = ROWS,
+    max_steps: int | None = None,
+    modes: Sequence[str] = MODES,
 ) -> dict[str, list[PlayedEpisode]]:
     """Return, by action mode, what the same episodes come to; the ranks share them, and all have the result.
 
     Args:
       rows: how many are played at once, which changes nothing but the time it takes.
       max_steps: see `steps_allowed`.
+      modes: some of `MODES`.
 
     Raises:
       UsageError: the environment is not supported, or no step is allowed.
@@ -82,13 +89,13 @@ def measure(
         backend = backend_for(agent, spec, rows, trial)
         try:
             player = Episodes(agent, backend, rows, spec.env_id, seed, most)
-            return {mode: player.play(own, mode == "deterministic", say) for mode in MODES}
+            return {mode: player.play(own, mode == "deterministic", say) for mode in modes}
         finally:
             close_unheard(backend.close)
 
     played = comm.together(play)
     parts = comm.broadcast(comm.gather(played)) or []
-    return {mode: [parts[k % comm.size][mode][k // comm.size] for k in range(episodes)] for mode in MODES}
+    return {mode: [parts[k % comm.size][mode][k // comm.size] for k in range(episodes)] for mode in modes}
 
 
 def score_of(episodes: list[PlayedEpisode]) -> Score:
@@ -101,14 +108,20 @@ def score_of(episodes: list[PlayedEpisode]) -> Score:
         min=float(returns.min()),
         max=float(returns.max()),
         mean_length=float(np.mean([episode.length for episode in episodes])),
-        **{name: means.get(name) for name in ("flags_reached", "success_rate")},
+        **{name: means.get(name) for name in MEANS.values()},
     )
 
 
 def facts_in_words(score: Score) -> list[str]:
     """Return what else than returns and lengths is known of some episodes, each in words."""
-    flags = [] if score.flags_reached is None else [f"{score.flags_reached:.1f} flags reached"]
-    return flags if score.success_rate is None else [*flags, f"{score.success_rate:.0%} success"]
+    told = {
+        "flags_reached": "{:.1f} flags reached",
+        "success_rate": "{:.0%} success",
+        "stood_up_rate": "{:.0%} stood up within 4 s",
+        "seconds_to_stand": "after {:.1f} s",
+    }
+    known = {name: getattr(score, name) for name in told}
+    return [told[name].format(value) for name, value in known.items() if value is not None]
 
 
 def trusted(

@@ -22,7 +22,7 @@ from baselines_ppo.run.parser import EMPTY
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
 from baselines_ppo.settings.presets import ATARI, PRESETS, configure, preset_of
-from baselines_ppo.zoo.card import Card, Score
+from baselines_ppo.zoo.card import Card, Scores
 
 STATISTICS = ("observations/", "value_targets/", "rewards/")
 ACTED_ON = ("env", "wrapper", "policy", "clip_observations")  # of a manifest
@@ -121,9 +121,7 @@ def training_of(agent: Checkpoint, named: Named = NOTHING) -> Training:
     return training
 
 
-def card_of(
-    agent: Checkpoint, episodes: int, seed: int, deterministic: Score, stochastic: Score, named: Named = NOTHING
-) -> Card:
+def card_of(agent: Checkpoint, episodes: int, seed: int, scores: Scores, named: Named = NOTHING) -> Card:
     """Return the card of an agent in its folder, from its own files and these scores.
 
     Raises:
@@ -150,8 +148,9 @@ def card_of(
         arrays_sha256=digest(agent.path / ARRAYS),
         episodes=episodes,
         evaluation_seed=seed,
-        deterministic=deterministic,
-        stochastic=stochastic,
+        deterministic=scores.deterministic,
+        stochastic=scores.stochastic,
+        by_start=scores.by_start,
     )
 
 

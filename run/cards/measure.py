@@ -30,7 +30,8 @@ from baselines_ppo.run.agents.scoring import measure, score_of
 from baselines_ppo.run.cards.curve import CURVE, curve_of, written
 from baselines_ppo.run.cards.export import NOTHING, Named, agent_files, card_of, digest, picture_of, training_of
 from baselines_ppo.run.cards.tables import figures
-from baselines_ppo.zoo.card import MODES, PICTURE, Card, Score, read_card, write_card
+from baselines_ppo.zoo import starts_of
+from baselines_ppo.zoo.card import PICTURE, Card, Score, Scores, read_card, write_card
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 STANDARD_ERRORS, TOLERANCE = 3.0, 0.01  # by which a mean may be lower than the card's, the second of the mean itself
@@ -70,7 +71,7 @@ def add(run: str, name: str | None, replace: bool, named: Named, episodes: int, 
         beside = {CURVE: written(curve).encode(), **_picture(agent, spec)}
         path = checkpoint.save(agents, f".new-{name}", manifest, arrays)
         try:
-            write_card(path, card_of(checkpoint.load(path), episodes, seed, **scores, named=named))
+            write_card(path, card_of(checkpoint.load(path), episodes, seed, scores, named))
             _write(path, beside)
             checkpoint.put(path, agents / name)
         finally:
@@ -115,7 +116,7 @@ def score(name: str, named: Named, episodes: int, seed: int) -> int:
     training_of(found, named)  # else there would be a score, but no card
     _check_writable(found.path)
     scores = _measured(agent, named.own(agent), episodes, seed)
-    comm.on_root(lambda: write_card(found.path, card_of(found, episodes, seed, **scores, named=named)))
+    comm.on_root(lambda: write_card(found.path, card_of(found, episodes, seed, scores, named)))
     if comm.is_root:
         _say_scores(name, scores, episodes, seed)
     return 0
@@ -163,14 +164,14 @@ def _verified(name: str, episodes: int, named: Named) -> bool:
     comm = world()
     found, agent = comm.together(lambda: _loaded(name, named))
     card = comm.together(lambda: files_agree(found, named))
-    scores = _measured(agent, named.own(agent), episodes, card.evaluation_seed)
+    scores = _measured(agent, named.own(agent), episodes, card.evaluation_seed).named
     held = True
-    for mode in MODES:
-        then, now = getattr(card, mode), scores[mode]
+    for kind, then in card.scores.named.items():
+        now = scores[kind]
         holds = now.mean >= least(then, card.episodes, now, episodes)
         held &= holds
         if comm.is_root:
-            print(f"{short(name):<32}{mode:<15}{figures(then):>20}{figures(now):>20}  {'holds' if holds else 'LOWER'}")
+            print(f"{short(name):<32}{kind:<15}{figures(then):>20}{figures(now):>20}  {'holds' if holds else 'LOWER'}")
     return held
 
 
@@ -196,7 +197,7 @@ def files_agree(found: Checkpoint, named: Named = NOTHING) -> Card:
     for file, expected in ((MANIFEST, card.manifest_sha256), (ARRAYS, card.arrays_sha256)):
         if digest(found.path / file) != expected:
             raise LoadError(f"{found.path}: {file} is not the one of its card (checksum)")
-    if card != card_of(found, card.episodes, card.evaluation_seed, card.deterministic, card.stochastic, named):
+    if card != card_of(found, card.episodes, card.evaluation_seed, card.scores, named):
         raise LoadError(f"{found.path}: its card is not what its files and this version say; zoo score writes it anew")
     return card
 
@@ -212,9 +213,13 @@ def _check_writable(folder: Path) -> None:
         raise WriteError(f"{short(folder)} cannot be written, and the agent's files are to be there")
 
 
-def _measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> dict[str, Score]:
+def _measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> Scores:
     played = measure(agent, spec, episodes, seed)
-    return {mode: score_of(played[mode]) for mode in MODES}
+    by_start = {}
+    for start in starts_of(spec.env_id):
+        own = spec._replace(keywords={**spec.keywords, "start": start})
+        by_start[start] = score_of(measure(agent, own, episodes, seed, modes=("deterministic",))["deterministic"])
+    return Scores(score_of(played["deterministic"]), score_of(played["stochastic"]), by_start or None)
 
 
 def _picture(agent: Agent, spec: EnvironmentSpec) -> dict[str, bytes]:
@@ -232,6 +237,6 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             temporary.write_bytes(data)
 
 
-def _say_scores(name: str, scores: dict[str, Score], episodes: int, seed: int) -> None:
-    for mode, score in scores.items():
+def _say_scores(name: str, scores: Scores, episodes: int, seed: int) -> None:
+    for mode, score in scores.named.items():
         print(f"{short(name)}: {mode} {figures(score)}, {episodes} episodes of seed {seed}")

@@ -10,7 +10,7 @@ from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.screen.numbers import duration
 from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
-from baselines_ppo.zoo.card import MODES, PICTURE, Score, read_card
+from baselines_ppo.zoo.card import PICTURE, Score, read_card
 
 
 def list_agents() -> int:
@@ -45,7 +45,7 @@ def show(name: str) -> int:
         "command": card.command + ("" if card.exact else ", with other settings or ranks on the way"),
         "threshold": _number(card.threshold),
         "scores": f"{card.episodes} episodes of seed {card.evaluation_seed}",
-        **{f"  {mode}": _in_full(getattr(card, mode)) for mode in MODES},
+        **{f"  {name}": _in_full(score) for name, score in card.scores.named.items()},
         "versions": ", ".join(f"{package} {version}" for package, version in card.versions.items() if version),
         "files": short(folder),
         "  arrays.npz": f"SHA-256 {card.arrays_sha256}",

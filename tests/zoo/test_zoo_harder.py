@@ -6,23 +6,18 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, WALK, FlagrunHarder, start_chances
+from baselines_ppo.zoo.scene import CONTROL_STEP
+from baselines_ppo.zoo.tasks.by_name import make_task
+from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, STARTS, WALK, FlagrunHarder, start_chances
 
 STILL = np.zeros((1, 17))
 
 
-def begun(count: int, start: int | None = None) -> tuple[FlagrunHarder, list[np.random.Generator]]:
+def begun(count: int, start: str | None = None) -> tuple[FlagrunHarder, list[np.random.Generator]]:
     """Return robots, all with one of the starts if it is given."""
-    task = FlagrunHarder(count)
+    task = FlagrunHarder(count, start)
     generators = [np.random.default_rng(i) for i in range(count)]
-    if start is not None:
-        for row, generator in enumerate(generators):
-            while True:
-                task.begin([row], [generator])
-                if task._start[row] == start:
-                    break
-    else:
-        task.begin(list(range(count)), generators)
+    task.begin(list(range(count)), generators)
     return task, generators
 
 
@@ -50,8 +45,54 @@ def test_robots_start_upright_on_their_face_or_on_their_back() -> None:
             assert forwards[2] * z < -0.95
 
 
+@pytest.mark.parametrize("start", STARTS)
+def test_all_episodes_start_as_they_are_asked_to(start: str) -> None:
+    task, generators = begun(5, start)
+    for _ in range(5):
+        assert set(task._start) == {STARTS.index(start)}
+        task.begin([0, 3], [generators[0], generators[3]])
+
+
+def test_a_start_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of upright, face_down, face_up"):
+        FlagrunHarder(1, "sideways")
+    with pytest.raises(ValueError, match="Ant has only one; HumanoidFlagrunHarder has several"):
+        make_task("Ant", 1, "upright")
+
+
+@pytest.mark.parametrize("lying", [30, 245])
+def test_who_stays_upright_for_a_second_has_stood_up_when_that_began(lying: int) -> None:
+    """The robot is put on its feet again before each step; 4 s are 242 of them."""
+    task, generators = begun(1, "face_down")
+    for _ in range(lying):
+        task._grounded[:] = 0
+        task.step(STILL, generators)
+    assert task.facts["stood_up"][0] == 0.0
+    assert np.isnan(task.facts["seconds_to_stand"][0])
+    for _ in range(60):
+        task.body.stand(0, generators[0], 0.0)
+        task.body.look()
+        task.step(STILL, generators)
+    assert task.facts["seconds_to_stand"][0] == pytest.approx(lying * CONTROL_STEP)
+    assert task.facts["stood_up"][0] == float(lying == 30)
+    task.begin([0], generators)
+    assert np.isnan(task.facts["seconds_to_stand"][0])
+
+
+def test_who_starts_upright_is_not_said_to_stand_up_and_succeeds_by_lasting() -> None:
+    task, generators = begun(1, "upright")
+    task.episode_steps = 70
+    for step in range(70):
+        assert task.facts["is_success"][0] == 0.0, step
+        task.body.stand(0, generators[0], 0.0)
+        task.body.look()
+        task.step(STILL, generators)
+    assert task.facts["is_success"][0] == 1.0
+    assert np.isnan([task.facts["stood_up"][0], task.facts["seconds_to_stand"][0]]).all()
+
+
 def test_who_started_upright_must_not_fall() -> None:
-    task, generators = begun(1, WALK)
+    task, generators = begun(1, "upright")
     heights = []
     for _ in range(200):
         outcome = task.step(STILL, generators)
@@ -63,13 +104,13 @@ def test_who_started_upright_must_not_fall() -> None:
 
 
 def test_who_lies_has_170_steps_to_get_up() -> None:
-    task, generators = begun(1, FACE_DOWN)
+    task, generators = begun(1, "face_down")
     ended = [bool(task.step(STILL, generators).terminated[0]) for _ in range(170)]
     assert ended == [False] * 169 + [True]
 
 
 def test_getting_up_is_rewarded_once_and_crawling_is_not() -> None:
-    task, generators = begun(1, FACE_DOWN)
+    task, generators = begun(1, "face_down")
     first = task.step(STILL, generators).terms
     assert 0.5 <= first.alive[0] < 1.5
     task.simulation.qvel[0, 0] = 3.0
@@ -83,7 +124,7 @@ def test_getting_up_is_rewarded_once_and_crawling_is_not() -> None:
 
 
 def test_standing_gives_the_whole_bonus_and_leaning_takes_none_of_it() -> None:
-    task, generators = begun(2, WALK)
+    task, generators = begun(2, "upright")
     task.body.senses.heights[1] = 0.6  # a pelvis that hangs low behind
     np.testing.assert_allclose(task._bonus(), 2.0)
     assert task.step(np.zeros((2, 17)), generators).terms.rising == pytest.approx(0.0, abs=1e-9)
@@ -91,7 +132,7 @@ def test_standing_gives_the_whole_bonus_and_leaning_takes_none_of_it() -> None:
 
 def test_electricity_is_cheaper_on_the_ground() -> None:
     actions = np.random.default_rng(0).uniform(-1, 1, (1, 17))
-    for start, cost in ((WALK, 1.0), (FACE_DOWN, 0.4)):
+    for start, cost in (("upright", 1.0), ("face_down", 0.4)):
         task, generators = begun(1, start)
         terms = task.step(actions, generators).terms
         power = np.mean([abs(a * 0.1 * v) for a, v in zip(actions[0], task.simulation.qvel[0, 6:23], strict=True)])
@@ -99,7 +140,7 @@ def test_electricity_is_cheaper_on_the_ground() -> None:
 
 
 def test_not_falling_until_the_episode_is_cut_counts_as_success() -> None:
-    task, generators = begun(1, FACE_UP)
+    task, generators = begun(1, "face_up")
     task.step(STILL, generators)
     task.begin([0], generators)
     assert np.isnan(task._successes).all(), "broken off, neither a success nor a failure"
@@ -118,7 +159,7 @@ def test_not_falling_until_the_episode_is_cut_counts_as_success() -> None:
 
 
 def test_cubes_come_every_thirtieth_step_to_those_who_stand() -> None:
-    task, generators = begun(2, WALK)
+    task, generators = begun(2, "upright")
     upright = task.simulation.qpos[:, :24].copy()
     thrown = []
     for step in range(1, 200):
@@ -137,7 +178,7 @@ def test_cubes_come_every_thirtieth_step_to_those_who_stand() -> None:
 
 
 def test_a_parked_cube_stays_out_of_reach() -> None:
-    task, generators = begun(1, FACE_DOWN)
+    task, generators = begun(1, "face_down")
     for _ in range(165):  # lying, while others are thrown at
         task.step(STILL, generators)
     np.testing.assert_array_equal(task.simulation.qpos[0, -7:-4], [0.0, 0.0, 20.0])
@@ -148,7 +189,7 @@ def test_cubes_hit_and_push() -> None:
     count = 200
     velocities = []
     for throw in (False, True):
-        task, generators = begun(count, WALK)
+        task, generators = begun(count, "upright")
         if throw:
             for row in range(count):
                 task.cubes.throw(row, task.body.pose, generators[row])
@@ -175,7 +216,7 @@ def centre_velocities(task: FlagrunHarder) -> np.ndarray:
 
 
 def test_cubes_are_aimed_at_where_the_robot_will_be() -> None:
-    task, generators = begun(100, WALK)
+    task, generators = begun(100, "upright")
     task.simulation.qvel[:, 0] = 5.0
     task.look()
     misses, times = [], np.linspace(0, 0.4, 400)[:, None]
@@ -189,9 +230,9 @@ def test_cubes_are_aimed_at_where_the_robot_will_be() -> None:
 
 
 def test_who_gets_up_works_off_its_time_on_the_ground_step_by_step() -> None:
-    task, generators = begun(1, FACE_DOWN)
+    task, generators = begun(1, "face_down")
     task._grounded[0] = 50
-    standing, _ = begun(1, WALK)
+    standing, _ = begun(1, "upright")
     task.simulation.qpos[0, :24], task.simulation.qvel[0, :23] = standing.simulation.qpos[0, :24], 0.0
     task.look()
     task.step(STILL, generators)
@@ -199,7 +240,7 @@ def test_who_gets_up_works_off_its_time_on_the_ground_step_by_step() -> None:
 
 
 def test_the_bonus_is_seven_parts_torso_and_three_parts_pelvis() -> None:
-    task, _ = begun(1, FACE_DOWN)
+    task, _ = begun(1, "face_down")
     task.simulation.qpos[0, 2] += 0.3 - task.body.pose.height[0]
     task.look()
     task.body.senses.heights[0] = 0.1

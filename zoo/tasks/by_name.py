@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from baselines_ppo.zoo import STARTS
 from baselines_ppo.zoo.bodies.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 from baselines_ppo.zoo.task import Task
 from baselines_ppo.zoo.tasks.harder import FlagrunHarder
@@ -26,7 +27,7 @@ WALKERS: dict[str, Callable[..., Walker]] = {
     "HumanoidFlagrun": partial(Walker, replace(HUMANOID, electricity_cost=4.25), flags=True),
     "AtlasForwardWalk": partial(Walker, ATLAS),
 }
-TASKS: dict[str, Callable[[int], Task]] = {
+TASKS: dict[str, Callable[..., Task]] = {
     "InvertedPendulum": InvertedPendulum,
     "InvertedPendulumSwingup": InvertedPendulumSwingup,
     "InvertedDoublePendulum": InvertedDoublePendulum,
@@ -37,3 +38,19 @@ TASKS: dict[str, Callable[[int], Task]] = {
     # With a cube to be thrown at them, which no policy has learned to expect.
     **{f"{name}{WITH_CUBE}": partial(make, cube=True) for name, make in WALKERS.items()},
 }
+
+
+def make_task(name: str, count: int, start: str | None = None) -> Task:
+    """Return so many robots at a task.
+
+    Args:
+      start: how all episodes start, where the task has several ways; None: as the task has it.
+
+    Raises:
+      ValueError: there is no such start.
+    """
+    if start is None:
+        return TASKS[name](count)
+    if name not in STARTS:
+        raise ValueError(f"start is {start!r}, and {name} has only one; {', '.join(STARTS)} has several")
+    return TASKS[name](count, start)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baselines_ppo import zoo
 from baselines_ppo.zoo.bodies.body import CLIP, body_of
 from baselines_ppo.zoo.bodies.robot import HUMANOID
 from baselines_ppo.zoo.scene import CONTROL_STEP
@@ -17,7 +18,8 @@ from baselines_ppo.zoo.tasks.walker import FOOT_COST, LIMIT_COST
 
 EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
-WALK, FACE_DOWN, FACE_UP = range(3)
+STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
+WALK, FACE_DOWN, FACE_UP = range(len(STARTS))
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
@@ -25,6 +27,8 @@ UPRIGHT = 0.8  # m, the height of the waist from which on a robot is not on the 
 PATIENCE = 170  # control steps on the ground until the episode ends
 LYING_BONUS, STANDING_BONUS = 0.5, 1.5  # per step: the first always, the second in proportion to the height
 FULL_HEIGHT = 0.7  # m, of the torso and a bit of the pelvis, so that leaning over neither helps nor hurts
+STANDS = 60  # control steps upright without a break; whoever manages them has stood up when they began
+IN_TIME = 4.0  # s, in which one is to have stood up
 RISING = 100.0  # times what the bonus has grown
 ELECTRICITY_COST, ELECTRICITY_COST_LYING = 1.0, 0.4
 
@@ -43,7 +47,15 @@ class Terms(NamedTuple):
 class FlagrunHarder:
     """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, start: str | None = None) -> None:
+        """Make them; none has begun.
+
+        Args:
+          start: one of `STARTS`, for all episodes; None: each is drawn.
+        """
+        if start not in (None, *STARTS):
+            raise ValueError(f"start is {start!r}, expected one of {', '.join(STARTS)}")
+        self._always = None if start is None else STARTS.index(start)
         self.episode_steps = EPISODE
         self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
@@ -52,11 +64,14 @@ class FlagrunHarder:
         self._steps = np.zeros(count, dtype=np.int64)
         self._fallen = np.zeros(count, dtype=bool)  # who has not got to the end of its episode
         self._grounded = np.zeros(count, dtype=np.int64)  # control steps on the ground, less those off it
+        self._upright_steps = np.zeros(count, dtype=np.int64)  # without a break until now
+        self._stood_up = np.full(count, np.nan)  # s from the start; nan: not yet, or it was upright
         self._successes = np.full((count, len(PITCHES), WINDOW), np.nan)  # the last of each start; nan: none yet
         self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
         self.observation_bound, self.view = CLIP, self.body.view
         own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
         own |= {"successes": self._successes, "fallen": self._fallen}
+        own |= {"upright_steps": self._upright_steps, "stood_up": self._stood_up}
         self.state = {**own, **self.body.state, **self.flags.state, **self.cubes.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
@@ -65,10 +80,12 @@ class FlagrunHarder:
         for row, generator in zip(rows, generators, strict=True):
             if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
                 self._remember(row, not self._fallen[row])
-            self._start[row] = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
+            drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
+            self._start[row] = drawn if self._always is None else self._always
             self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
             self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
+            self._upright_steps[row], self._stood_up[row] = 0, np.nan
         self.cubes.park(rows)
         self.body.look()
 
@@ -81,6 +98,7 @@ class FlagrunHarder:
         progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
         progress[self.flags.renew(body.pose.position, generators) | ~(upright & self._upright())] = 0.0
         self._count_grounded()
+        self._note_who_stands()
         self._throw(generators)
         ended = self._grounded >= PATIENCE
         self._fallen[:] = ended | failed
@@ -93,6 +111,20 @@ class FlagrunHarder:
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
         )
         return TaskOutcome(terms, ended, failed)
+
+    @property
+    def facts(self) -> dict[str, np.ndarray]:
+        """What is told of the episodes under way, each [n]; nan: nothing.
+
+        `is_success`: it has lasted to the end. Of those that started lying: whether they stood up in time, and after
+        how many seconds.
+        """
+        lying = self._start != WALK
+        return {
+            "is_success": ((self._steps >= self.episode_steps) & ~self._fallen).astype(float),
+            "stood_up": np.where(lying, self._stood_up <= IN_TIME, np.nan),
+            "seconds_to_stand": self._stood_up.copy(),
+        }
 
     def look(self) -> None:
         """Read where the simulation is."""
@@ -114,6 +146,11 @@ class FlagrunHarder:
         upright = self._upright()
         self._grounded[:] = np.where(upright, np.maximum(self._grounded - 1, 0), self._grounded + 1)
         self._grounded[~upright & (self._start == WALK)] = PATIENCE  # who started upright must not fall
+
+    def _note_who_stands(self) -> None:
+        self._upright_steps[:] = np.where(self._upright(), self._upright_steps + 1, 0)
+        risen = (self._upright_steps == STANDS) & np.isnan(self._stood_up) & (self._start != WALK)
+        self._stood_up[risen] = (self._steps[risen] - STANDS) * CONTROL_STEP
 
     def _throw(self, generators: Sequence[np.random.Generator]) -> None:
         self.cubes.hold()
