@@ -67,10 +67,15 @@ def add_page(result: Parser) -> None:
     result.add_argument("--port", type=converter(int), default=8080, help="of the page; default 8080, 0: any free one")
 
 
-def add_pictures(result: Parser, required: bool) -> None:
-    """Add the file of a film or replay, and its pictures' size and number."""
+def add_pictures(result: Parser, required: bool, others: str = "") -> None:
+    """Add the file of a film or replay, and its pictures' size and number.
+
+    Args:
+      others: what else the file may be, in words.
+    """
     add = result.add_argument
-    add("--out", metavar="FILE", required=required, help="mp4, gif or webp, or html: a replay that opens in a browser")
+    kinds = f"mp4, gif or webp, or html: a replay that opens in a browser{others}"
+    add("--out", metavar="FILE", required=required, help=kinds)
     add("--width", type=converter(int), help="of pictures, in pixels; default 640, of a gif 480")
     add("--height", type=converter(int), help="default 480, of a gif 352")
     add("--fps", type=converter(float), help="pictures per second, about; default 30, of a gif 20")
