@@ -16,7 +16,7 @@ import tests.environments  # noqa: F401  # registers them
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.common.policy.images import ImageObservation
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.observations import BoxObservation, GroupObservation, Observation, observation_of
 from baselines_ppo.run.agents.acting import backend_for
 from baselines_ppo.run.agents.scoring import measure
