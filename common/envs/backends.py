@@ -185,7 +185,7 @@ class SerialBackend:
         space = self.environments[0].observation_space
         self.observation = observation_of(space, self._env_id, self._taken_for, self.action, masks_in_info)
         described = self.observation
-        self._masking = Masking(described, masks_in_info) if isinstance(described, MaskedObservation) else None
+        self._masking = Masking(described) if isinstance(described, MaskedObservation) else None
         self._could_mask = self._masking is None and bool(self.action.distribution.choices)
 
     def _encoded(self, row: int, observation: Any, info: Any, ended: bool = False) -> np.ndarray:

@@ -22,12 +22,11 @@ def mask_in(info: Any) -> Any:
 class Masking:
     """Makes one array of what is seen and of the mask that belongs to it."""
 
-    def __init__(self, observation: MaskedObservation, in_info: bool) -> None:
-        """Take a description; `in_info` says where the masks are, else in the observation itself."""
-        self._observation, self._in_info = observation, in_info
+    def __init__(self, observation: MaskedObservation) -> None:
+        self._observation = observation
 
     def encoded(self, row: int, seen: Any, info: Any, ended: bool) -> np.ndarray:
-        """Return what a row gave with its mask, [D + M].
+        """Return what a row gave with its mask, [D + M]: that of the observation, else that of the info.
 
         Args:
           ended: the episode ends with it; there is nothing to do, and the mask does not matter.
@@ -36,7 +35,7 @@ class Masking:
           Unusable: it does not fit, the mask is missing, or it allows nothing.
         """
         given = seen
-        if self._in_info:
+        if not self._observation.holds_mask(seen):
             mask = None if ended else mask_in(info)
             if mask is None and not ended:
                 raise Unusable(row, MISSING)
@@ -59,7 +58,7 @@ class Masking:
           Unusable: see `encoded`.
         """
         given = seen
-        if self._in_info:
+        if not self._observation.holds_mask(seen):
             if (masks := mask_in(infos)) is None:
                 raise Unusable(None, MISSING)
             given = self._observation.joined(seen, masks)

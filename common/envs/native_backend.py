@@ -42,7 +42,7 @@ class NativeBackend:
         self.action = action_of(envs.single_action_space, env_id)
         self.observation = observation_of(envs.single_observation_space, env_id, taken_for, self.action, masks)
         described = self.observation
-        self._masking = Masking(described, masks) if isinstance(described, MaskedObservation) else None
+        self._masking = Masking(described) if isinstance(described, MaskedObservation) else None
         self.captures = _captures(envs) and not masks  # a state that is restored comes without an info
         self._infos: Any = {}  # of the last step
         self._begun = False
@@ -216,7 +216,7 @@ def _actions(envs: Any, env_id: str, observations: Any, infos: Any) -> Any:
     if not isinstance(described, MaskedObservation):
         envs.action_space.seed(0)
         return envs.action_space.sample()
-    encoded = Masking(described, in_info).encoded_rows(observations, infos, 2, [0, 1])
+    encoded = Masking(described).encoded_rows(observations, infos, 2, [0, 1])
     distribution = action.distribution
     outputs = np.zeros((2, distribution.network_size), np.float32)
     allowed = distribution.forbid(np, outputs, encoded[:, mask_of(described)] > 0)

@@ -83,9 +83,11 @@ class MaskedObservation:
             raise ValueError(f"parts {', '.join(rest) or 'none'} beside its {MASK}, expected {self.name}")
         return rest[self.name], observation[MASK]
 
-    def joined(self, seen: Any, mask: Any) -> dict[str, Any]:
+    def joined(self, seen: Any, mask: Any) -> Any:
         """Return what `apart` takes apart."""
-        return {**(seen if self.name is None else {self.name: seen}), MASK: mask}
+        if self.name is not None:
+            return {self.name: seen, MASK: mask}
+        return {**seen, MASK: mask} if isinstance(seen, Mapping) else seen
 
     @staticmethod
     def holds_mask(observation: Any) -> bool:
