@@ -6,9 +6,9 @@ from pathlib import Path
 
 from baselines_ppo.common.envs.keywords import keywords_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.observations import MaskedObservation, parts_of
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.spaces.vectors import (
     DiscreteObservation,
     Leaf,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.actions import Action
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.spaces.images import large_enough
 from baselines_ppo.common.policy.networks import NetworkSettings, find_network, network_of
 from baselines_ppo.common.policy.observations import Observation, images_of, seen_in
+from baselines_ppo.common.policy.spaces.images import large_enough
 from baselines_ppo.settings.config import TrainConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for

@@ -16,8 +16,8 @@ from baselines_ppo.common.envs.facts import facts_of_rows
 from baselines_ppo.common.envs.foreign import close_unheard, pass_on
 from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, layers, refuse_shared
 from baselines_ppo.common.envs.lean_mujoco import lean
-from baselines_ppo.common.envs.masking import Masking, mask_in
 from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, explained, make_environment
+from baselines_ppo.common.envs.masking import Masking, mask_in
 from baselines_ppo.common.envs.native_backend import native_backend
 from baselines_ppo.common.envs.treatment import AS_USUAL, OwnStreams, Treatment
 from baselines_ppo.common.failures import UsageError, nearest, short

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Unusable
-from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
 from baselines_ppo.common.policy.observations import MaskedObservation, mask_of
+from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
 
 MISSING = f"its info has no {MASK}, as it had when it was tried out; give one at reset and at each step"
 

@@ -19,8 +19,8 @@ from baselines_ppo.common.envs.native_backend import vector_form
 from baselines_ppo.common.envs.treatment import AS_USUAL, STREAMS, Treatment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.distributions import at_first
-from baselines_ppo.common.policy.spaces.masks import MASK
 from baselines_ppo.common.policy.observations import MaskedObservation, mask_of
+from baselines_ppo.common.policy.spaces.masks import MASK
 
 STEPS = 9  # of an episode; what an environment remembers shows in the first ones
 SECONDS = 2.0  # that the trial takes, about; and half of what a new environment for each episode may

@@ -14,11 +14,11 @@ from baselines_ppo.common.policy.actions import action_at, as_sent
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import WrongShapeError
-from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
 from baselines_ppo.common.policy.networks import NETWORKS, find_network
-from baselines_ppo.common.policy.spaces.observation_json import observation_from_json
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json
 from baselines_ppo.common.policy.spaces.vectors import GroupObservation
 
 
@@ -107,8 +107,8 @@ class Agent:
             return described.joined(observation, mask)
         if not described.holds_mask(observation):
             raise DataError(
-                "the agent was trained with masks of actions, and there is none: give act(observation, mask=...), such as "
-                f'info["{MASK}"]'
+                "the agent was trained with masks of actions, and there is none: give act(observation, mask=...), such "
+                f'as info["{MASK}"]'
             )
         return observation
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import Bernoulli, Categorical, MultiCategorical
 from baselines_ppo.common.policy.joint import Joint
+from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction
 from baselines_ppo.common.policy.spaces.unsupported import refusal
 
 FLOATS = ("float16", "float32", "float64")
@@ -146,7 +146,7 @@ def _described(space: Any, refused: str) -> Action:
             return GroupAction(None, parts)
         if not all(isinstance(name, str) for name in named):
             raise UsageError(f"{refused}; name its parts by strings")
-        return GroupAction(tuple(named), parts)
+        return GroupAction(tuple(map(str, named)), parts)
     shape, dtype = tuple(space.shape or ()), np.dtype(space.dtype).name
     if 0 in shape:
         raise UsageError(f"{refused}, in which there is nothing to choose; give it at least one number")

@@ -15,9 +15,9 @@ from baselines_ppo.common.policy.arrays import Array
 from baselines_ppo.common.policy.distributions import LOG_STD
 from baselines_ppo.common.policy.layers import dense, dense_parameters
 from baselines_ppo.common.policy.networks import Network, NetworkSettings, network_of
-from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of, seen_in
 from baselines_ppo.common.policy.parameters import Parameter, ParameterLayout, initial_value
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 
 POLICY, VALUE, TRUNK = "policy", "value", "trunk"
 

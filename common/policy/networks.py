@@ -16,7 +16,6 @@ import numpy as np
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.policy.arrays import Array
-from baselines_ppo.common.policy.spaces.images import SMALLEST_IMAGE, ImageObservation, large_enough
 from baselines_ppo.common.policy.layers import (
     ACTIVATIONS,
     RELU_GAIN,
@@ -29,6 +28,7 @@ from baselines_ppo.common.policy.layers import (
 from baselines_ppo.common.policy.named import named_object
 from baselines_ppo.common.policy.observations import Observation, Part, images_of, parts_of, seen_in
 from baselines_ppo.common.policy.parameters import Parameter
+from baselines_ppo.common.policy.spaces.images import SMALLEST_IMAGE, ImageObservation, large_enough
 from baselines_ppo.common.policy.spaces.vectors import GroupObservation
 
 # Filters, size and stride of each convolution: Mnih et al. 2015, "Human-level control through deep

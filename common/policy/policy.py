@@ -10,7 +10,6 @@ import numpy as np
 
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.arrays import NUMPY, Array
-from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.normalizer import EPSILON, Normalizer
 from baselines_ppo.common.policy.observations import images_of, learned_dtype, mask_of
 from baselines_ppo.common.policy.rows import (
@@ -22,6 +21,7 @@ from baselines_ppo.common.policy.rows import (
     in_fixed_rows,
     independent_rows,
 )
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 
 
 class Sampled(NamedTuple):

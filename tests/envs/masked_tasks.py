@@ -38,7 +38,7 @@ class Arms(Task):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         *result, info = super().step(action)
-        return (*result, {**info, **self.told()})  # type: ignore[return-value]  # of which there are five
+        return (*result, {**info, **self.told()})
 
     def told(self) -> dict[str, Any]:
         """Return what the info says of actions; nothing when the episode is over."""
@@ -143,7 +143,7 @@ HYBRID: dict[str, spaces.Space[Any]] = {
 
 
 class Parts(Task):
-    """Each part of an action must be what the observation shows of it; best return 10. Others than the space's raise."""
+    """Each part of an action must be what is shown of it; best return 10. What is not in the space raises."""
 
     def __init__(self, kind: str) -> None:
         self.action_space = HYBRID[kind]

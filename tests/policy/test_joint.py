@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.actions import GroupAction, action_at, action_from_json, action_of, action_to_json, as_sent
+from baselines_ppo.common.policy.actions import (
+    GroupAction,
+    action_at,
+    action_from_json,
+    action_of,
+    action_to_json,
+    as_sent,
+)
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import at_first
@@ -38,7 +45,10 @@ GROUPS: st.SearchStrategy[Space] = st.recursive(
 def params_of(distribution: Distribution, count: int, seed: int = 0, scale: float = 1.0) -> Any:
     rng = np.random.default_rng(seed)
     output = scale * rng.standard_normal((1, distribution.network_size)).astype(np.float32)
-    own = {name: x + np.float32(0.3) * rng.standard_normal(x.shape, np.float32) for name, x in at_first(distribution).items()}
+    own = {
+        name: x + np.float32(0.3) * rng.standard_normal(x.shape, np.float32)
+        for name, x in at_first(distribution).items()
+    }
     return distribution.from_network(np.repeat(output, count, axis=0), own)
 
 
@@ -47,14 +57,20 @@ def params_of(distribution: Distribution, count: int, seed: int = 0, scale: floa
 def test_every_action_is_contained_alone_and_in_a_batch_and_from_a_file(space: Space, seed: int) -> None:
     action = action_of(space, "X")
     distribution = action.distribution
-    drawn = distribution.sample(params_of(distribution, 8, seed, 5.0), distribution.noise(np.random.default_rng(seed), 8))
+    drawn = distribution.sample(
+        params_of(distribution, 8, seed, 5.0), distribution.noise(np.random.default_rng(seed), 8)
+    )
     drawn[0] = distribution.mode(params_of(distribution, 1, seed))[0]
-    assert all(space.contains(action_at(action, as_sent(action, action.to_environment(drawn)), row)) for row in range(8))
+    assert all(
+        space.contains(action_at(action, as_sent(action, action.to_environment(drawn)), row)) for row in range(8)
+    )
     stored = action_from_json(json.loads(json.dumps(action_to_json(action), allow_nan=False)))
     assert stored == action
     for row in range(8):
         alone = as_sent(stored, stored.to_environment(drawn[row : row + 1]))
-        assert repr(action_at(stored, alone, 0)) == repr(action_at(action, as_sent(action, action.to_environment(drawn)), row))
+        assert repr(action_at(stored, alone, 0)) == repr(
+            action_at(action, as_sent(action, action.to_environment(drawn)), row)
+        )
 
 
 @pytest.mark.parametrize("kind", HYBRID)
@@ -79,7 +95,9 @@ def test_log_probabilities_entropies_and_divergences_are_the_sums_of_those_of_th
         chosen = leaf.sample(old, noise[:, columns])
         place = slice(begin["action"], begin["action"] + leaf.action_size)
         np.testing.assert_array_equal(drawn[:, place], np.reshape(chosen, (3, -1)))
-        expected += np.stack([leaf.log_prob(np, old, chosen), leaf.entropy(np, old) + np.zeros(3), leaf.kl(np, old, new)])
+        expected += np.stack(
+            [leaf.log_prob(np, old, chosen), leaf.entropy(np, old) + np.zeros(3), leaf.kl(np, old, new)]
+        )
         begin["output"], begin["action"] = columns.stop, place.stop
         begin["std"] += leaf.action_size if leaf.own_parameters() else 0
     got = [joint.log_prob(np, one, drawn), joint.entropy(np, one) + np.zeros(3), joint.kl(np, one, other)]
@@ -125,7 +143,10 @@ def test_masks_of_parts_limit_these_parts() -> None:
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        (spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Text(3)}), "Text is none of .*; let a wrapper make it a Multi"),
+        (
+            spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Text(3)}),
+            "Text is none of .*; let a wrapper make it a Multi",
+        ),
         (spaces.Tuple((spaces.Sequence(spaces.Discrete(2)),)), "Sequence is none of .*; let a wrapper make it a Box"),
         (spaces.OneOf((spaces.Discrete(2), spaces.Box(-1, 1))), "OneOf is none of .*; let a wrapper make it a Dict"),
         (spaces.Dict({}), "nothing to choose; give it at least one part"),

@@ -18,11 +18,11 @@ from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import Bernoulli, Categorical, MultiCategorical
 from baselines_ppo.common.policy.fit import difference
-from baselines_ppo.common.policy.spaces.masks import encoded_mask, nothing_allowed
 from baselines_ppo.common.policy.networks import NetworkSettings
-from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import MaskedObservation, observation_of
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.spaces.masks import encoded_mask, nothing_allowed
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 from tests.reference import softmax
 
 XP = tensorflow_arrays()
@@ -100,7 +100,7 @@ def test_where_nothing_is_allowed_the_first_such_row_and_choice_are_named() -> N
     assert nothing_allowed(action_of(SWITCHES, "X"), encoded_mask(action_of(SWITCHES, "X"), bits("010"))[None]) is None
 
 
-# A distribution, logits, what is allowed, and the allowed alternatives of each choice, by their places among the logits.
+# A distribution, logits, what is allowed, and what is left of each choice, by its places among the logits.
 Case = tuple[Distribution, np.ndarray, np.ndarray, list[list[int]]]
 LIMITED: list[Case] = [
     (Categorical(4), np.array([0.3, 2.0, -1.0, 7.0]), bits("1010"), [[0, 2]]),
@@ -206,7 +206,9 @@ def test_no_network_sees_the_mask_and_learning_gives_the_outputs_of_acting(
     np.testing.assert_array_equal(masked.values(x, states), plain.values(y, states))
     allowed = np.stack(masks) > 0
     np.testing.assert_array_equal(one.outputs[allowed], other.outputs[allowed])
-    assert (one.outputs[~allowed] < -1e29).all() and all(row[arm] for row, arm in zip(allowed, one.actions, strict=True))
+    assert (one.outputs[~allowed] < -1e29).all() and all(
+        row[arm] for row, arm in zip(allowed, one.actions, strict=True)
+    )
     inputs = Inputs(x, np.zeros((6, 0), np.float32), np.zeros(6, bool))
     if masked.network.recurrent:
         inputs = Inputs(x[:, None], states, np.zeros((6, 1), bool))

@@ -19,10 +19,10 @@ from baselines_ppo.common.policy.actions import (
     action_to_json,
 )
 from baselines_ppo.common.policy.distributions import Bernoulli, MultiCategorical
-from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import (
     observation_of,
 )
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 
 
 class Words(gymnasium.Env[str, Any]):

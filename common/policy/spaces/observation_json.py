@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import Any
 
 from baselines_ppo.common.policy.actions import action_from_json, action_to_json
-from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.spaces.vectors import (
     BoxObservation,
     DiscreteObservation,
