@@ -86,6 +86,24 @@ class TwoArms(Arms):
         return action.tolist()
 
 
+class AimedArms(Arms):
+    """Pulls that are also to be aimed at 0, as a Dict of two actions, of which one has masks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        aim = spaces.Box(-1, 1, (1,), np.float32)
+        self.action_space = spaces.Dict({"aim": aim, "pull": spaces.Discrete(len(PAID), start=FIRST)})
+
+    def mask(self) -> Any:
+        return {"pull": self.allowed()[0]}
+
+    def arms(self, action: Any) -> list[int]:
+        return [int(action["pull"]) - FIRST]
+
+    def rightness(self, action: Any) -> float:
+        return super().rightness(action) - float(action["aim"][0]) ** 2
+
+
 class Switches(Arms):
     """Three switches, paid for those that are on; the first must be off in every other step, the second must be on.
 
@@ -217,6 +235,7 @@ def register() -> None:
     for name, keywords in forms.items():
         gymnasium.register(f"Arms{name}-v0", f"{__name__}:Arms", kwargs=keywords)
     gymnasium.register("TwoArms-v0", f"{__name__}:TwoArms")
+    gymnasium.register("AimedArms-v0", f"{__name__}:AimedArms")
     gymnasium.register("Switches-v0", f"{__name__}:Switches")
     gymnasium.register("Unmasked-v0", f"{__name__}:Unmasked")
     gymnasium.register("Stuck-v0", f"{__name__}:Stuck", kwargs={"silent": False})
