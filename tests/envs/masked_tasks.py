@@ -184,7 +184,7 @@ class Parts(Task):
         if not self.action_space.contains(action):
             raise ValueError(f"{action!r} is not in {self.action_space}")
         each = [
-            1.0 - np.mean(np.square((given - wanted) / leaf.high)) if isinstance(leaf, spaces.Box) else given == wanted
+            np.maximum(0.0, 1.0 - np.abs(given - wanted)) if isinstance(leaf, spaces.Box) else given == wanted
             for leaf, given, wanted in zip(self.leaves, flat(action), self.wanted, strict=True)
         ]
         return float(np.mean([np.mean(part) for part in each]))

@@ -18,7 +18,7 @@ BANDIT: dict[str, Any] = {
     "preset": "none", "num_envs": 8, "num_steps": 20, "num_minibatches": 4, "num_epochs": 6, "learning_rate": 2e-2,
     "hidden_sizes": (8,), "num_timesteps": 12 * 160,
 }  # fmt: skip
-SMALL_IMAGES: dict[str, Any] = {**BANDIT, "network": "cnn", "num_epochs": 2, "learning_rate": 1e-3}
+SMALL_IMAGES: dict[str, Any] = {**BANDIT, "network": "cnn", "num_epochs": 4, "learning_rate": 3e-3}
 MEMORY: dict[str, Any] = {**BANDIT, "network": "lstm", "lstm_size": 8, "num_minibatches": 2}
 SLOW = pytest.mark.slow
 
@@ -32,7 +32,13 @@ SLOW = pytest.mark.slow
         pytest.param("Switches", "ppo2", BANDIT, 25 / 3, marks=SLOW),
         pytest.param("Arms", "ppo2", MEMORY, 8.5, marks=SLOW),
         pytest.param("ArmsSeen", "ppo2", SMALL_IMAGES, 8.5, marks=SLOW),
-        pytest.param("ArmsSeenInfo", "ppo2", {**SMALL_IMAGES, "network": "cnn_lstm", "lstm_size": 8}, 8.5, marks=SLOW),
+        pytest.param(
+            "ArmsSeenInfo",
+            "ppo2",
+            {**SMALL_IMAGES, "network": "cnn_lstm", "lstm_size": 8, "num_timesteps": 4800},
+            8.5,
+            marks=SLOW,
+        ),
     ],
 )
 def test_the_best_allowed_action_is_learned_and_a_forbidden_one_never_taken(

@@ -12,12 +12,13 @@ from baselines_ppo import configure, evaluate, load, train
 from tests.envs.masked_tasks import HYBRID
 
 SHAPE: dict[str, Any] = {
-    "preset": "none", "num_envs": 8, "num_steps": 32, "num_minibatches": 4, "num_epochs": 6, "learning_rate": 5e-3,
-    "hidden_sizes": (32,), "num_timesteps": 40 * 256,
+    "preset": "none", "num_envs": 8, "num_steps": 32, "num_minibatches": 4, "num_epochs": 6, "learning_rate": 1e-2,
+    "hidden_sizes": (32,), "num_timesteps": 60 * 256, "gamma": 0.0,
 }  # fmt: skip
 SLOW = pytest.mark.slow
-# What is better than any policy that leaves one of the parts to chance.
-SOLVED = {"Dict": 9.3, "Tuple": 9.3, "Boxes": 9.5, "Choices": 9.6}
+# No policy reaches it that leaves a part to chance. That part then has at most 0.5, or 0.6 where it is a Box in
+# [-1, 1]: of four parts in a Dict the return is at most 10 (1 - 0.5 / 4), of two Boxes 10 (1 - 0.4 / 2).
+SOLVED = {"Dict": 8.75, "Tuple": 8.0, "Boxes": 8.0, "Choices": 8.75}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,8 @@ SOLVED = {"Dict": 9.3, "Tuple": 9.3, "Boxes": 9.5, "Choices": 9.6}
 def test_every_part_of_an_action_is_learned(kind: str, alg: str, tmp_path: Path) -> None:
     """The task raises for what is not in its space."""
     given = {name: x for name, x in SHAPE.items() if not (alg == "trpo" and name == "learning_rate")}
+    if alg == "ppo1":  # whose steps become smaller
+        given["num_timesteps"] *= 2
     run = train(configure(f"tests.envs.masked_tasks:Parts{kind}-v0", alg, **given), logdir=tmp_path / "run")
     assert evaluate(run.folder, episodes=10).deterministic.mean > SOLVED[kind]
     agent = load(str(run.folder))
