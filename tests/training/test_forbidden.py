@@ -19,6 +19,10 @@ BANDIT: dict[str, Any] = {
     "hidden_sizes": (8,), "num_timesteps": 12 * 160,
 }  # fmt: skip
 SMALL_IMAGES: dict[str, Any] = {**BANDIT, "network": "cnn", "num_epochs": 4, "learning_rate": 3e-3}
+IMAGES_AND_MEMORY: dict[str, Any] = {
+    **BANDIT, "network": "cnn_lstm", "lstm_size": 8, "num_minibatches": 2, "num_epochs": 4, "learning_rate": 1e-2,
+    "num_timesteps": 30 * 160,
+}  # fmt: skip
 MEMORY: dict[str, Any] = {**BANDIT, "network": "lstm", "lstm_size": 8, "num_minibatches": 2}
 SLOW = pytest.mark.slow
 
@@ -35,7 +39,7 @@ SLOW = pytest.mark.slow
         pytest.param(
             "ArmsSeenInfo",
             "ppo2",
-            {**SMALL_IMAGES, "network": "cnn_lstm", "lstm_size": 8, "num_timesteps": 4800},
+            IMAGES_AND_MEMORY,
             8.5,
             marks=SLOW,
         ),
