@@ -12,8 +12,8 @@ from types import ModuleType
 
 # Room -> the modules that have moved into it; "former:new" where the last name has changed too.
 ROOMS = {
-    "common.policy": "actions actor_critic arrays distributions fit given_arrays layers networks normalizer observations "
-    "parameters recurrence",
+    "common.policy": "actions actor_critic arrays distributions fit given_arrays layers networks normalizer "
+    "observations parameters recurrence",
     "common.policy.spaces": "images observation_json",
     "common.envs": "action_log backend_contract backends interface keywords lean_mujoco native_backend packages "
     "process_state treatment trial vec_env",
