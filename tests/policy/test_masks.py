@@ -173,6 +173,7 @@ def test_nothing_is_learned_of_what_is_forbidden(
 
 
 IMAGE = spaces.Box(0, 255, (36, 40, 3), np.uint8)
+BOTH = spaces.Dict({"at": BOX, "eye": IMAGE})
 SETTINGS = {name: NetworkSettings(name, (8,), "tanh", 4) for name in ("mlp", "cnn", "lstm", "cnn_lstm")}
 
 
@@ -186,7 +187,9 @@ def policy_of(seen: spaces.Space[Any], acted: spaces.Space[Any], network: str, m
     return Policy(wiring, np.float32(parameters), 10.0)
 
 
-@pytest.mark.parametrize(("seen", "network"), [(BOX, "mlp"), (BOX, "lstm"), (IMAGE, "cnn"), (IMAGE, "cnn_lstm")])
+@pytest.mark.parametrize(
+    ("seen", "network"), [(BOX, "mlp"), (BOX, "lstm"), (IMAGE, "cnn"), (BOTH, "cnn"), (IMAGE, "cnn_lstm")]
+)
 def test_no_network_sees_the_mask_and_learning_gives_the_outputs_of_acting(
     seen: spaces.Space[Any], network: str
 ) -> None:
