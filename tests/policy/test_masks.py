@@ -12,6 +12,7 @@ from gymnasium import spaces
 
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
+from baselines_ppo.common.moments import Moments
 from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic, Inputs
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
@@ -202,7 +203,12 @@ def test_no_network_sees_the_mask_and_learning_gives_the_outputs_of_acting(
     assert isinstance(description, MaskedObservation)
     masks = [bits(f"{k % 15 + 1:04b}") for k in range(5)] + [bits("1111")]
     raw = np.stack([description.encode(description.joined(*each)) for each in zip(given, masks, strict=True)])
-    x, y = masked.normalize(raw), plain.normalize(np.stack([plain.network.observation.encode(one) for one in given]))
+    other_raw = np.stack([plain.network.observation.encode(one) for one in given])
+    numbers = masked.numbers(raw), plain.numbers(other_raw)  # of which there are statistics
+    np.testing.assert_array_equal(*(x.reshape(6, -1) for x in numbers))
+    for policy in (masked, plain):
+        policy.observations.moments = Moments(*(x + 0.7 for x in policy.observations.moments))
+    x, y = masked.normalize(raw), plain.normalize(other_raw)
     states, noise = masked.initial_states(6), masked.distribution.noise(np.random.default_rng(1), 6)
     one, other = masked.sample(x, states, noise), plain.sample(y, states, noise)
     np.testing.assert_array_equal(one.states, other.states)
