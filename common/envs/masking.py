@@ -15,8 +15,14 @@ MISSING = f"its info has no {MASK}, as it had when it was tried out; give one at
 
 
 def mask_in(info: Any) -> Any:
-    """Return the mask in an info of one environment or of a vector form, or None."""
+    """Return the mask in an info, or another dict, of one environment or of a vector form; or None."""
     return info.get(MASK) if isinstance(info, Mapping) else None
+
+
+def told_mask(observation: Any, info: Any) -> Any:
+    """Return the mask that one environment gave with an observation or an info, or None."""
+    within = mask_in(observation)
+    return mask_in(info) if within is None else within
 
 
 class Masking:

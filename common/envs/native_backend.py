@@ -21,8 +21,8 @@ from baselines_ppo.common.envs.masking import Masking, mask_in
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.actions import action_of, as_sent
-from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.observations import AUTO, MaskedObservation, Observation, mask_of, observation_of
+from baselines_ppo.common.policy.spaces.masks import untrained_actions
 
 # Of ALE's vector form; rewards stay raw, for what users see of them.
 ATARI_SETTINGS: dict[str, Any] = {
@@ -217,8 +217,4 @@ def _actions(envs: Any, env_id: str, observations: Any, infos: Any) -> Any:
         envs.action_space.seed(0)
         return envs.action_space.sample()
     encoded = Masking(described).encoded_rows(observations, infos, 2, [0, 1])
-    distribution = action.distribution
-    outputs = np.zeros((2, distribution.network_size), np.float32)
-    allowed = distribution.forbid(np, outputs, encoded[:, mask_of(described)] > 0)
-    chosen = distribution.mode(distribution.from_network(allowed, at_first(distribution)))
-    return as_sent(action, action.to_environment(chosen))
+    return as_sent(action, untrained_actions(action, None, encoded[:, mask_of(described)] > 0))

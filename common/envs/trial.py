@@ -18,9 +18,8 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, exp
 from baselines_ppo.common.envs.native_backend import vector_form
 from baselines_ppo.common.envs.treatment import AS_USUAL, STREAMS, Treatment
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.observations import MaskedObservation, mask_of
-from baselines_ppo.common.policy.spaces.masks import MASK
+from baselines_ppo.common.policy.spaces.masks import MASK, untrained_actions
 
 STEPS = 9  # of an episode; what an environment remembers shows in the first ones
 SECONDS = 2.0  # that the trial takes, about; and half of what a new environment for each episode may
@@ -171,14 +170,12 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
     seen = backend.reset([0], [seed])
     yield seen[0].tobytes()
     distribution, rng = backend.action.distribution, np.random.default_rng(seed)
-    outputs, mask = np.zeros((1, distribution.network_size), np.float32), mask_of(backend.observation)
-    masked = isinstance(backend.observation, MaskedObservation)
+    masked, mask = isinstance(backend.observation, MaskedObservation), mask_of(backend.observation)
     for _ in range(steps):
         if perf_counter() > until:
             return
-        allowed = distribution.forbid(np, outputs, seen[:, mask] > 0) if masked else outputs
-        params = distribution.from_network(allowed, at_first(distribution))
-        actions = backend.action.to_environment(distribution.sample(params, distribution.noise(rng, 1)))
+        allowed = seen[:, mask] > 0 if masked else None
+        actions = untrained_actions(backend.action, distribution.noise(rng, 1), allowed)
         outcome = backend.step(actions, [0])
         seen = outcome.observations
         if outcome.raised:

@@ -125,6 +125,11 @@ def action_at(action: Action, sent: Any, row: int) -> Any:
     return sent[row] if isinstance(action, DiscreteAction) else sent[row, ...]  # which is an array even of ()
 
 
+def one_of(action: Action, actions: np.ndarray, row: int) -> Any:
+    """Return one of environment actions [n, ...], as its space has it."""
+    return action_at(action, as_sent(action, actions), row)
+
+
 def action_of(space: Any, env_id: str) -> Action:
     """Return our description of an action space.
 

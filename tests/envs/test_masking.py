@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import gymnasium
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.envs.backends import SerialBackend, make_backend, maker
-from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.treatment import AS_USUAL, Treatment, treatment_from_json
 from baselines_ppo.common.envs.trial import MASKS, try_out_spec
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.policy.observations import MaskedObservation
+from baselines_ppo.experiments.references import _played
+from baselines_ppo.run.bench.simulator import environments_rate
 from tests import environments
 from tests.envs import masked_tasks
 
@@ -152,6 +155,18 @@ def test_a_vector_form_gives_its_masks_too() -> None:
     for t in range(25):
         np.testing.assert_array_equal(observations[:, 1:], [[1, 1, 1, t % 10 % 2]] * 3)
         observations = envs.step(np.full(3, 3 * (t % 10 % 2))).observations
+
+
+@pytest.mark.parametrize("name", ["Arms", "ArmsInDict", "TwoArms", "AimedArms", "Switches"])
+def test_what_is_measured_with_random_actions_takes_no_forbidden_ones(name: str) -> None:
+    """These raise for those: in the trial, in a benchmark, and of a random agent."""
+    envs = vec_env(name)
+    envs.reset()
+    assert environments_rate(envs) > 0.0
+    env_id = f"{ARMS}{name}-v0"
+    assert not [told for told in try_out_spec(EnvironmentSpec(env_id)).told if "could not be tried out" in told]
+    with closing(make_environment(EnvironmentSpec(env_id))) as environment:
+        assert np.isfinite(_played(environment, 0))
 
 
 def test_others_are_as_they_were() -> None:

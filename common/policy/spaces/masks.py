@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.policy.actions import Action, GroupAction, MultiBinaryAction, MultiDiscreteAction
+from baselines_ppo.common.policy.actions import (
+    Action,
+    GroupAction,
+    MultiBinaryAction,
+    MultiDiscreteAction,
+    action_of,
+    one_of,
+)
+from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import array_of, named
 
 MASK = "action_mask"  # its name in an `info`, and among the parts of a Dict
@@ -58,6 +66,30 @@ def nothing_allowed(action: Action, allowed: np.ndarray) -> tuple[int, str] | No
     row, choice = (int(place) for place in np.argwhere(~choices)[0])
     of = f" for choice {choice + 1} of {len(sizes)}" if len(sizes) > 1 else ""
     return row, f"the {MASK} allows nothing{of}"
+
+
+def untrained_actions(action: Action, noise: np.ndarray | None, allowed: np.ndarray | None) -> np.ndarray:
+    """Return environment actions [n, ...] of a network whose outputs are 0: all that is allowed is alike to it.
+
+    Args:
+      noise: from which they are drawn, [n, network_size]; None: the most likely ones, of choices the first.
+      allowed: [n, M] bool; None: everything, for as many rows as there is noise for.
+    """
+    distribution, given = action.distribution, noise if allowed is None else allowed
+    outputs = np.zeros((0 if given is None else len(given), distribution.network_size), np.float32)
+    if allowed is not None:
+        outputs = distribution.forbid(np, outputs, allowed)
+    params = distribution.from_network(outputs, at_first(distribution))
+    return action.to_environment(distribution.mode(params) if noise is None else distribution.sample(params, noise))
+
+
+def random_action(space: Any, mask: Any, rng: np.random.Generator) -> Any:
+    """Return one of a space's actions, drawn among what a mask allows; without a mask from the space's own stream."""
+    if mask is None:
+        return space.sample()
+    action = action_of(space, "of a random agent")
+    allowed = encoded_mask(action, mask)[None]
+    return one_of(action, untrained_actions(action, action.distribution.noise(rng, 1), allowed), 0)
 
 
 def _given(action: GroupAction, mask: Any) -> list[Any]:
