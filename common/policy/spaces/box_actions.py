@@ -32,10 +32,10 @@ class BoxAction:
 
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return environment actions [n, *shape]: clipped and rescaled where both bounds are finite."""
-        least, most, half, middle, low, high = self._mapping
+        least, most, half, middle, low, high = self.mapping
         scaled = np.minimum(actions, most)
         np.maximum(scaled, least, out=scaled)
-        if self._maps:
+        if self.maps:
             scaled *= half
             scaled += middle
             np.minimum(scaled, high, out=scaled)  # rounding may have left the bounds
@@ -43,13 +43,13 @@ class BoxAction:
         return scaled.astype(self.dtype or np.float32, copy=False).reshape(-1, *self.shape)
 
     @cached_property
-    def _maps(self) -> bool:
+    def maps(self) -> bool:
         """Whether there is more to do than to clip: some range is not [-1, 1]."""
-        _, _, half, middle, _, _ = self._mapping
+        _, _, half, middle, _, _ = self.mapping
         return bool((half != 1.0).any() or (middle != 0.0).any())
 
     @cached_property
-    def _mapping(self) -> tuple[np.ndarray, ...]:
+    def mapping(self) -> tuple[np.ndarray, ...]:
         """Where to clip, what to multiply by and to add, and the bounds; six of [A], float64 if the space is."""
         far = 65504.0 if self.dtype == "float16" else np.inf  # the largest of that type
         columns = [
@@ -89,13 +89,13 @@ class IntegerBoxAction:
         """
         if np.isnan(actions).any():
             raise DataError("the policy's action is NaN")
-        most, half, shift = self._mapping
-        first, last = self._range
+        most, half, shift = self.mapping
+        first, last = self.extent
         clipped = np.clip(actions.astype(np.float32), -most, most).astype(np.float64)
         steps = np.where(np.abs(clipped) < most, np.rint(clipped * half + shift), np.copysign(np.inf, clipped))
         inner = np.clip(steps, -(2.0**63), 2.0**63 - 1024).astype(np.int64)  # beyond, a float64 is no int64
         from_centre = np.clip(np.where(steps >= 2.0**63, LARGEST, inner), first, last)
-        whole = from_centre.view(np.uint64) + np.array([centre % 2**64 for centre in self._centres], np.uint64)
+        whole = from_centre.view(np.uint64) + np.array([centre % 2**64 for centre in self.centres], np.uint64)
         return whole.astype(self.dtype).reshape(-1, *self.shape)  # modulo 2**64, whatever the signs
 
     @cached_property
@@ -109,21 +109,21 @@ class IntegerBoxAction:
         ]
 
     @cached_property
-    def _centres(self) -> list[int]:
+    def centres(self) -> list[int]:
         """From where numbers are counted, so that those of every type are within int64."""
         return [-(-(low + high) // 2) if both else max(0, low - LARGEST) for low, high, both in self._limits]
 
     @cached_property
-    def _range(self) -> np.ndarray:
+    def extent(self) -> np.ndarray:
         """The lowest and highest numbers from the centre: rows of [2, A] int64."""
-        pairs = zip(self._limits, self._centres, strict=True)
+        pairs = zip(self._limits, self.centres, strict=True)
         return np.array([(low - centre, min(high - centre, LARGEST)) for (low, high, _), centre in pairs], np.int64).T
 
     @cached_property
-    def _mapping(self) -> np.ndarray:
+    def mapping(self) -> np.ndarray:
         """Where to clip, what to multiply by and to add, to come to steps from the centre: rows of [3, A]."""
         columns = [
             (1.0, (high - low) / 2, -((low + high) % 2) / 2) if both else (np.inf, 1.0, -centre)
-            for (low, high, both), centre in zip(self._limits, self._centres, strict=True)
+            for (low, high, both), centre in zip(self._limits, self.centres, strict=True)
         ]
         return np.array(columns, np.float64).T
