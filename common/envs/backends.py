@@ -186,7 +186,7 @@ class SerialBackend:
         self.observation = observation_of(space, self._env_id, self._taken_for, self.action, masks_in_info)
         described = self.observation
         self._masking = Masking(described) if isinstance(described, MaskedObservation) else None
-        self._could_mask = self._masking is None and bool(self.action.distribution.choices)
+        self._could_mask = self._masking is None and bool(self.action.distribution.choice_sizes)
 
     def _encoded(self, row: int, observation: Any, info: Any, ended: bool = False) -> np.ndarray:
         if self._masking is not None:

@@ -23,7 +23,7 @@ class Distribution(Protocol):
         """Numbers that one action has."""
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choice_sizes(self) -> tuple[int, ...]:
         """How many alternatives each choice has, where there are choices: what a mask says of them."""
 
     def own_parameters(self) -> list[Parameter]:
@@ -36,7 +36,7 @@ class Distribution(Protocol):
         """Return network outputs with which nothing is drawn but what is allowed.
 
         Args:
-          allowed: of each alternative of each choice, one behind the other, [..., sum of `choices`] bool.
+          allowed: of each alternative of each choice, one behind the other, [..., sum of `choice_sizes`] bool.
         """
 
     def per_row(self, params: Any) -> Any:

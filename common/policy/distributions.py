@@ -48,7 +48,7 @@ class DiagonalGaussian:
         return self.size
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choice_sizes(self) -> tuple[int, ...]:
         return ()
 
     def own_parameters(self) -> list[Parameter]:
@@ -101,7 +101,7 @@ class Categorical:
         return 1
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choice_sizes(self) -> tuple[int, ...]:
         return (self.size,)
 
     def own_parameters(self) -> list[Parameter]:
@@ -157,7 +157,7 @@ class MultiCategorical:
         return len(self.sizes)
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choice_sizes(self) -> tuple[int, ...]:
         return self.sizes
 
     def own_parameters(self) -> list[Parameter]:
@@ -214,7 +214,7 @@ class Bernoulli:
         return self.size
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choice_sizes(self) -> tuple[int, ...]:
         return (2,) * self.size  # off or on
 
     def own_parameters(self) -> list[Parameter]:

@@ -34,8 +34,8 @@ class Joint:
         return sum(part.action_size for part in self.parts)
 
     @property
-    def choices(self) -> tuple[int, ...]:
-        return tuple(size for part in self.parts for size in part.choices)
+    def choice_sizes(self) -> tuple[int, ...]:
+        return tuple(size for part in self.parts for size in part.choice_sizes)
 
     def own_parameters(self) -> list[Parameter]:
         sizes: dict[str, int] = {}
@@ -55,7 +55,7 @@ class Joint:
         return tuple(params)
 
     def forbid(self, xp: Any, output: Array, allowed: Array) -> Array:
-        spans = zip(self.parts, self._outputs, _spans(sum(part.choices) for part in self.parts), strict=True)
+        spans = zip(self.parts, self._outputs, _spans(sum(part.choice_sizes) for part in self.parts), strict=True)
         limited = [part.forbid(xp, output[..., outputs], allowed[..., own]) for part, outputs, own in spans]
         return xp.concatenate(limited, axis=-1)
 
@@ -87,7 +87,7 @@ class Joint:
         drawn = []
         for part, columns in zip(self.parts, _spans(part.action_size for part in self.parts), strict=True):
             own = action[..., columns]
-            if part.choices and not isinstance(part, Joint):
+            if part.choice_sizes and not isinstance(part, Joint):
                 own = xp.asarray(own, np.int64)
             drawn.append(own[..., 0] if isinstance(part, Categorical) else own)
         return drawn

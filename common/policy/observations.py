@@ -49,7 +49,7 @@ class MaskedObservation:
     @cached_property
     def mask_size(self) -> int:
         """M, of all alternatives of all choices."""
-        return sum(self.action.distribution.choices)
+        return sum(self.action.distribution.choice_sizes)
 
     @property
     def dtype(self) -> str:
@@ -192,7 +192,7 @@ def _masked(
 
     inner = seen_in(taken_for) if not isinstance(taken_for, str) else taken_for
     wanted = isinstance(taken_for, str | MaskedObservation)
-    if action is None or not action.distribution.choices or not wanted:
+    if action is None or not action.distribution.choice_sizes or not wanted:
         return _described(space, env_id, inner)
     if isinstance(space, spaces.Dict) and MASK in space.spaces:
         _check_mask(space.spaces[MASK], action, env_id)
@@ -217,7 +217,7 @@ def _check_mask(space: Any, action: Action, env_id: str) -> None:
     try:
         encoded_mask(action, create_empty_array(space, n=1), (1,))
     except ValueError as error:
-        count = sum(action.distribution.choices)
+        count = sum(action.distribution.choice_sizes)
         raise UsageError(
             f"environment {env_id} has {MASK} {space} among its observations, which is no mask of its actions, of "
             f"which there are {count} to allow or forbid: {error}; give the part another name if it is not meant as one"

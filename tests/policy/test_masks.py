@@ -134,10 +134,10 @@ def test_what_is_forbidden_has_probability_zero_and_is_never_drawn(
     """In 200,000 draws, though the forbidden logits are the largest; the others are drawn as often as is stated."""
     params = distribution.forbid(np, np.float32(logits)[None], allowed[None] > 0)
     drawn = distribution.sample(params, distribution.noise(np.random.default_rng(0), 200_000)).reshape(200_000, -1)
-    begins = np.cumsum([0, *distribution.choices])
+    begins = np.cumsum([0, *distribution.choice_sizes])
     for choice, places in enumerate(left):
-        frequencies = np.bincount(drawn[:, choice], minlength=distribution.choices[choice]) / len(drawn)
-        expected = np.zeros(distribution.choices[choice])
+        frequencies = np.bincount(drawn[:, choice], minlength=distribution.choice_sizes[choice]) / len(drawn)
+        expected = np.zeros(distribution.choice_sizes[choice])
         expected[np.array(places) - begins[choice]] = softmax(logits[places])
         assert (frequencies[expected == 0] == 0).all()
         np.testing.assert_allclose(frequencies, expected, atol=4 * 0.5 / np.sqrt(len(drawn)))
@@ -170,6 +170,6 @@ def test_a_random_agent_draws_all_that_is_allowed_and_no_more(space: spaces.Spac
     drawn = [random_action(space, said, rng) for _ in range(200)]
     assert all(space.contains(one) for one in drawn)
     alternatives = np.unique([np.ravel(one) for one in drawn], axis=0)
-    allowed, begins = encoded_mask(action, said), np.cumsum([0, *action.distribution.choices])
+    allowed, begins = encoded_mask(action, said), np.cumsum([0, *action.distribution.choice_sizes])
     each = [int(allowed[a:b].sum()) for a, b in itertools.pairwise(begins.tolist())]
     assert [len(set(column)) for column in alternatives.T.tolist()] == each

@@ -38,7 +38,7 @@ def encoded_mask(action: Action, mask: Any, lead: tuple[int, ...] = ()) -> np.nd
     Raises:
       ValueError: it is of another shape, or has other numbers.
     """
-    size = sum(action.distribution.choices)
+    size = sum(action.distribution.choice_sizes)
     if mask is None or not size:
         return np.ones((*lead, size), np.bool_)
     if isinstance(action, GroupAction) and isinstance(mask, Mapping | tuple):
@@ -58,7 +58,7 @@ def encoded_mask(action: Action, mask: Any, lead: tuple[int, ...] = ()) -> np.nd
 
 def nothing_allowed(action: Action, allowed: np.ndarray) -> tuple[int, str] | None:
     """Return the first row of masks [n, M] in which a choice has no alternative, and this in words; or None."""
-    sizes = action.distribution.choices
+    sizes = action.distribution.choice_sizes
     begins = np.cumsum((0, *sizes[:-1]))
     choices = np.logical_or.reduceat(allowed > 0, begins, axis=-1)
     if choices.all():

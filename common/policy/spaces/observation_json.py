@@ -40,7 +40,7 @@ def observation_from_json(data: dict[str, Any]) -> Observation:
     """
     if data["kind"] == "masked":
         action, name = action_from_json(data["action"]), data["name"]
-        if not action.distribution.choices:
+        if not action.distribution.choice_sizes:
             raise ValueError("masks of an action without choices")
         return MaskedObservation(_seen_from_json(data["seen"]), action, None if name is None else str(name))
     return _seen_from_json(data)
