@@ -6,14 +6,14 @@ from pathlib import Path
 
 from baselines_ppo.common.envs.keywords import keywords_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.networks import NetworkSettings
-from baselines_ppo.common.policy.observations import (
+from baselines_ppo.common.policy.observations import MaskedObservation, parts_of
+from baselines_ppo.common.policy.spaces.images import ImageObservation
+from baselines_ppo.common.policy.spaces.vectors import (
     DiscreteObservation,
     Leaf,
     MultiBinaryObservation,
     MultiDiscreteObservation,
-    parts_of,
 )
 from baselines_ppo.plan import ALL, Plan
 from baselines_ppo.settings.algorithms import counted
@@ -62,7 +62,11 @@ def seen(network: ActorCritic, normalized: bool) -> str:
     """Return what each part of an observation is taken for, and how large it is, in words."""
     parts = list(parts_of(network.observation))
     told = [f"{part.name or 'observation'}: {_part(part.leaf, network, normalized)}" for part in parts[:MOST_PARTS]]
-    return "; ".join([*told, f"and {len(parts) - MOST_PARTS} more"] if len(parts) > MOST_PARTS else told)
+    if len(parts) > MOST_PARTS:
+        told.append(f"and {len(parts) - MOST_PARTS} more")
+    if isinstance(network.observation, MaskedObservation):
+        told.append(f"masks: which of {network.observation.mask_size:,} actions are allowed")
+    return "; ".join(told)
 
 
 def _part(leaf: Leaf, network: ActorCritic, normalized: bool) -> str:

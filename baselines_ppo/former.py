@@ -12,8 +12,9 @@ from types import ModuleType
 
 # Room -> the modules that have moved into it; "former:new" where the last name has changed too.
 ROOMS = {
-    "common.policy": "actions actor_critic arrays distributions fit given_arrays images layers networks normalizer "
-    "observation_json observations parameters recurrence",
+    "common.policy": "actions actor_critic arrays distributions fit given_arrays layers networks normalizer "
+    "observations parameters recurrence",
+    "common.policy.spaces": "images observation_json",
     "common.envs": "action_log backend_contract backends interface keywords lean_mujoco native_backend packages "
     "process_state treatment trial vec_env",
     "common.job": "alive board heartbeat launcher memory opengl shared_memory signals tensorflow_start threads",
@@ -28,7 +29,12 @@ ROOMS = {
     "zoo.bodies": "body robot",
     "zoo.tasks": "cubes flags harder pendulums pong reacher table walker",
 }
-ELSEWHERE = {"run.episodes": "common.episodes", "run.agents.episodes": "common.episodes"}
+ELSEWHERE = {
+    "run.episodes": "common.episodes",
+    "run.agents.episodes": "common.episodes",
+    "common.images": "common.policy.spaces.images",
+    "common.observation_json": "common.policy.spaces.observation_json",
+}
 MOVED = {
     f"baselines_ppo.{room.rpartition('.')[0]}.{former}".replace("..", "."): f"baselines_ppo.{room}.{new or former}"
     for room, names in ROOMS.items()

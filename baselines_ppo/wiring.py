@@ -8,9 +8,9 @@ from dataclasses import replace
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.actions import Action
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.images import large_enough
 from baselines_ppo.common.policy.networks import NetworkSettings, find_network, network_of
-from baselines_ppo.common.policy.observations import Observation, images_of
+from baselines_ppo.common.policy.observations import Observation, images_of, seen_in
+from baselines_ppo.common.policy.spaces.images import large_enough
 from baselines_ppo.settings.config import TrainConfig
 
 MOST_INPUTS = 2_000  # that ten times as many units are made for
@@ -46,7 +46,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
     if remembers and not algorithm.takes_memory:
         raise UsageError(f"{config.alg} takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
     if name == "mlp" and policy.hidden_sizes is None:
-        inputs, outputs = math.prod(observation.shape), action.distribution.network_size
+        inputs, outputs = math.prod(seen_in(observation).shape), action.distribution.network_size
         own = algorithm.layers_for(inputs, outputs)
         if own is not None:
             if inputs > MOST_INPUTS:

@@ -16,15 +16,15 @@ import tensorflow as tf
 
 from baselines_ppo.common.policy.actions import (
     Action,
-    BoxAction,
     DiscreteAction,
-    IntegerBoxAction,
+    GroupAction,
     MultiBinaryAction,
     MultiDiscreteAction,
 )
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.distributions import GaussianParams
-from baselines_ppo.common.policy.given_arrays import array_of
+from baselines_ppo.common.policy.given_arrays import array_of, named
+from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction
 
 FAR = -5.0  # standard deviations, below which erfc gives way to its asymptotic series: float32 ends near -13
 NEAR = 1e-6  # of a bound, in the policy's unit: rounding may have left that much
@@ -33,11 +33,17 @@ NEAR = 1e-6  # of a bound, in the policy's unit: rounding may have left that muc
 def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
     """Return environment actions [n, *shape] as the policy's [n, ...], the inverse of `to_environment`.
 
-    What is at a bound, or beyond it, is at a bound of the policy.
+    What is at a bound, or beyond it, is at a bound of the policy. Of a Dict or a Tuple of actions [n, ...], the numbers
+    of all parts become one vector, as the policy draws them.
 
     Raises:
       ValueError: they are of another shape, not finite, or not of the space.
     """
+    if isinstance(action, GroupAction):
+        parts = zip(action.parts, _given(action, given), strict=True)
+        return np.concatenate([to_policy(part, own, count).reshape(count, -1) for part, own in parts], axis=-1).astype(
+            np.float32
+        )
     if isinstance(action, BoxAction | IntegerBoxAction):
         return _numbers(action, given, count)
     shape = () if isinstance(action, DiscreteAction) else action.shape
@@ -51,9 +57,12 @@ def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
 
 def log_likelihood(action: Action, params: Any, actions: tf.Tensor) -> tf.Tensor:
     """Return how likely the environment's actions are, log pi, one number for each row, from `to_policy`'s actions."""
-    distribution = action.distribution
+    distribution, xp = action.distribution, tensorflow_arrays()
+    if isinstance(action, GroupAction):
+        each = zip(action.parts, params, action.distribution.apart(xp, actions), strict=True)
+        return sum(log_likelihood(part, own, drawn) for part, own, drawn in each)
     if not isinstance(params, GaussianParams):
-        return distribution.log_prob(tensorflow_arrays(), params, actions)
+        return distribution.log_prob(xp, params, actions)
     least, most = bounds(action)
     std = tf.exp(params.log_std)
     z = (actions - params.mean) / std
@@ -101,6 +110,21 @@ def _numbers(action: BoxAction | IntegerBoxAction, given: Any, count: int) -> np
     degenerate = half == 0.0  # low is high: nothing to choose
     scaled = (numbers - middle) / np.where(degenerate, 1.0, half)
     return np.clip(scaled, least, most).astype(np.float32)
+
+
+def _given(action: GroupAction, given: Any) -> list[Any]:
+    """Return the actions of a group's parts.
+
+    Raises:
+      ValueError: there are others.
+    """
+    if action.names is None:
+        if not isinstance(given, tuple) or len(given) != len(action.parts):
+            raise ValueError(f"{named(given)}, expected a tuple of {len(action.parts)} parts")
+        return list(given)
+    if not isinstance(given, dict) or set(given) != set(action.names):
+        raise ValueError(f"{named(given)}, expected a dict of the parts {', '.join(action.names)}")
+    return [given[name] for name in action.names]
 
 
 def _choices(action: DiscreteAction | MultiDiscreteAction | MultiBinaryAction) -> tuple[Any, Any]:

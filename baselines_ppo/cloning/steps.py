@@ -12,8 +12,10 @@ from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.demonstrations import Demonstration, Demonstrations, cut
 from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.distributions import FORBIDDEN, at_first
 from baselines_ppo.common.policy.given_arrays import unlearnable
 from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.observations import mask_of
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.settings.config import RolloutConfig
 
@@ -134,9 +136,23 @@ def _checked(
         actions = to_policy(network.action, episode.actions, length)
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(f"{where}: the actions are {error}; give the environment that they are of") from None
+    if (row := _forbidden(network, seen[:-1], actions)) is not None:
+        raise DataError(f"{where}, step {row}: the action is one that the mask forbids")
     if (found := unlearnable(seen)) is not None:
         raise DataError(f"{where}, step {found[0]}: the observation has {found[1]}")
     rewards = np.asarray(episode.rewards, np.float64)
     if not np.isfinite(rewards).all():
         raise DataError(f"{where}: a reward is {rewards[~np.isfinite(rewards)][0]}")
     return seen[:-1], actions, rewards, seen[-1:]
+
+
+def _forbidden(network: ActorCritic, observations: np.ndarray, actions: np.ndarray) -> int | None:
+    """Return the first row in which an action is forbidden by the mask that is seen; None: there is none."""
+    if not network.masked:
+        return None
+    distribution = network.action.distribution
+    allowed = observations[:, mask_of(network.observation)] > 0
+    outputs = distribution.forbid(np, np.zeros((len(actions), distribution.network_size), np.float32), allowed)
+    chance = distribution.log_prob(np, distribution.from_network(outputs, at_first(distribution)), actions)
+    rows = np.flatnonzero(chance < 0.5 * FORBIDDEN)
+    return int(rows[0]) if len(rows) else None

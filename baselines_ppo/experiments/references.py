@@ -10,9 +10,11 @@ import numpy as np
 
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.make import explained, make_environment, registered
+from baselines_ppo.common.envs.masking import told_mask
 from baselines_ppo.common.envs.stored import is_safe_id, stored_environment
 from baselines_ppo.common.episodes import MOST_STEPS
 from baselines_ppo.common.failures import DataError, Failure, UsageError
+from baselines_ppo.common.policy.spaces.masks import random_action
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.experiments.runs import Run
 
@@ -31,7 +33,7 @@ def reward_threshold(env_id: str) -> float | None:
 
 
 def random_return(run: Run) -> float:
-    """Return the mean return of an agent that draws its actions from the action space of a run's environment.
+    """Return the mean return of an agent that draws allowed actions from the action space of a run's environment.
 
     It plays 100 episodes whose seeds are neither those of a training nor of an evaluation. What was measured is kept
     until the program ends.
@@ -62,11 +64,15 @@ def _measured(env_id: str, wrappers: tuple[str, ...], env_kwargs: str) -> float:
 
 def _played(environment: gymnasium.Env, episode: int) -> float:
     """Return the return of one episode."""
-    environment.action_space.seed(episode_seed(0, 2, episode, Purpose.EVALUATION))  # not what the environment draws
-    environment.reset(seed=episode_seed(0, 1, episode, Purpose.EVALUATION))  # `evaluate` has the environment 0
+    seed = episode_seed(0, 2, episode, Purpose.EVALUATION)  # not what the environment draws
+    environment.action_space.seed(seed)
+    rng = np.random.default_rng(seed)
+    begin = episode_seed(0, 1, episode, Purpose.EVALUATION)  # `evaluate` has the environment 0
+    observation, info = environment.reset(seed=begin)
     total = 0.0
     for _ in range(MOST_STEPS):
-        _, reward, terminated, truncated, _ = environment.step(environment.action_space.sample())
+        action = random_action(environment.action_space, told_mask(observation, info), rng)
+        observation, reward, terminated, truncated, info = environment.step(action)
         total += float(reward)
         if terminated or truncated:
             break

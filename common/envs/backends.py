@@ -17,11 +17,12 @@ from baselines_ppo.common.envs.foreign import close_unheard, pass_on
 from baselines_ppo.common.envs.interface import checked_environment, checked_reset, checked_step, layers, refuse_shared
 from baselines_ppo.common.envs.lean_mujoco import lean
 from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, explained, make_environment
+from baselines_ppo.common.envs.masking import Masking, mask_in
 from baselines_ppo.common.envs.native_backend import native_backend
 from baselines_ppo.common.envs.treatment import AS_USUAL, OwnStreams, Treatment
 from baselines_ppo.common.failures import UsageError, nearest, short
-from baselines_ppo.common.policy.actions import action_at, action_of
-from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
+from baselines_ppo.common.policy.actions import action_at, action_of, as_sent
+from baselines_ppo.common.policy.observations import AUTO, MaskedObservation, Observation, observation_of
 
 
 class SerialBackend:
@@ -57,8 +58,10 @@ class SerialBackend:
         for row in range(count):
             self.environments.append(self._made(row))
         refuse_shared(self.environments, env_id)
-        self.observation = observation_of(self.environments[0].observation_space, env_id, taken_for)
+        self.gives_masks = False  # whether the info of a reset had a mask of actions that is not used
         self.action = action_of(self.environments[0].action_space, env_id)
+        self._taken_for = taken_for
+        self._describe(treatment.masks)
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
         observations = self._empty(len(rows))
@@ -77,34 +80,37 @@ class SerialBackend:
                 pass_on(error)
                 raise Unusable(row, told("reset", error), raised=True) from error
             try:
-                observation = checked_reset(result)
+                observation, info = checked_reset(result)
             except ValueError as error:
                 raise Unusable(row, str(error)) from None
-            observations[k] = self._encoded(row, observation)
+            self.gives_masks |= self._could_mask and mask_in(info) is not None
+            observations[k] = self._encoded(row, observation, info)
         return observations
 
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
         count = len(self.environments)
         observations, rewards = self._empty(count), np.zeros(count)
         terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-        raised, environments, own = {}, self.environments, self._own_streams
+        raised, environments, own, sent = {}, self.environments, self._own_streams, as_sent(self.action, actions)
         for row in rows:
             streams = own[row]
             try:
                 if streams is None:
-                    result = environments[row].step(action_at(self.action, actions, row))
+                    result = environments[row].step(action_at(self.action, sent, row))
                 else:
                     with streams:
-                        result = environments[row].step(action_at(self.action, actions, row))
+                        result = environments[row].step(action_at(self.action, sent, row))
             except BaseException as error:
                 pass_on(error)
                 raised[row] = told("step", error)
                 continue
             try:
-                observation, rewards[row], terminated[row], truncated[row], self._infos[row] = checked_step(result)
+                observation, rewards[row], terminated[row], truncated[row], info = checked_step(result)
             except ValueError as error:
                 raise Unusable(row, str(error)) from None
-            observations[row] = self._encoded(row, observation)
+            self._infos[row] = info
+            ended = self._masking is not None and bool(terminated[row] or truncated[row])
+            observations[row] = self._encoded(row, observation, info, ended)
         return Outcome(observations, rewards, terminated, truncated, raised)
 
     def make_again(self, row: int) -> None:
@@ -166,7 +172,25 @@ class SerialBackend:
     def _empty(self, count: int) -> np.ndarray:
         return np.zeros((count, *self.observation.shape), self.observation.dtype)
 
-    def _encoded(self, row: int, observation: Any) -> np.ndarray:
+    @property
+    def forgets_masks(self) -> bool:
+        """Whether the infos of last steps had masks of actions, those of resets none."""
+        return self._could_mask and not self.gives_masks and any(mask_in(info) is not None for info in self._infos)
+
+    def use_masks(self) -> None:
+        """Take the masks that are in the infos, from the next reset on."""
+        self._describe(masks_in_info=True)
+
+    def _describe(self, masks_in_info: bool) -> None:
+        space = self.environments[0].observation_space
+        self.observation = observation_of(space, self._env_id, self._taken_for, self.action, masks_in_info)
+        described = self.observation
+        self._masking = Masking(described) if isinstance(described, MaskedObservation) else None
+        self._could_mask = self._masking is None and bool(self.action.distribution.choice_sizes)
+
+    def _encoded(self, row: int, observation: Any, info: Any, ended: bool = False) -> np.ndarray:
+        if self._masking is not None:
+            return self._masking.encoded(row, observation, info, ended)
         try:
             return self.observation.encode(observation)
         except ValueError as error:

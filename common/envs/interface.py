@@ -116,8 +116,8 @@ def layers(environment: gymnasium.Env[Any, Any]) -> list[Any]:
     return [*found, environment.unwrapped]
 
 
-def checked_reset(result: Any) -> Any:
-    """Return the observation with which an episode begins.
+def checked_reset(result: Any) -> tuple[Any, Any]:
+    """Return the observation with which an episode begins, and its info, a dict or None.
 
     Raises:
       ValueError: `reset` returned something else than it and a dict.
@@ -129,7 +129,7 @@ def checked_reset(result: Any) -> Any:
             f"reset returned {_kind(result)}, expected an observation and a dict, as Gymnasium has it since 0.26; "
             "let it end with `return observation, {}`"
         )
-    return result[0]
+    return result[0], result[1]
 
 
 def checked_step(result: Any) -> tuple[Any, float, bool, bool, Any]:

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -17,10 +17,12 @@ from baselines_ppo.common.envs.backend_contract import Outcome, Unusable, told
 from baselines_ppo.common.envs.facts import facts_of_vector
 from baselines_ppo.common.envs.foreign import pass_on
 from baselines_ppo.common.envs.make import FRAMES, explained, is_atari, registered
+from baselines_ppo.common.envs.masking import Masking, mask_in
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.actions import action_of
-from baselines_ppo.common.policy.observations import AUTO, Observation, observation_of
+from baselines_ppo.common.policy.actions import action_of, as_sent
+from baselines_ppo.common.policy.observations import AUTO, MaskedObservation, Observation, mask_of, observation_of
+from baselines_ppo.common.policy.spaces.masks import untrained_actions
 
 # Of ALE's vector form; rewards stay raw, for what users see of them.
 ATARI_SETTINGS: dict[str, Any] = {
@@ -34,11 +36,14 @@ ATARI_SETTINGS: dict[str, Any] = {
 class NativeBackend:
     """An environment's own vector form, a VectorEnv each of whose episodes can begin with a seed of its own."""
 
-    def __init__(self, envs: Any, env_id: str, taken_for: str | Observation = AUTO) -> None:
+    def __init__(self, envs: Any, env_id: str, taken_for: str | Observation = AUTO, masks: bool = False) -> None:
+        """Take a vector form; `masks` says whether its infos have masks of actions."""
         self._envs, self._count, self._env_id = envs, envs.num_envs, env_id
-        self.captures = _captures(envs)
-        self.observation = observation_of(envs.single_observation_space, env_id, taken_for)
         self.action = action_of(envs.single_action_space, env_id)
+        self.observation = observation_of(envs.single_observation_space, env_id, taken_for, self.action, masks)
+        described = self.observation
+        self._masking = Masking(described) if isinstance(described, MaskedObservation) else None
+        self.captures = _captures(envs) and not masks  # a state that is restored comes without an info
         self._infos: Any = {}  # of the last step
         self._begun = False
         self._ended = np.zeros(self._count, dtype=bool)  # and has not begun again
@@ -51,26 +56,28 @@ class NativeBackend:
             if not self._begun:  # all must begin before some can begin again
                 self._envs.reset(seed=np.zeros(self._count, dtype=np.int64))
                 self._begun = True
-            observations, _ = self._envs.reset(seed=ordered, options={"reset_mask": mask})
+            observations, infos = self._envs.reset(seed=ordered, options={"reset_mask": mask})
         except BaseException as error:
             pass_on(error)
             raise Unusable(None, told("reset", error)) from error
         self._ended &= ~mask
-        return self._encoded(observations)[list(rows)]
+        return self._encoded(observations, infos, list(rows))[list(rows)]
 
     def step(self, actions: np.ndarray, rows: Sequence[int]) -> Outcome:
         if self._ended.any():  # rows that nobody waits for are stepped too
             idle = np.flatnonzero(self._ended).tolist()
             self.reset(idle, [0] * len(idle))
         try:
-            observations, rewards, terminated, truncated, self._infos = self._envs.step(actions)
+            observations, rewards, terminated, truncated, self._infos = self._envs.step(as_sent(self.action, actions))
         except BaseException as error:
             pass_on(error)
             raise Unusable(None, f"last actions {actions.tolist()}: {told('step', error)}") from error
         terminated, truncated = np.asarray(terminated, dtype=bool), np.asarray(truncated, dtype=bool)
         self._ended = terminated | truncated
         rewards = np.asarray(rewards, dtype=np.float64)
-        return Outcome(self._encoded(observations), rewards, terminated, truncated, raised={})
+        acting = [row for row in rows if not self._ended[row]] if self._masking is not None else []
+        encoded = self._encoded(observations, self._infos, acting)
+        return Outcome(encoded, rewards, terminated, truncated, raised={})
 
     def make_again(self, row: int) -> None:
         raise AssertionError("a vector form raises as a whole, and is not made again")
@@ -87,7 +94,7 @@ class NativeBackend:
                 if values.shape[1:] != state[name].shape:
                     raise ValueError(f"{name} is {state[name].shape}, expected {values.shape[1:]}")
                 values[row] = state[name]
-        return self._encoded(self._envs.restore(whole))[list(rows)]
+        return self._encoded(self._envs.restore(whole), {}, list(rows))[list(rows)]
 
     def episode_facts(self) -> dict[str, np.ndarray]:
         return facts_of_vector(self._infos, self._count)
@@ -102,7 +109,9 @@ class NativeBackend:
     def close(self) -> None:
         self._envs.close()
 
-    def _encoded(self, observations: Any) -> np.ndarray:
+    def _encoded(self, observations: Any, infos: Any, acting: Sequence[int]) -> np.ndarray:
+        if self._masking is not None:
+            return self._masking.encoded_rows(observations, infos, self._count, acting)
         try:
             return self.observation.encode(observations, (self._count,))
         except ValueError as error:
@@ -115,16 +124,23 @@ def native_backend(env_id: str, count: int, taken_for: str | Observation = AUTO)
     Raises:
       UsageError: the environment or one of its spaces is not supported.
     """
-    make = vector_form(env_id)
-    if make is None:
+    form = vector_form(env_id)
+    if form is None:
         return None
     with explained(env_id):
-        return NativeBackend(make(count), env_id, taken_for)
+        return NativeBackend(form.make(count), env_id, taken_for, form.masks)
+
+
+class VectorForm(NamedTuple):
+    """What makes so many environments as one, and whether its infos have masks of actions."""
+
+    make: Callable[[int], Any]
+    masks: bool
 
 
 @functools.cache
-def vector_form(env_id: str) -> Callable[[int], Any] | None:
-    """Return what makes so many environments as one, or None where their episodes do not begin by seeds of their own.
+def vector_form(env_id: str) -> VectorForm | None:
+    """Return an environment's own vector form, or None where its episodes do not begin by seeds of their own.
 
     Without that, results could not be the same on any number of ranks, nor resume exactly. It is tried out, because
     Gymnasium does not demand it.
@@ -146,12 +162,13 @@ def vector_form(env_id: str) -> Callable[[int], Any] | None:
         try:
             with streams, closing(make(2)) as trial:
                 kept = _begins_by_seed(trial, env_id)
+                masks = mask_in(trial.reset(seed=np.array([7, 7]))[1]) is not None
         except gymnasium.error.DependencyNotInstalled:
             raise
         except BaseException as error:  # whatever it does not take: seeds for each, a mask, a reset between episodes
             pass_on(error)
             return None
-        return make if kept and not streams.drawn else None
+        return VectorForm(make, masks) if kept and not streams.drawn else None
 
 
 def _without_autoreset(entry_point: Any) -> dict[str, Any]:
@@ -181,9 +198,8 @@ def _begins_by_seed(envs: Any, env_id: str) -> bool:
     def copied(observations: Any) -> np.ndarray:
         return space.encode(observations, (2,)).copy()
 
-    first = copied(envs.reset(seed=np.array([7, 7]))[0])
-    envs.action_space.seed(0)
-    actions = envs.action_space.sample()
+    observations, infos = envs.reset(seed=np.array([7, 7]))
+    first, actions = copied(observations), _actions(envs, env_id, observations, infos)
     stepped = copied(envs.step(actions)[0])
     again = copied(envs.reset(seed=np.array([7]), options={"reset_mask": np.array([True, False])})[0])
     expected = np.stack([first[0], stepped[1]])
@@ -191,3 +207,14 @@ def _begins_by_seed(envs: Any, env_id: str) -> bool:
     if begins and not _captures(envs):
         begins = np.array_equal(copied(envs.step(actions)[0])[0], stepped[0])
     return begins and envs.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP
+
+
+def _actions(envs: Any, env_id: str, observations: Any, infos: Any) -> Any:
+    """Return actions for two environments that have begun: the first ones that are allowed, where that is said."""
+    action, in_info = action_of(envs.single_action_space, env_id), mask_in(infos) is not None
+    described = observation_of(envs.single_observation_space, env_id, AUTO, action, in_info)
+    if not isinstance(described, MaskedObservation):
+        envs.action_space.seed(0)
+        return envs.action_space.sample()
+    encoded = Masking(described).encoded_rows(observations, infos, 2, [0, 1])
+    return as_sent(action, untrained_actions(action, None, encoded[:, mask_of(described)] > 0))

@@ -16,6 +16,7 @@ class Treatment(NamedTuple):
     warm: bool = False  # its first episode differs from all others: it is begun once before it is used
     fresh: bool = False  # it remembers earlier episodes: each episode gets an environment that is newly made
     repeats: bool = True  # so treated, an episode is the same whenever it begins with the same seed
+    masks: bool = False  # it says in the info of reset and step which actions are allowed
 
 
 AS_USUAL = Treatment()
@@ -71,9 +72,9 @@ def seed_global_streams(seed: int) -> None:
 
 def treatment_from_json(data: Any) -> Treatment | None:
     """Return the treatment that `Treatment._asdict` became in a file, or None where it is none."""
-    if not isinstance(data, dict) or set(data) != set(Treatment._fields):
+    if not isinstance(data, dict) or set(data) | {"masks"} != set(Treatment._fields):  # of before there were masks
         return None
-    streams, *switches = (data[name] for name in Treatment._fields)
+    streams, *switches = (data.get(name, False) for name in Treatment._fields)
     if not isinstance(streams, list) or not all(isinstance(name, str) and name in STREAMS for name in streams):
         return None
     return Treatment(tuple(streams), *switches) if all(isinstance(x, bool) for x in switches) else None

@@ -18,15 +18,19 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, MakeEnvironment, exp
 from baselines_ppo.common.envs.native_backend import vector_form
 from baselines_ppo.common.envs.treatment import AS_USUAL, STREAMS, Treatment
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.distributions import at_first
+from baselines_ppo.common.policy.observations import MaskedObservation, mask_of
+from baselines_ppo.common.policy.spaces.masks import MASK, untrained_actions
 
 STEPS = 9  # of an episode; what an environment remembers shows in the first ones
 SECONDS = 2.0  # that the trial takes, about; and half of what a new environment for each episode may
 KNOWN = ("gymnasium.envs.classic_control.", "gymnasium.envs.toy_text.", "gymnasium.envs.mujoco.")  # to repeat
+GIVES_MASKS = "gymnasium.envs.toy_text.taxi:"  # the only one of these
 
 # With states of its own of all streams an environment also shows which of them it uses.
 WATCHED = Treatment(streams=tuple(STREAMS))
 UNTRIED = "whether its episodes repeat is not known before a resume"
+MASKS = "it says in its info which actions are allowed; no others are taken"
+MASKS_LATE = "its steps say in their info which actions are allowed, its reset does not, so nothing is forbidden"
 NEW_EPISODES = "a resume of this environment begins new episodes"
 
 
@@ -60,6 +64,8 @@ def try_out_spec(spec: EnvironmentSpec, closing: Callable[[], None] = lambda: No
     if not spec.wrappers:
         with explained(spec.env_id):
             entry_point = str(gymnasium.spec(registered(spec.env_id)).entry_point)
+        if entry_point.startswith(GIVES_MASKS):
+            return Trial(AS_USUAL._replace(masks=True), (Finding(f"{spec.env_id}: {MASKS}"),))
         if entry_point.startswith(KNOWN) or (spec.as_registered and vector_form(spec.env_id) is not None):
             return Trial(AS_USUAL)
     return try_out(maker(spec), spec.env_id, closing)
@@ -83,8 +89,9 @@ def try_out(make: MakeEnvironment, env_id: str, closing: Callable[[], None] = la
             treatment, alone = _tried(make, env_id, opened, found)
             found += [Finding(alone)] if alone else []
         except Unusable as unusable:  # whoever steps it will meet it, and say where
-            found = [Finding(f"it could not be tried out, {str(unusable).splitlines()[0]}", UNTRIED)]
-            treatment = WATCHED
+            masked = [finding for finding in found if finding.fact == MASKS]
+            found = [*masked, Finding(f"it could not be tried out, {str(unusable).splitlines()[0]}", UNTRIED)]
+            treatment = WATCHED._replace(masks=bool(masked))
         finally:
             closing()
     return Trial(treatment, tuple(Finding(f"{env_id}: {fact}", follows) for fact, follows in found), alone)
@@ -95,16 +102,33 @@ def _tried(make: MakeEnvironment, env_id: str, opened: ExitStack, found: list[Fi
     begun = perf_counter()
     first = SerialBackend(make, 1, env_id, WATCHED)
     opened.callback(close_unheard, first.close)
-    trace = list(playing(first, 1, STEPS, begun + SECONDS / 4))
+    trace = _trace(first, begun + SECONDS / 4, found)
+    watched = WATCHED._replace(masks=first.gives_masks)
     if (slow := perf_counter() - begun) > SECONDS:
         found.append(Finding(f"it takes {slow:.0f} s to make and begin one", UNTRIED))
-        return WATCHED, ""
+        return watched, ""
     treatment, trace = _treated(first, trace, found)
+    treatment = treatment._replace(masks=watched.masks)
     alone = _alone(make, env_id, first, trace, treatment, opened)
     if streams := first.streams_drawn():
         drawn = f"it draws from {' and '.join(streams)}; each gets a state of its own, seeded by its episode"
         found.insert(0, Finding(drawn))
     return treatment._replace(streams=streams), alone
+
+
+def _trace(first: SerialBackend, until: float, found: list[Finding]) -> list[bytes]:
+    """Return the trace of an episode in a new environment; add whether its infos have masks, which then are used."""
+    episode = playing(first, 1, STEPS, until)
+    trace = [next(episode)]
+    if first.gives_masks:
+        found.append(Finding(MASKS))
+        first.use_masks()
+        first.make_again(0)
+        return list(playing(first, 1, STEPS, until))
+    trace += episode
+    if first.forgets_masks:
+        found.append(Finding(f"{MASKS_LATE}; return the {MASK} of reset too"))
+    return trace
 
 
 def _alone(
@@ -121,7 +145,7 @@ def _alone(
       UsageError: the second is the same object.
     """
     try:
-        second = SerialBackend(make, 1, env_id, WATCHED)
+        second = SerialBackend(make, 1, env_id, WATCHED._replace(masks=treatment.masks))
     except UsageError as error:
         return f"only one can be made at a time: {str(error).splitlines()[0]}"
     opened.callback(close_unheard, second.close)
@@ -143,15 +167,17 @@ def playing(backend: SerialBackend, seed: int, steps: int, until: float = np.inf
     Raises:
       Unusable: the environment raised, or gave something that cannot be learned from.
     """
-    yield backend.reset([0], [seed])[0].tobytes()
+    seen = backend.reset([0], [seed])
+    yield seen[0].tobytes()
     distribution, rng = backend.action.distribution, np.random.default_rng(seed)
-    outputs = np.zeros((1, distribution.network_size), np.float32)
-    params = distribution.from_network(outputs, at_first(distribution))
+    masked, mask = isinstance(backend.observation, MaskedObservation), mask_of(backend.observation)
     for _ in range(steps):
         if perf_counter() > until:
             return
-        actions = backend.action.to_environment(distribution.sample(params, distribution.noise(rng, 1)))
+        allowed = seen[:, mask] > 0 if masked else None
+        actions = untrained_actions(backend.action, distribution.noise(rng, 1), allowed)
         outcome = backend.step(actions, [0])
+        seen = outcome.observations
         if outcome.raised:
             raise Unusable(0, outcome.raised[0], raised=True)
         ended = outcome.terminated[0], outcome.truncated[0]

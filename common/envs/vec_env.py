@@ -12,9 +12,10 @@ import numpy as np
 from baselines_ppo.common.envs.action_log import ActionLog
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.common.policy.distributions import at_first
+from baselines_ppo.common.policy.actions import one_of
 from baselines_ppo.common.policy.given_arrays import LARGEST, unlearnable
 from baselines_ppo.common.policy.observations import learned_dtype
+from baselines_ppo.common.policy.spaces.masks import untrained_actions
 from baselines_ppo.common.seeding import episode_seed
 
 
@@ -62,11 +63,7 @@ class VecEnv:
         self._backend, self._seed, self._rank, self._restarts = backend, seed, rank, restarts
         count = len(indices)
         self._episodes = np.zeros(count, dtype=np.int64)
-        distribution = self.action.distribution
-        nothing = distribution.from_network(
-            np.zeros((0, distribution.network_size), np.float32), at_first(distribution)
-        )
-        self._no_actions = self.action.to_environment(distribution.mode(nothing))  # [0, ...]
+        self._no_actions = untrained_actions(self.action, None, None)  # [0, ...]
         self._actions = ActionLog(count, self._no_actions)
         self._lengths = np.zeros(count, dtype=np.int64)  # of the episodes under way, in steps
         self._everyone, self._nobody = range(count), np.zeros(count, dtype=bool)
@@ -120,7 +117,8 @@ class VecEnv:
         if not (usable := np.abs(rewards) <= LARGEST).all():
             row = int(np.argmin(usable))
             beyond = f", beyond what float32 holds ({LARGEST:.1e})" if np.isfinite(rewards[row]) else ""
-            raise DataError(f"{self._where(row)}: the reward is {rewards[row]}{beyond}; last action {actions[row]}")
+            action = one_of(self.action, actions, row)
+            raise DataError(f"{self._where(row)}: the reward is {rewards[row]}{beyond}; last action {action}")
         self.observations = next_observations
         ended = [row for row, ends in enumerate((terminated | truncated).tolist()) if ends]
         if ended:
@@ -261,7 +259,7 @@ class VecEnv:
         except Unusable as unusable:
             raise DataError(f"{self._where(unusable.row)}: {unusable}") from None
         for row, reason in outcome.raised.items():
-            self._make_again(row, f"{self._where(row)}, last action {actions[row]}: {reason}")
+            self._make_again(row, f"{self._where(row)}, last action {one_of(self.action, actions, row)}: {reason}")
         return outcome
 
     def _make_again(self, row: int, report: str) -> None:
@@ -277,7 +275,7 @@ class VecEnv:
         observations = raw.astype(self._learned)
         if (found := unlearnable(observations)) is not None:
             i, words = found
-            action = "none yet" if actions is None else actions[i]
+            action = "none yet" if actions is None else one_of(self.action, actions, i)
             raise DataError(f"{self._where(i)}: the observation has {words}; last action {action}")
         return observations
 

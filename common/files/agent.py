@@ -10,14 +10,16 @@ import numpy as np
 from baselines_ppo.common.failures import DataError, LoadError, UsageError, short
 from baselines_ppo.common.files.checkpoint import Checkpoint, find
 from baselines_ppo.common.files.remembered import is_remembered
-from baselines_ppo.common.policy.actions import action_at
+from baselines_ppo.common.policy.actions import action_at, as_sent
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import WrongShapeError
 from baselines_ppo.common.policy.networks import NETWORKS, find_network
-from baselines_ppo.common.policy.observation_json import observation_from_json
-from baselines_ppo.common.policy.observations import GroupObservation, Observation
+from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json
+from baselines_ppo.common.policy.spaces.vectors import GroupObservation
 
 
 class Agent:
@@ -29,19 +31,30 @@ class Agent:
         self.env_kwargs = str(manifest.get("env_kwargs", ""))  # JSON
         self._states = policy.initial_states(0)
 
-    def act(self, observation: Any, deterministic: bool = True, rng: np.random.Generator | None = None) -> np.ndarray:
+    def act(
+        self,
+        observation: Any,
+        deterministic: bool = True,
+        rng: np.random.Generator | None = None,
+        mask: Any = None,
+    ) -> Any:
         """Return the environment action for one raw observation, or actions [n, ...] for a batch of them.
+
+        Of a Dict or a Tuple of actions it returns one with its parts, each of them [n, ...] for a batch.
 
         Args:
           observation: as the environment gives it, or a batch as a vector environment gives it. An observation gives
             the same bits alone and in a batch.
           deterministic: whether to return the most likely action, or to sample one from the policy.
           rng: where the noise of a sampled action comes from; by default a new generator at each call.
+          mask: which actions are allowed, `info["action_mask"]`, if the agent was trained with such masks and they are
+            not in the observation; of a batch one of [n, ...].
 
         A policy with memory remembers what it saw in earlier calls; see `reset`.
 
         Raises:
-          DataError: the observation has another shape than those the agent was trained on, or other numbers.
+          DataError: the observation or the mask has another shape than those the agent was trained on, or other
+            numbers; the mask is missing, or allows nothing.
 
         >>> import baselines_ppo, gymnasium
         >>> agent, environment = baselines_ppo.load("zoo:CartPole-v1"), gymnasium.make("CartPole-v1")
@@ -49,12 +62,13 @@ class Agent:
         >>> environment.action_space.contains(agent.act(observation))
         True
         """
-        encoded = self._encoded(observation)
-        if encoded.ndim == len(self.policy.network.observation.shape):
-            actions = self.act_encoded(encoded[None], deterministic, rng)
-            action: np.ndarray = action_at(self.policy.network.action, actions, 0)
-            return action
-        return self.act_encoded(encoded, deterministic, rng)
+        network, encoded = self.policy.network, self._encoded(self._with_mask(observation, mask))
+        alone = encoded.ndim == len(network.observation.shape)
+        batch = encoded[None] if alone else encoded
+        if network.masked and (found := nothing_allowed(network.action, batch[:, mask_of(network.observation)])):
+            raise DataError(f"{found[1]}{'' if alone else f' in row {found[0]}'}")
+        sent = as_sent(network.action, self.act_encoded(batch, deterministic, rng))
+        return action_at(network.action, sent, 0) if alone else sent
 
     def act_encoded(
         self, batch: np.ndarray, deterministic: bool = True, rng: np.random.Generator | None = None
@@ -82,6 +96,22 @@ class Agent:
         elif len(rows) == len(self._states):  # otherwise nothing of such a batch was seen yet
             self._states = self._states * ~np.asarray(rows, dtype=bool)[:, None]
 
+    def _with_mask(self, observation: Any, mask: Any) -> Any:
+        """Return an observation with its mask, if the agent was trained with masks."""
+        described = self.policy.network.observation
+        if not isinstance(described, MaskedObservation):
+            if mask is not None:
+                raise DataError("the agent was trained without masks of actions; leave mask out")
+            return observation
+        if mask is not None:
+            return described.joined(observation, mask)
+        if not described.holds_mask(observation):
+            raise DataError(
+                "the agent was trained with masks of actions, and there is none: give act(observation, mask=...), such "
+                f'as info["{MASK}"]'
+            )
+        return observation
+
     def _encoded(self, observation: Any) -> np.ndarray:
         """Return one observation [...] or a batch of them [n, ...] as an array."""
         space = self.policy.network.observation
@@ -102,11 +132,13 @@ class Agent:
 def _batch_size(observation: Any, space: Observation) -> int | None:
     """Return the length of the first axis of an observation or of its first part; None if it has none."""
     try:
+        if isinstance(space, MaskedObservation):
+            observation, space = space.apart(observation)[0], space.seen
         while isinstance(space, GroupObservation):
             observation = observation[0 if space.names is None else space.names[0]]
             space = space.parts[0]
         return len(observation)
-    except (TypeError, LookupError):  # a number, an array of no dimensions, no such part
+    except (TypeError, LookupError, ValueError):  # a number, an array of no dimensions, no such part
         return None
 
 
@@ -194,4 +226,5 @@ def _try_out(agent: Agent) -> None:
     )
     if actions.shape != drawn.shape or not np.isfinite(actions).all():
         raise ValueError(f"it acts with {actions.shape}, expected {drawn.shape} finite numbers")
+    action_at(network.action, as_sent(network.action, actions), 0)
     agent.reset()

@@ -1,6 +1,7 @@
 """Which action spaces are understood, and the way from policy actions to the environment's.
 
-A policy's action is flat; what is sent has the space's own shape and type, and is contained in it.
+A policy's action is flat; what is sent has the space's own shape and type, and is contained in it. Actions of a Dict or
+a Tuple stay flat, numbers of all parts one behind the other, until they are sent.
 """
 
 from __future__ import annotations
@@ -12,133 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.failures import DataError, UsageError
-from baselines_ppo.common.policy.distributions import (
-    Bernoulli,
-    Categorical,
-    DiagonalGaussian,
-    Distribution,
-    MultiCategorical,
-)
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.policy.distribution_contract import Distribution
+from baselines_ppo.common.policy.distributions import Bernoulli, Categorical, MultiCategorical
+from baselines_ppo.common.policy.joint import Joint
+from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction
+from baselines_ppo.common.policy.spaces.unsupported import refusal
 
-LARGEST = 2**63 - 1  # of int64
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-
-
-@dataclass(frozen=True)
-class BoxAction:
-    """A continuous action: the policy's range [-1, 1] maps to [low, high]; None stands for no bound.
-
-    With one bound or none there is no range to map to: the action passes unchanged, up to that bound.
-    """
-
-    low: tuple[float | None, ...]  # like the next, the space's own, flattened
-    high: tuple[float | None, ...]
-    shape: tuple[int, ...]
-    dtype: str | None = None  # the space's own; None: not known, float32 is sent
-
-    @property
-    def distribution(self) -> Distribution:
-        return DiagonalGaussian(len(self.low))
-
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
-        """Return environment actions [n, *shape]: clipped and rescaled where both bounds are finite."""
-        least, most, half, middle, low, high = self.mapping
-        scaled = np.minimum(actions, most)
-        np.maximum(scaled, least, out=scaled)
-        if self.maps:
-            scaled *= half
-            scaled += middle
-            np.minimum(scaled, high, out=scaled)  # rounding may have left the bounds
-            np.maximum(scaled, low, out=scaled)
-        return scaled.astype(self.dtype or np.float32, copy=False).reshape(-1, *self.shape)
-
-    @cached_property
-    def maps(self) -> bool:
-        """Whether there is more to do than to clip: some range is not [-1, 1]."""
-        _, _, half, middle, _, _ = self.mapping
-        return bool((half != 1.0).any() or (middle != 0.0).any())
-
-    @cached_property
-    def mapping(self) -> tuple[np.ndarray, ...]:
-        """Where to clip, what to multiply by and to add, and the bounds; six of [A], float64 if the space is."""
-        far = 65504.0 if self.dtype == "float16" else np.inf  # the largest of that type
-        columns = [
-            (lower := -far if low is None else low, upper := far if high is None else high, 1.0, 0.0, lower, upper)
-            if low is None or high is None
-            else (-1.0, 1.0, high / 2 - low / 2, high / 2 + low / 2, low, high)
-            for low, high in zip(self.low, self.high, strict=True)
-        ]
-        kind = np.float64 if self.dtype == "float64" else np.float32
-        least, most, half, middle, low, high = (np.array(row, kind) for row in zip(*columns, strict=True))
-        room = np.nextafter(np.finfo(kind).max - np.abs(middle), kind(0))  # rounded, their sum may pass the largest
-        return least, most, np.minimum(half, room), middle, low, high
-
-
-@dataclass(frozen=True)
-class IntegerBoxAction:
-    """Whole numbers between bounds; None stands for no bound.
-
-    The policy is the Gaussian of `BoxAction`: its range [-1, 1] maps to [low, high], or passes where there are not
-    both bounds, and is rounded to the nearest whole number.
-    """
-
-    low: tuple[int | None, ...]
-    high: tuple[int | None, ...]
-    shape: tuple[int, ...]
-    dtype: str
-
-    @property
-    def distribution(self) -> Distribution:
-        return DiagonalGaussian(len(self.low))
-
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
-        """Return environment actions [n, *shape] in the space's own type.
-
-        Raises:
-          DataError: an action is not a number, which would be rounded to one.
-        """
-        if np.isnan(actions).any():
-            raise DataError("the policy's action is NaN")
-        most, half, shift = self.mapping
-        first, last = self.extent
-        clipped = np.clip(actions.astype(np.float32), -most, most).astype(np.float64)
-        steps = np.where(np.abs(clipped) < most, np.rint(clipped * half + shift), np.copysign(np.inf, clipped))
-        inner = np.clip(steps, -(2.0**63), 2.0**63 - 1024).astype(np.int64)  # beyond, a float64 is no int64
-        from_centre = np.clip(np.where(steps >= 2.0**63, LARGEST, inner), first, last)
-        whole = from_centre.view(np.uint64) + np.array([centre % 2**64 for centre in self.centres], np.uint64)
-        return whole.astype(self.dtype).reshape(-1, *self.shape)  # modulo 2**64, whatever the signs
-
-    @cached_property
-    def _limits(self) -> list[tuple[int, int, bool]]:
-        """The lowest and highest numbers, those of the type where there is no bound; and whether there are both."""
-        information = None if self.dtype == "bool" else np.iinfo(self.dtype)
-        least, most = (0, 1) if information is None else (int(information.min), int(information.max))
-        return [
-            (least if low is None else low, most if high is None else high, low is not None and high is not None)
-            for low, high in zip(self.low, self.high, strict=True)
-        ]
-
-    @cached_property
-    def centres(self) -> list[int]:
-        """From where numbers are counted, so that those of every type are within int64."""
-        return [-(-(low + high) // 2) if both else max(0, low - LARGEST) for low, high, both in self._limits]
-
-    @cached_property
-    def extent(self) -> np.ndarray:
-        """The lowest and highest numbers from the centre: rows of [2, A] int64."""
-        pairs = zip(self._limits, self.centres, strict=True)
-        return np.array([(low - centre, min(high - centre, LARGEST)) for (low, high, _), centre in pairs], np.int64).T
-
-    @cached_property
-    def mapping(self) -> np.ndarray:
-        """Where to clip, what to multiply by and to add, to come to steps from the centre: rows of [3, A]."""
-        columns = [
-            (1.0, (high - low) / 2, -((low + high) % 2) / 2) if both else (np.inf, 1.0, -centre)
-            for (low, high, both), centre in zip(self._limits, self.centres, strict=True)
-        ]
-        return np.array(columns, np.float64).T
 
 
 @dataclass(frozen=True)
@@ -192,9 +75,31 @@ class MultiBinaryAction:
         return actions.astype(np.int8).reshape(-1, *self.shape)
 
 
-Action = BoxAction | IntegerBoxAction | DiscreteAction | MultiDiscreteAction | MultiBinaryAction
+@dataclass(frozen=True)
+class GroupAction:
+    """A Dict (by name) or a Tuple of actions, drawn each by itself."""
 
-KINDS: dict[str, type[Action]] = {
+    names: tuple[str, ...] | None  # None: a Tuple
+    parts: tuple[Action, ...]
+
+    @cached_property
+    def distribution(self) -> Joint:
+        return Joint(tuple(part.distribution for part in self.parts))
+
+    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+        """Return actions [n, A] as they are; `as_sent` takes them apart."""
+        return actions
+
+    def apart(self, actions: np.ndarray) -> list[np.ndarray]:
+        """Return the environment actions [n, ...] of each part."""
+        drawn = zip(self.parts, self.distribution.apart(np, actions), strict=True)
+        return [part.to_environment(own) for part, own in drawn]
+
+
+Single = BoxAction | IntegerBoxAction | DiscreteAction | MultiDiscreteAction | MultiBinaryAction
+Action = Single | GroupAction
+
+KINDS: dict[str, type[Single]] = {
     "box": BoxAction,
     "integer_box": IntegerBoxAction,
     "discrete": DiscreteAction,
@@ -203,20 +108,50 @@ KINDS: dict[str, type[Action]] = {
 }
 
 
-def action_at(action: Action, actions: np.ndarray, row: int) -> Any:
-    """Return one of actions [n, ...] as its space has it: of a Discrete a number, else an array, be it of ()."""
-    return actions[row] if isinstance(action, DiscreteAction) else actions[row, ...]
+def as_sent(action: Action, actions: np.ndarray) -> Any:
+    """Return environment actions [n, ...] as n environments together take them: of a Dict or a Tuple, part by part."""
+    if not isinstance(action, GroupAction):
+        return actions
+    parts = tuple(as_sent(part, own) for part, own in zip(action.parts, action.apart(actions), strict=True))
+    return parts if action.names is None else dict(zip(action.names, parts, strict=True))
+
+
+def action_at(action: Action, sent: Any, row: int) -> Any:
+    """Return one of n actions `as_sent`, as its space has it: of a Discrete a number, of other leaves an array."""
+    if isinstance(action, GroupAction):
+        keys = range(len(action.parts)) if action.names is None else action.names
+        parts = {key: action_at(part, sent[key], row) for key, part in zip(keys, action.parts, strict=True)}
+        return tuple(parts.values()) if action.names is None else parts
+    return sent[row] if isinstance(action, DiscreteAction) else sent[row, ...]  # which is an array even of ()
+
+
+def one_of(action: Action, actions: np.ndarray, row: int) -> Any:
+    """Return one of environment actions [n, ...], as its space has it."""
+    return action_at(action, as_sent(action, actions), row)
 
 
 def action_of(space: Any, env_id: str) -> Action:
     """Return our description of an action space.
 
     Raises:
-      UsageError: the space is of another kind, or there is nothing to choose.
+      UsageError: the space, or one within it, is of another kind, or there is nothing to choose.
     """
+    return _described(space, f"environment {env_id} has the action space {space}")
+
+
+def _described(space: Any, refused: str) -> Action:
     from gymnasium import spaces  # an agent acts without Gymnasium
 
-    refused = f"environment {env_id} has the action space {space}"
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        named = dict(space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces))
+        if not named:
+            raise UsageError(f"{refused}, in which there is nothing to choose; give it at least one part")
+        parts = tuple(_described(part, refused) for part in named.values())
+        if not isinstance(space, spaces.Dict):
+            return GroupAction(None, parts)
+        if not all(isinstance(name, str) for name in named):
+            raise UsageError(f"{refused}; name its parts by strings")
+        return GroupAction(tuple(map(str, named)), parts)
     shape, dtype = tuple(space.shape or ()), np.dtype(space.dtype).name
     if 0 in shape:
         raise UsageError(f"{refused}, in which there is nothing to choose; give it at least one number")
@@ -230,11 +165,16 @@ def action_of(space: Any, env_id: str) -> Action:
         box = BoxAction if dtype in FLOATS else IntegerBoxAction
         low, high = _bounds(space.low, space.bounded_below), _bounds(space.high, space.bounded_above)
         return box(low, high, shape, dtype)
-    raise UsageError(f"{refused}; only Box, Discrete, MultiDiscrete and MultiBinary are supported")
+    if isinstance(space, spaces.Box):
+        raise UsageError(f"{refused}; numbers of type {dtype} are not supported, give it another dtype")
+    raise UsageError(f"{refused}; {refusal(space)}")
 
 
 def action_to_json(action: Action) -> dict[str, Any]:
     """Return the action as strict JSON; `action_from_json` is its inverse."""
+    if isinstance(action, GroupAction):
+        parts = [action_to_json(part) for part in action.parts]
+        return {"kind": "group", "names": action.names and list(action.names), "parts": parts}
     return {"kind": next(kind for kind, cls in KINDS.items() if type(action) is cls), **asdict(action)}
 
 
@@ -244,6 +184,11 @@ def action_from_json(data: dict[str, Any]) -> Action:
     Raises:
       Exception: it is none; a file from a stranger may be wrong in any way.
     """
+    if data["kind"] == "group":
+        names, parts = data["names"], tuple(action_from_json(part) for part in data["parts"])
+        if not parts or (names is not None and len(set(map(str, names))) != len(parts)):
+            raise ValueError(f"{len(parts)} actions named {names}")
+        return GroupAction(None if names is None else tuple(map(str, names)), parts)
     fields: dict[str, Any] = {
         name: tuple(x) if isinstance(x, list) else x for name, x in data.items() if name != "kind"
     }

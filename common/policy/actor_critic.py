@@ -15,9 +15,9 @@ from baselines_ppo.common.policy.arrays import Array
 from baselines_ppo.common.policy.distributions import LOG_STD
 from baselines_ppo.common.policy.layers import dense, dense_parameters
 from baselines_ppo.common.policy.networks import Network, NetworkSettings, network_of
-from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
-from baselines_ppo.common.policy.observations import Observation
+from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of, seen_in
 from baselines_ppo.common.policy.parameters import Parameter, ParameterLayout, initial_value
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 
 POLICY, VALUE, TRUNK = "policy", "value", "trunk"
 
@@ -25,7 +25,7 @@ POLICY, VALUE, TRUNK = "policy", "value", "trunk"
 class Inputs(NamedTuple):
     """What the networks see when they learn: single steps [B, ...], or with memory whole sequences [m, T, ...]."""
 
-    observations: Array  # [B, ...] or [m, T, ...], normalised
+    observations: Array  # [B, ...] or [m, T, ...], normalised; with masks [.., D + M]
     states: Array  # [B, 0], or [m, S] before the first step of each sequence
     starts: Array  # [B] or [m, T] bool: an episode begins with this step, so nothing is remembered
 
@@ -42,7 +42,7 @@ class ActorCritic:
     @cached_property
     def networks(self) -> dict[str, Network]:
         """The networks by the scope of their parameters."""
-        seen = self.observation
+        seen = seen_in(self.observation)
         if self.value_network is None:
             return {TRUNK: network_of(self.policy_network, seen)}
         return {POLICY: network_of(self.policy_network, seen), VALUE: network_of(self.value_network, seen)}
@@ -82,6 +82,15 @@ class ActorCritic:
     def shared(self) -> bool:
         """Whether policy and value function share a trunk."""
         return self.value_network is None
+
+    @cached_property
+    def masked(self) -> bool:
+        """Whether what is seen says which actions are allowed."""
+        return isinstance(self.observation, MaskedObservation)
+
+    @cached_property
+    def _mask(self) -> slice:
+        return mask_of(self.observation)
 
     @property
     def recurrent(self) -> bool:
@@ -125,20 +134,21 @@ class ActorCritic:
         Values are [B, 1] if policy and value function share a network, which has them at hand; otherwise [B, 0].
 
         Args:
-          observations: as `Policy.normalize` gives them, [B, D] or [B, H, W, C].
+          observations: as `Policy.normalize` gives them, [B, D] or [B, H, W, C], or with masks [B, D + M].
           states: [B, S], zero where an episode begins; S is 0 without memory.
         """
         if not self.recurrent:
             features, _ = self._step(xp, parameters, POLICY, observations, states)
-            return self._acted(xp, parameters, features, states)
+            return self._acted(xp, parameters, features, observations, states)
         roles = (POLICY,) if self.shared else (POLICY, VALUE)
         steps = [self._step(xp, parameters, role, observations, states) for role in roles]
-        return self._acted(xp, parameters, steps[0][0], xp.concatenate([after for _, after in steps], axis=-1))
+        after = xp.concatenate([after for _, after in steps], axis=-1)
+        return self._acted(xp, parameters, steps[0][0], observations, after)
 
     def _acted(
-        self, xp: Any, parameters: Mapping[str, Array], features: Array, states: Array
+        self, xp: Any, parameters: Mapping[str, Array], features: Array, observations: Array, states: Array
     ) -> tuple[Array, Array, Array]:
-        output = dense(xp, parameters, "policy_head", features, None)
+        output = self._output(xp, parameters, features, observations)
         return output, states, dense(xp, parameters, "value_head", features, None) if self.shared else features[:, :0]
 
     def act_alone(
@@ -150,7 +160,7 @@ class ActorCritic:
           states: of the policy network alone, [B, policy_state_size].
         """
         features, states = self._step(xp, parameters, POLICY, observations, states)
-        return dense(xp, parameters, "policy_head", features, None), states
+        return self._output(xp, parameters, features, observations), states
 
     def value(self, xp: Any, parameters: Mapping[str, Array], observations: Array, states: Array) -> Array:
         """Return the value network's output [B] for the arguments of `act`."""
@@ -161,29 +171,44 @@ class ActorCritic:
         """Return what a loss needs: the action distribution's parameters and the values, one per step of `inputs`."""
         policy = self._features(xp, parameters, POLICY, inputs)
         value = policy if self.shared else self._features(xp, parameters, VALUE, inputs)
-        return self._params(xp, parameters, policy), dense(xp, parameters, "value_head", value, None)[..., 0]
+        return self._params(xp, parameters, policy, inputs), dense(xp, parameters, "value_head", value, None)[..., 0]
 
     def learn_policy(self, xp: Any, parameters: Mapping[str, Array], inputs: Inputs) -> Any:
         """Return the first result of `learn`, for which the policy's parameters are enough."""
-        return self._params(xp, parameters, self._features(xp, parameters, POLICY, inputs))
+        return self._params(xp, parameters, self._features(xp, parameters, POLICY, inputs), inputs)
 
     def learn_value(self, xp: Any, parameters: Mapping[str, Array], inputs: Inputs) -> Array:
         """Return the second result of `learn`, for which the value function's parameters are enough."""
         return dense(xp, parameters, "value_head", self._features(xp, parameters, VALUE, inputs), None)[..., 0]
 
-    def _params(self, xp: Any, parameters: Mapping[str, Array], features: Array) -> Any:
-        output = dense(xp, parameters, "policy_head", features, None)
+    def _params(self, xp: Any, parameters: Mapping[str, Array], features: Array, inputs: Inputs) -> Any:
+        output = self._output(xp, parameters, features, inputs.observations)
         return self.action.distribution.from_network(output, parameters)
+
+    def _output(self, xp: Any, parameters: Mapping[str, Array], features: Array, observations: Array) -> Array:
+        """Return the policy network's output [.., network_size], with which nothing forbidden is drawn."""
+        output = dense(xp, parameters, "policy_head", features, None)
+        if not self.masked:
+            return output
+        return self.action.distribution.forbid(xp, output, observations[..., self._mask] > 0)
+
+    def _seen(self, xp: Any, observations: Array) -> Array:
+        """Return of observations [B, ...] what the networks see: all but the mask, in the shape that they take."""
+        if not self.masked:
+            return observations
+        shape, flat = seen_in(self.observation).shape, observations[..., : self._mask.start]
+        return flat if len(shape) == 1 else xp.reshape(flat, [-1, *shape])
 
     def _features(self, xp: Any, parameters: Mapping[str, Array], role: str, inputs: Inputs) -> Array:
         """Return what is given to a last layer, [B, F] or [m, T, F]."""
         network, own = self._network(role), self._own(parameters, role)
         if network.step is None:
-            return network.encode(xp, own, inputs.observations)
+            return network.encode(xp, own, self._seen(xp, inputs.observations))
         from baselines_ppo.common.policy.recurrence import unroll  # needs TensorFlow, which acting does not
 
         lead = inputs.observations.shape[:2]
-        encoded = network.encode(xp, own, xp.reshape(inputs.observations, [-1, *self.observation.shape]))
+        steps = xp.reshape(inputs.observations, [-1, *self.observation.shape])
+        encoded = network.encode(xp, own, self._seen(xp, steps))
         sequences = xp.reshape(encoded, [*lead, encoded.shape[-1]])
         step = functools.partial(network.step, xp, own)
         return unroll(step, sequences, inputs.states[:, self._memory(role)], inputs.starts)
@@ -193,7 +218,7 @@ class ActorCritic:
     ) -> tuple[Array, Array]:
         """Return what is given to a last layer, [B, F], and the next states of that network."""
         network, own = self._network(role), self._own(parameters, role)
-        features, memory = network.encode(xp, own, observations), states[:, self._memory(role)]
+        features, memory = network.encode(xp, own, self._seen(xp, observations)), states[:, self._memory(role)]
         return (features, memory) if network.step is None else network.step(xp, own, features, memory)
 
     def _memory(self, role: str) -> slice:

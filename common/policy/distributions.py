@@ -9,49 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from baselines_ppo.common.policy.arrays import Array
+from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.parameters import Parameter
 
 LOG_STD = "log_std"  # of a Gaussian, the same in all states
-
-
-class Distribution(Protocol):
-    """What a policy needs of its action distribution; `params` is whatever `from_network` returned."""
-
-    @property
-    def network_size(self) -> int:
-        """Number of outputs that the policy network must have."""
-
-    def own_parameters(self) -> list[Parameter]:
-        """Return what it learns besides the network's outputs."""
-
-    def from_network(self, output: Array, own: Mapping[str, Array]) -> Any:
-        """Return the parameters of the distribution from network outputs [..., network_size] and its own parameters."""
-
-    def per_row(self, params: Any) -> Any:
-        """Return them with a copy for every row of what is the same in all; numpy."""
-
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
-        """Draw what `sample` needs for one environment, [steps, ...]."""
-
-    def sample(self, params: Any, noise: np.ndarray) -> np.ndarray:
-        """Return actions, one per row; numpy."""
-
-    def mode(self, params: Any) -> np.ndarray:
-        """Return the most likely actions, one per row; numpy."""
-
-    def log_prob(self, xp: Any, params: Any, action: Array) -> Array:
-        """Return log pi(action), one number per row."""
-
-    def entropy(self, xp: Any, params: Any) -> Array:
-        """Return the entropy, one number per row or one for all rows, in nats."""
-
-    def kl(self, xp: Any, old: Any, new: Any) -> Array:
-        """Return KL(old || new), one number per row, in nats."""
+FORBIDDEN = np.float32(-1e30)  # a logit: exp of it is exactly 0, and it stays finite in all that follows
 
 
 def at_first(distribution: Distribution) -> dict[str, np.ndarray]:
@@ -76,11 +43,22 @@ class DiagonalGaussian:
     def network_size(self) -> int:
         return self.size
 
+    @property
+    def action_size(self) -> int:
+        return self.size
+
+    @property
+    def choice_sizes(self) -> tuple[int, ...]:
+        return ()
+
     def own_parameters(self) -> list[Parameter]:
         return [Parameter(LOG_STD, (self.size,))]
 
     def from_network(self, output: Array, own: Mapping[str, Array]) -> GaussianParams:
         return GaussianParams(output, own[LOG_STD])
+
+    def forbid(self, xp: Any, output: Array, allowed: Array) -> Array:
+        return output
 
     def per_row(self, params: GaussianParams) -> GaussianParams:
         return GaussianParams(params.mean, np.broadcast_to(params.log_std, params.mean.shape))
@@ -118,11 +96,22 @@ class Categorical:
     def network_size(self) -> int:
         return self.size
 
+    @property
+    def action_size(self) -> int:
+        return 1
+
+    @property
+    def choice_sizes(self) -> tuple[int, ...]:
+        return (self.size,)
+
     def own_parameters(self) -> list[Parameter]:
         return []
 
     def from_network(self, output: Array, own: Mapping[str, Array]) -> Array:
         return output
+
+    def forbid(self, xp: Any, output: Array, allowed: Array) -> Array:
+        return xp.where(allowed, output, FORBIDDEN)
 
     def per_row(self, params: np.ndarray) -> np.ndarray:
         return params
@@ -163,11 +152,22 @@ class MultiCategorical:
     def network_size(self) -> int:
         return sum(self.sizes)
 
+    @property
+    def action_size(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def choice_sizes(self) -> tuple[int, ...]:
+        return self.sizes
+
     def own_parameters(self) -> list[Parameter]:
         return []
 
     def from_network(self, output: Array, own: Mapping[str, Array]) -> Array:
         return output
+
+    def forbid(self, xp: Any, output: Array, allowed: Array) -> Array:
+        return xp.where(allowed, output, FORBIDDEN)
 
     def per_row(self, params: np.ndarray) -> np.ndarray:
         return params
@@ -209,11 +209,23 @@ class Bernoulli:
     def network_size(self) -> int:
         return self.size
 
+    @property
+    def action_size(self) -> int:
+        return self.size
+
+    @property
+    def choice_sizes(self) -> tuple[int, ...]:
+        return (2,) * self.size  # off or on
+
     def own_parameters(self) -> list[Parameter]:
         return []
 
     def from_network(self, output: Array, own: Mapping[str, Array]) -> Array:
         return output
+
+    def forbid(self, xp: Any, output: Array, allowed: Array) -> Array:
+        off, on = allowed[..., 0::2], allowed[..., 1::2]
+        return xp.where(on, xp.where(off, output, -FORBIDDEN), FORBIDDEN)
 
     def per_row(self, params: np.ndarray) -> np.ndarray:
         return params

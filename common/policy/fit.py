@@ -24,7 +24,7 @@ WORDS = {
     "parts": "number of parts",
     "channels_first": "channels first",
 }
-KINDS = {"Group": "Dict or Tuple", "IntegerBox": "Box of whole numbers"}  # likewise
+KINDS = {"Group": "Dict or Tuple", "IntegerBox": "Box of whole numbers", "Masked": "with action masks"}  # likewise
 BOUNDS = ("low", "high")
 FORGETTING = ("mlp", "cnn")  # networks to which the size of an LSTM says nothing
 
@@ -127,7 +127,9 @@ def _differing(name: str, stored: Any, found: Any) -> Iterator[str]:
         return
     for key in differing:
         theirs, ours = pairs[key]
-        if key == "parts" and "names" not in differing and len(theirs) == len(ours):
+        if key == "seen":
+            yield from _differing(name, theirs, ours)
+        elif key == "parts" and "names" not in differing and len(theirs) == len(ours):
             names = found.names or range(1, len(theirs) + 1)
             for part, one, other in zip(names, theirs, ours, strict=True):
                 yield from _differing(f"{name} part {part}", one, other)
@@ -136,9 +138,12 @@ def _differing(name: str, stored: Any, found: Any) -> Iterator[str]:
 
 
 def _unknown(field: Field[Any], stored: Any) -> bool:
-    """Return whether a stored description does not say this, because it is of a version that did not ask for it."""
+    """Return whether a stored description does not say this, because it is of a version that did not ask for it.
+
+    Nor is the action compared to which masks belong: actions are compared by themselves.
+    """
     value = getattr(stored, field.name)
-    return field.name == "said" or (field.default is None and value is None)
+    return field.name in ("said", "action") or (field.default is None and value is None)
 
 
 def _kind(description: Any) -> str:

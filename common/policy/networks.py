@@ -16,7 +16,6 @@ import numpy as np
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.policy.arrays import Array
-from baselines_ppo.common.policy.images import SMALLEST_IMAGE, ImageObservation, large_enough
 from baselines_ppo.common.policy.layers import (
     ACTIVATIONS,
     RELU_GAIN,
@@ -27,8 +26,10 @@ from baselines_ppo.common.policy.layers import (
     lstm_step,
 )
 from baselines_ppo.common.policy.named import named_object
-from baselines_ppo.common.policy.observations import GroupObservation, Observation, Part, images_of, parts_of
+from baselines_ppo.common.policy.observations import Observation, Part, images_of, parts_of, seen_in
 from baselines_ppo.common.policy.parameters import Parameter
+from baselines_ppo.common.policy.spaces.images import SMALLEST_IMAGE, ImageObservation, large_enough
+from baselines_ppo.common.policy.spaces.vectors import GroupObservation
 
 # Filters, size and stride of each convolution: Mnih et al. 2015, "Human-level control through deep
 # reinforcement learning", Nature 518.
@@ -193,7 +194,7 @@ def find_network(name: str) -> Build:
 
 
 def network_of(settings: NetworkSettings, observation: Observation) -> Network:
-    """Return the network of a name that is known already.
+    """Return the network of a name that is known already, over all that is seen but a mask.
 
     Raises:
       UsageError: the name or the activation is unknown, or the network does not take such observations.
@@ -205,6 +206,7 @@ def network_of(settings: NetworkSettings, observation: Observation) -> Network:
             f"network {settings.name} is not known here; import what registers it, or add "
             f"--network {shlex.quote(settings.name)}"
         )
+    observation = seen_in(observation)
     if settings.name in WITH_EYES and isinstance(observation, GroupObservation) and images_of(observation):
         return WITH_EYES[settings.name](observation.shape, settings, list(parts_of(observation)))
     return NETWORKS[settings.name](observation.shape, settings)

@@ -8,186 +8,94 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.common.policy.given_arrays import Limits, array_of, limits_of, named, working_dtype
-from baselines_ppo.common.policy.images import ImageObservation, image_of
+from baselines_ppo.common.policy.actions import Action
+from baselines_ppo.common.policy.given_arrays import limits_of, named, working_dtype
+from baselines_ppo.common.policy.spaces.images import ImageObservation, image_of
+from baselines_ppo.common.policy.spaces.masks import MASK, encoded_mask
+from baselines_ppo.common.policy.spaces.unsupported import refusal
+from baselines_ppo.common.policy.spaces.vectors import (
+    BoxObservation,
+    DiscreteObservation,
+    GroupObservation,
+    Leaf,
+    MultiBinaryObservation,
+    MultiDiscreteObservation,
+    Seen,
+)
 
-SWITCH = np.array(0, np.int8), np.array(1, np.int8)  # limits of what is on or off
 AUTO, IMAGE, VECTOR = "auto", "image", "vector"  # what arrays are taken for: by their bounds, or as the user says
 
 
 @dataclass(frozen=True)
-class BoxObservation:
-    """Numbers of any shape, flattened."""
+class MaskedObservation:
+    """What is seen, and behind it which actions are allowed: no network sees that, and it is not normalised."""
 
-    box: tuple[int, ...]
-    dtype: str  # the environment's own
-    limits: Limits | None = field(default=None, compare=False, repr=False)  # of whole numbers; an agent needs none
-
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """[D]"""
-        return (math.prod(self.box),)
-
-    def encode(self, observation: Any, lead: tuple[int, ...] = ()) -> np.ndarray:
-        """Return observations [*lead, *box] as vectors [*lead, D] in the environment's own dtype.
-
-        Raises:
-          ValueError: they are of another shape, or not of the space's numbers.
-        """
-        if not lead:
-            array = array_of(observation, self.box, self._dtype, self.limits)
-            return array if array.ndim == 1 else array.reshape(-1)
-        return array_of(observation, (*lead, *self.box), self._dtype, self.limits).reshape(*lead, *self.shape)
-
-    @cached_property
-    def _dtype(self) -> np.dtype:
-        return np.dtype(self.dtype)
-
-
-@dataclass(frozen=True)
-class DiscreteObservation:
-    """One of `size` states, numbered from `start`, as a vector of zeros and a one."""
-
-    size: int
-    start: int
-    dtype: str = "float32"
+    seen: Seen
+    action: Action  # whose choices the mask limits
+    name: str | None  # of what is seen, in a Dict beside the mask; None: all else in that Dict is seen
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[D]"""
-        return (self.size,)
-
-    def encode(self, observation: Any, lead: tuple[int, ...] = ()) -> np.ndarray:
-        """Return states [*lead] as vectors [*lead, D].
-
-        Raises:
-          ValueError: it is no whole number, or out of range.
-        """
-        index = array_of(observation, lead, np.dtype(np.int64), self._limits) - self.start
-        return (index[..., None] == np.arange(self.size)).astype(np.float32)
+        """[D + M]"""
+        return (math.prod(self.seen.shape) + self.mask_size,)
 
     @cached_property
-    def _limits(self) -> Limits:
-        return np.array(self.start, np.int64), np.array(self.start + self.size - 1, np.int64)
-
-
-@dataclass(frozen=True)
-class MultiDiscreteObservation:
-    """Several such states at once, their vectors one behind the other."""
-
-    box: tuple[int, ...]
-    sizes: tuple[int, ...]  # flattened, like the next
-    starts: tuple[int, ...]
-    dtype: str = "float32"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[D]"""
-        return (sum(self.sizes),)
-
-    def encode(self, observation: Any, lead: tuple[int, ...] = ()) -> np.ndarray:
-        """Return states [*lead, *box] as vectors [*lead, D].
-
-        Raises:
-          ValueError: they are no whole numbers, of another shape, or out of range.
-        """
-        low, high, first = self._arrays
-        states = array_of(observation, (*lead, *self.box), np.dtype(np.int64), (low, high))
-        ones = first + (states - low).reshape(*lead, -1)
-        encoded = np.zeros((*lead, *self.shape), np.float32)
-        np.put_along_axis(encoded, ones, 1.0, axis=-1)
-        return encoded
-
-    @cached_property
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The lowest and highest states, of the environment's shape, and where the vector of each begins."""
-        low, sizes = (np.array(x, np.int64) for x in (self.starts, self.sizes))
-        return low.reshape(self.box), (low + sizes - 1).reshape(self.box), np.cumsum(sizes) - sizes
-
-
-@dataclass(frozen=True)
-class MultiBinaryObservation:
-    """Switches of any shape, each 0 or 1, flattened."""
-
-    box: tuple[int, ...]
-    dtype: str = "int8"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[D]"""
-        return (math.prod(self.box),)
-
-    def encode(self, observation: Any, lead: tuple[int, ...] = ()) -> np.ndarray:
-        """Return switches [*lead, *box] as vectors [*lead, D].
-
-        Raises:
-          ValueError: they are of another shape, or neither 0 nor 1.
-        """
-        return array_of(observation, (*lead, *self.box), np.dtype(np.int8), SWITCH).reshape(*lead, *self.shape)
-
-
-@dataclass(frozen=True)
-class GroupObservation:
-    """A Dict (by name) or a Tuple of observations, flattened one behind the other."""
-
-    names: tuple[str, ...] | None  # None: a Tuple
-    parts: tuple[Observation, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[D]"""
-        return (sum(math.prod(part.shape) for part in self.parts),)
+    def mask_size(self) -> int:
+        """M, of all alternatives of all choices."""
+        return sum(self.action.distribution.choice_sizes)
 
     @property
     def dtype(self) -> str:
-        return str(np.result_type(*(part.dtype for part in self.parts))) if self.parts else "float32"
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The names of the parts; of a Tuple's, their numbers."""
-        return tuple(map(str, range(len(self.parts)))) if self.names is None else self.names
+        return self.seen.dtype
 
     def encode(self, observation: Any, lead: tuple[int, ...] = ()) -> np.ndarray:
-        """Return groups of [*lead, ...] as vectors [*lead, D].
+        """Return observations with masks in Dicts of [*lead, ...] as vectors [*lead, D + M].
 
         Raises:
-          ValueError: a part is missing or does not fit; names it.
+          ValueError: the mask is missing, or it or what is seen does not fit.
         """
-        encoded = []
-        for name, part, given in zip(self.keys, self.parts, self._given(observation), strict=True):
-            try:
-                encoded.append(part.encode(given, lead).reshape(*lead, -1))
-            except ValueError as error:
-                raise type(error)(f"{error}, in its part {name}") from None
-        return np.concatenate(encoded, axis=-1)
+        given, mask = self.apart(observation)
+        seen = self.seen.encode(given, lead).reshape(*lead, -1)
+        try:
+            return np.concatenate([seen, encoded_mask(self.action, mask, lead)], axis=-1)
+        except ValueError as error:
+            raise type(error)(f"{error}, in its {MASK}") from None
 
-    def _given(self, observation: Any) -> list[Any]:
-        """Return the parts that were given, in our order."""
-        if self.names is None:
-            if not isinstance(observation, tuple | list):
-                raise ValueError(f"{named(observation)}, expected a tuple of {len(self.parts)} parts")
-            if len(observation) != len(self.parts):
-                raise ValueError(f"{len(observation)} parts, expected {len(self.parts)}")
-            return list(observation)
-        if not isinstance(observation, Mapping):
-            raise ValueError(f"{named(observation)}, expected a dict of {len(self.parts)} parts")
-        given = {str(name): part for name, part in observation.items()}
-        if set(given) != set(self.names):
-            raise ValueError(f"parts {', '.join(given) or 'none'}, expected {', '.join(self.names)}")
-        return [given[name] for name in self.names]
+    def apart(self, observation: Any) -> tuple[Any, Any]:
+        """Return what is seen, and the mask.
+
+        Raises:
+          ValueError: the mask is missing, or there are other parts.
+        """
+        if not self.holds_mask(observation):
+            raise ValueError(f"{named(observation)} without an {MASK}, expected a dict with one")
+        rest = {str(name): part for name, part in observation.items() if name != MASK}
+        if self.name is None:
+            return rest, observation[MASK]
+        if set(rest) != {self.name}:
+            raise ValueError(f"parts {', '.join(rest) or 'none'} beside its {MASK}, expected {self.name}")
+        return rest[self.name], observation[MASK]
+
+    def joined(self, seen: Any, mask: Any) -> Any:
+        """Return what `apart` takes apart."""
+        if self.name is not None:
+            return {self.name: seen, MASK: mask}
+        return {**seen, MASK: mask} if isinstance(seen, Mapping) else seen
+
+    @staticmethod
+    def holds_mask(observation: Any) -> bool:
+        """Return whether there is a mask with what is seen."""
+        return isinstance(observation, Mapping) and MASK in observation
 
 
-Leaf = (
-    BoxObservation | ImageObservation | DiscreteObservation | MultiDiscreteObservation | MultiBinaryObservation
-)  # with nothing within it
-Observation = Leaf | GroupObservation
+Observation = Seen | MaskedObservation
 
 
 class Part(NamedTuple):
@@ -203,8 +111,20 @@ class Part(NamedTuple):
         return slice(self.begin, self.begin + math.prod(self.leaf.shape))
 
 
+def seen_in(observation: Observation) -> Seen:
+    """Return what networks see of an observation: all but a mask."""
+    return observation.seen if isinstance(observation, MaskedObservation) else observation
+
+
+def mask_of(observation: Observation) -> slice:
+    """Return where the mask lies in the vector [D + M], behind all else; without a mask nowhere, [D]."""
+    end = math.prod(observation.shape)
+    return slice(end - observation.mask_size if isinstance(observation, MaskedObservation) else end, end)
+
+
 def parts_of(observation: Observation, name: str = "", begin: int = 0) -> Iterator[Part]:
-    """Yield all that an observation is made of, in order."""
+    """Yield all that is seen of an observation, in order."""
+    observation = seen_in(observation)
     if not isinstance(observation, GroupObservation):
         yield Part(name, begin, observation)
         return
@@ -235,18 +155,26 @@ def learned_dtype(observation: Observation) -> np.dtype:
     return working_dtype(np.dtype(observation.dtype))
 
 
-def observation_of(space: Any, env_id: str, taken_for: str | Observation = AUTO) -> Observation:
+def observation_of(
+    space: Any,
+    env_id: str,
+    taken_for: str | Observation = AUTO,
+    action: Action | None = None,
+    masks_in_info: bool = False,
+) -> Observation:
     """Return our description of an observation space.
 
     Args:
       taken_for: what arrays in it are: auto, image or vector; or the description of such a space that an agent was
-        trained on, whose images and vectors are found again: how the space itself has them is returned.
+        trained on, whose images, vectors and masks are found again: how the space itself has them is returned.
+      action: whose masks may be a part of the space; None: a part of that name is seen like any other.
+      masks_in_info: whether the environment gives such masks in its info.
 
     Raises:
       UsageError: the space, or one within it, is of another kind; it has no numbers; no part of it can be an image.
     """
-    observation = _described(space, env_id, taken_for)
-    if not math.prod(observation.shape):
+    observation = _masked(space, env_id, taken_for, action, masks_in_info)
+    if not math.prod(seen_in(observation).shape):
         raise UsageError(f"environment {env_id} has the observation space {space}, in which there is nothing to see")
     if taken_for == IMAGE and not images_of(observation):
         raise UsageError(
@@ -256,7 +184,47 @@ def observation_of(space: Any, env_id: str, taken_for: str | Observation = AUTO)
     return observation
 
 
-def _described(space: Any, env_id: str, taken_for: str | Observation) -> Observation:
+def _masked(
+    space: Any, env_id: str, taken_for: str | Observation, action: Action | None, masks_in_info: bool
+) -> Observation:
+    """Return the description of a space, with the masks that come with it, unless an agent was trained without."""
+    from gymnasium import spaces  # an agent acts without Gymnasium
+
+    inner = seen_in(taken_for) if not isinstance(taken_for, str) else taken_for
+    wanted = isinstance(taken_for, str | MaskedObservation)
+    if action is None or not action.distribution.choice_sizes or not wanted:
+        return _described(space, env_id, inner)
+    if isinstance(space, spaces.Dict) and MASK in space.spaces:
+        _check_mask(space.spaces[MASK], action, env_id)
+        rest = {name: part for name, part in space.spaces.items() if name != MASK}
+        if len(rest) == 1:
+            ((name, part),) = rest.items()
+            return MaskedObservation(_described(part, env_id, inner), action, str(name))
+        return MaskedObservation(_described(spaces.Dict(rest), env_id, inner), action, None)
+    if masks_in_info:
+        return MaskedObservation(_described(space, env_id, inner), action, "observation")
+    return _described(space, env_id, inner)
+
+
+def _check_mask(space: Any, action: Action, env_id: str) -> None:
+    """Check that what a space contains can be masks of an action.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    from gymnasium.vector.utils import create_empty_array
+
+    try:
+        encoded_mask(action, create_empty_array(space, n=1), (1,))
+    except ValueError as error:
+        count = sum(action.distribution.choice_sizes)
+        raise UsageError(
+            f"environment {env_id} has {MASK} {space} among its observations, which is no mask of its actions, of "
+            f"which there are {count} to allow or forbid: {error}; give the part another name if it is not meant as one"
+        ) from None
+
+
+def _described(space: Any, env_id: str, taken_for: str | Seen) -> Seen:
     from gymnasium import spaces  # an agent acts without Gymnasium
 
     if isinstance(space, spaces.Box):
@@ -272,13 +240,10 @@ def _described(space: Any, env_id: str, taken_for: str | Observation) -> Observa
         named = dict(space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces))
         parts = (_described(part, env_id, _within(taken_for, str(name))) for name, part in named.items())
         return GroupObservation(tuple(map(str, named)) if isinstance(space, spaces.Dict) else None, tuple(parts))
-    raise UsageError(
-        f"environment {env_id} has the observation space {space}; only Box, Discrete, MultiDiscrete, MultiBinary, and "
-        "Dict and Tuple of these are supported"
-    )
+    raise UsageError(f"environment {env_id} has the observation space {space}; {refusal(space)}")
 
 
-def _box(space: Any, taken_for: str | Observation) -> BoxObservation | ImageObservation:
+def _box(space: Any, taken_for: str | Seen) -> BoxObservation | ImageObservation:
     chosen = taken_for == IMAGE or isinstance(taken_for, ImageObservation)
     vector = taken_for == VECTOR or isinstance(taken_for, BoxObservation)
     box, dtype = tuple(map(int, space.shape)), str(space.dtype)
@@ -288,7 +253,7 @@ def _box(space: Any, taken_for: str | Observation) -> BoxObservation | ImageObse
     return image or BoxObservation(box, dtype, limits_of(space.low, space.high))
 
 
-def _within(taken_for: str | Observation, name: str) -> str | Observation:
+def _within(taken_for: str | Seen, name: str) -> str | Seen:
     """Return what a part of this name is taken for."""
     if isinstance(taken_for, str):
         return taken_for

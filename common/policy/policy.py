@@ -10,9 +10,8 @@ import numpy as np
 
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.arrays import NUMPY, Array
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.normalizer import EPSILON, Normalizer
-from baselines_ppo.common.policy.observations import images_of, learned_dtype
+from baselines_ppo.common.policy.observations import images_of, learned_dtype, mask_of
 from baselines_ppo.common.policy.rows import (
     DRAWS,
     MOST_ROWS,
@@ -22,6 +21,7 @@ from baselines_ppo.common.policy.rows import (
     in_fixed_rows,
     independent_rows,
 )
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 
 
 class Sampled(NamedTuple):
@@ -40,7 +40,8 @@ class Policy:
         self.network = network
         self.distribution = network.action.distribution
         self._images = images_of(network.observation)
-        self._columns = _beside(network.observation.shape, [image.columns for image in self._images])
+        self._mask = mask_of(network.observation)
+        self._columns = _beside(network.observation.shape, [*(image.columns for image in self._images), self._mask])
         self._as_bytes = learned_dtype(network.observation) == np.uint8
         self.observations = Normalizer(self._columns.shape if self.normalizes else (), observation_clip)
         self.value_targets = Normalizer(())
@@ -64,20 +65,20 @@ class Policy:
 
     @property
     def normalizes(self) -> bool:
-        """Whether there is anything but images, of which there are running statistics."""
+        """Whether there is anything but images and masks, of which there are running statistics."""
         return self._columns.size > 0
 
     def numbers(self, observations: np.ndarray) -> np.ndarray:
-        """Return of observations [..., D] what the statistics are of, [..., V]: everything but images."""
-        return observations[..., self._columns] if self.sees_images else observations
+        """Return of observations [..., D] what the statistics are of, [..., V]: everything but images and masks."""
+        return observations[..., self._columns] if self.sees_images or self.network.masked else observations
 
     def normalize(self, observations: np.ndarray) -> np.ndarray:
         """Return observations, in the environment's dtype or its working one, as the networks take them.
 
         Numbers are normalised, float32. Pixels are 0 to 1, float32, and among numbers too; where all that is seen are
-        bytes from 0 to 255, they stay bytes.
+        bytes from 0 to 255, they stay bytes. So do masks.
         """
-        if not self._images:
+        if not self._images and not self.network.masked:
             return self.observations.normalize(observations)
         if self._as_bytes:
             return observations
@@ -87,6 +88,7 @@ class Policy:
         for image in self._images:
             seen[..., image.columns] = image.leaf.scaled(observations[..., image.columns])
         seen[..., self._columns] = self.observations.normalize(observations[..., self._columns])
+        seen[..., self._mask] = observations[..., self._mask]
         return seen
 
     def initial_states(self, count: int) -> np.ndarray:

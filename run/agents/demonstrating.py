@@ -11,12 +11,14 @@ import numpy as np
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.keywords import canonical_keywords
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
+from baselines_ppo.common.envs.masking import mask_in
 from baselines_ppo.common.episodes import Episodes
 from baselines_ppo.common.failures import short
 from baselines_ppo.common.files import demonstrations
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.demonstrations import Demonstration, stacked
 from baselines_ppo.common.files.whole import shown
+from baselines_ppo.common.policy.observations import MaskedObservation, Observation
 from baselines_ppo.run.agents.acting import seen_backend_for
 from baselines_ppo.run.agents.playing import told
 from baselines_ppo.run.news import News
@@ -24,10 +26,12 @@ from baselines_ppo.state.platform_facts import platform_facts
 
 
 class Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Keeps what its environment gave and took in the episode under way."""
+    """Keeps what its environment gave and took in the episode under way, masks of actions with what is seen."""
 
-    def __init__(self, environment: gymnasium.Env[Any, Any]) -> None:
+    def __init__(self, environment: gymnasium.Env[Any, Any], observation: Observation) -> None:
         super().__init__(environment)
+        self._masked = observation if isinstance(observation, MaskedObservation) else None
+        self._mask: Any = None  # the last one
         self._observations: list[Any] = []
         self._actions: list[Any] = []
         self._rewards: list[float] = []
@@ -36,16 +40,24 @@ class Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
     def reset(self, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Begin an episode, and forget the one before."""
         observation, info = self.env.reset(**keywords)
-        self._observations, self._actions, self._rewards = [_copied(observation)], [], []
+        self._observations, self._actions, self._rewards = [self._seen(observation, info)], [], []
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Make a step, and keep it."""
         self._actions.append(_copied(action))
         observation, reward, self._terminated, truncated, info = self.env.step(action)
-        self._observations.append(_copied(observation))
+        self._observations.append(self._seen(observation, info))
         self._rewards.append(float(reward))
         return observation, reward, self._terminated, truncated, info
+
+    def _seen(self, observation: Any, info: dict[str, Any]) -> Any:
+        """Return what is seen, with the mask of its info; where an episode ends without one, the last one stands in."""
+        if self._masked is not None and not self._masked.holds_mask(observation):
+            given = mask_in(info)
+            self._mask = self._mask if given is None else given
+            observation = self._masked.joined(observation, self._mask)
+        return _copied(observation)
 
     @property
     def episode(self) -> Demonstration:
@@ -69,7 +81,7 @@ def record_episodes(
     made: list[Kept] = []
 
     def make() -> Kept:
-        made[:] = [Kept(make_environment(spec))]  # each episode may have a new one, see `Treatment`
+        made[:] = [Kept(make_environment(spec), agent.policy.network.observation)]  # each episode may have a new one, see `Treatment`
         return made[0]
 
     backend = seen_backend_for(agent, spec, make)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
+from baselines_ppo.common.envs.masking import told_mask
 from baselines_ppo.common.envs.vec_env import VecEnv
-from baselines_ppo.common.policy.distributions import at_first
+from baselines_ppo.common.policy.observations import MaskedObservation, mask_of
+from baselines_ppo.common.policy.spaces.masks import random_action, untrained_actions
 from baselines_ppo.zoo import is_own
 
 if TYPE_CHECKING:
@@ -37,14 +39,14 @@ def simulator_rate(env: str, count: int) -> float:
     simulated = hasattr(inner, "model") and hasattr(inner, "frame_skip")
     actions: list[Any] = []
     begins: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    ended, begun = True, time.perf_counter()
+    rng, ended, begun = np.random.default_rng(0), True, time.perf_counter()
     for step in range(SIMULATED):
         if ended:
-            environment.reset(seed=step)
+            observation, info = environment.reset(seed=step)
             if simulated:
                 begins[step] = inner.data.qpos.copy(), inner.data.qvel.copy()
-        actions.append(environment.action_space.sample())
-        _, _, terminated, truncated, _ = environment.step(actions[-1])
+        actions.append(random_action(environment.action_space, told_mask(observation, info), rng))
+        observation, _, terminated, truncated, info = environment.step(actions[-1])
         ended = terminated or truncated
     seconds = time.perf_counter() - begun
     if simulated:
@@ -86,15 +88,14 @@ def batch_rate(envs: RobotVectorEnv) -> float:
 
 def environments_rate(envs: VecEnv) -> float:
     """Return this rank's steps per second of its environments with random actions, as training steps them."""
-    rng, distribution = np.random.default_rng(0), envs.action.distribution
-    outputs = np.zeros((len(envs), distribution.network_size), np.float32)
-    params = distribution.from_network(outputs, at_first(distribution))
+    rng, mask = np.random.default_rng(0), mask_of(envs.observation)
+    masked = isinstance(envs.observation, MaskedObservation)
     count = max(SIMULATED // len(envs), TOGETHER)
-    noise = distribution.noise(rng, count * len(envs))
+    noise = envs.action.distribution.noise(rng, count * len(envs))
     begun = time.perf_counter()
     for k in range(count):
         rows = noise[k * len(envs) : (k + 1) * len(envs)]
-        envs.step(envs.action.to_environment(distribution.sample(params, rows)))
+        envs.step(untrained_actions(envs.action, rows, envs.observations[:, mask] > 0 if masked else None))
     return count * len(envs) / (time.perf_counter() - begun)
 
 

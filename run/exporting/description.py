@@ -13,7 +13,7 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.policy.actions import Action, BoxAction, IntegerBoxAction, action_to_json
 from baselines_ppo.common.policy.distributions import at_first
-from baselines_ppo.common.policy.observation_json import observation_to_json
+from baselines_ppo.common.policy.spaces.observation_json import observation_to_json
 from baselines_ppo.run.exporting.inputs import STATE, inputs_of
 from baselines_ppo.run.exporting.whole_policy import ACTION, NEXT_STATE
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.observations import (
     BoxObservation,
     Leaf,
@@ -16,6 +15,7 @@ from baselines_ppo.common.policy.observations import (
     Observation,
     parts_of,
 )
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 
 OBSERVATION, STATE = "observation", "state"
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.observations import (
     BoxObservation,
     DiscreteObservation,
@@ -16,6 +15,7 @@ from baselines_ppo.common.policy.observations import (
     Observation,
 )
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.run.exporting.inputs import STATE, Input, inputs_of
 from baselines_ppo.run.exporting.whole_policy import ACTION, NEXT_STATE
 

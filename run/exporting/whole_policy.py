@@ -22,7 +22,6 @@ from baselines_ppo.common.policy.actions import (
 from baselines_ppo.common.policy.arrays import Array
 from baselines_ppo.common.policy.distributions import Categorical, DiagonalGaussian, Distribution, MultiCategorical
 from baselines_ppo.common.policy.given_arrays import working_dtype
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import (
     BoxObservation,
@@ -33,6 +32,7 @@ from baselines_ppo.common.policy.observations import (
     learned_dtype,
 )
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.run.exporting.inputs import STATE, inputs_of
 
 ACTION, NEXT_STATE = "action", "next_state"

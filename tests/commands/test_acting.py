@@ -16,8 +16,9 @@ import tests.environments  # noqa: F401  # registers them
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.common.policy.images import ImageObservation
-from baselines_ppo.common.policy.observations import BoxObservation, GroupObservation, Observation, observation_of
+from baselines_ppo.common.policy.observations import BoxObservation, GroupObservation, observation_of
+from baselines_ppo.common.policy.spaces.images import ImageObservation
+from baselines_ppo.common.policy.spaces.vectors import Seen
 from baselines_ppo.run.agents.acting import backend_for
 from baselines_ppo.run.agents.scoring import measure
 from baselines_ppo.run.agents.steering import Session
@@ -119,7 +120,7 @@ def image(high: float, dtype: str = "float32", box: tuple[int, ...] = (40, 40, 3
         (spaces.Box(-np.inf, np.inf, (40, 40, 3)), BoxObservation((40, 40, 3), "float32")),
     ],
 )
-def test_what_an_agent_saw_never_stands_for_what_a_space_declares(space: spaces.Box, seen: Observation) -> None:
+def test_what_an_agent_saw_never_stands_for_what_a_space_declares(space: spaces.Box, seen: Seen) -> None:
     trained = observation_of(image(1.0), "X")
     assert isinstance(trained, ImageObservation)
     assert observation_of(space, "X", trained) == seen

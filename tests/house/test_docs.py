@@ -154,6 +154,12 @@ def test_the_recipe_for_an_own_network_works(tmp_path: Path) -> None:
     assert "policy and value function: my_networks:residual, " in said
 
 
+def test_the_recipe_for_a_game_with_forbidden_moves_works(tmp_path: Path) -> None:
+    names, said = followed("connect_four.py", tmp_path)
+    assert names == ["train", "evaluate"]
+    assert "observation: 6 x 7 x 2 = 84 whole numbers, normalised; masks: which of 7 actions are allowed" in said
+
+
 def test_scripts_for_clusters_can_be_read(tmp_path: Path) -> None:
     for k, script in enumerate(docs.scripts()):
         (tmp_path / f"{k}.sh").write_text(script)

@@ -16,8 +16,8 @@ from baselines_ppo.common.envs.backend_contract import Unusable
 from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import VECTOR, observation_of
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 from tests.any_space import Space, spaces_and_observations, spaces_and_strangers
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -12,10 +12,10 @@ from gymnasium import spaces
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.networks import NetworkSettings
-from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import BoxObservation, observation_of
+from baselines_ppo.common.policy.spaces.images import ImageObservation
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 from tests.policy.test_observations import CAMERA, CHOICE, PAIR, ROBOT, policy_of
 
 BYTES, FLOATS = {"low": 0, "high": 255, "dtype": np.uint8}, {"low": 0.0, "high": 1.0, "dtype": np.float32}

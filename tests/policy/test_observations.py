@@ -23,9 +23,9 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.policy.actions import DiscreteAction
-from baselines_ppo.common.policy.images import ImageObservation
 from baselines_ppo.common.policy.observations import Observation, observation_of
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.run.agents.scoring import measure
 from baselines_ppo.settings.config import with_fields

@@ -19,10 +19,10 @@ from baselines_ppo.common.policy.actions import (
     action_to_json,
 )
 from baselines_ppo.common.policy.distributions import Bernoulli, MultiCategorical
-from baselines_ppo.common.policy.observation_json import observation_from_json, observation_to_json
 from baselines_ppo.common.policy.observations import (
     observation_of,
 )
+from baselines_ppo.common.policy.spaces.observation_json import observation_from_json, observation_to_json
 
 
 class Words(gymnasium.Env[str, Any]):
@@ -209,7 +209,15 @@ def test_other_observation_spaces_are_refused_by_name(space: spaces.Space[Any]) 
 
 
 @pytest.mark.parametrize(
-    "space", [spaces.Text(4), spaces.Box(-1, 1, (0,)), spaces.Box(-1, 1, (2,), np.longdouble), NESTED], ids=str
+    "space",
+    [
+        spaces.Text(4),
+        spaces.Box(-1, 1, (0,)),
+        spaces.Box(-1, 1, (2,), np.longdouble),
+        spaces.Dict({"a": BOX, "b": spaces.Text(4)}),
+        spaces.OneOf((BOX, spaces.Discrete(2))),
+    ],
+    ids=str,
 )
 def test_other_action_spaces_are_refused_by_name(space: spaces.Space[Any]) -> None:
     with pytest.raises(UsageError) as raised:

@@ -24,6 +24,8 @@ LARGE = ("--hidden-sizes", "160,160", "--value-minibatch-size", 1024)  # which p
 RUNS: dict[str, tuple[object, ...]] = {
     "preset": HOPPER,
     "ppo1": (*flags("HalfCheetah-v4", "ppo1", 2, num_envs=8), *SPLIT),
+    "masks": (*flags("tests.envs.masked_tasks:AimedArms-v0", "ppo2", 2, num_envs=8), *SPLIT),
+    "masks lstm": (*flags("tests.envs.masked_tasks:TwoArms-v0", "ppo2", 2, num_envs=8), *LSTM, *SPLIT),
     "moments": (*flags("Pendulum-v1", "ppo2", 2, num_envs=12), *SPLIT),
     "lstm": (*flags("CartPole-v1", "ppo2", 2, num_envs=8), *LSTM, "--num-minibatches", 2, *SPLIT),
     "cnn": (*flags("tests.environments:ShownByFrames-v0", "ppo2", 1, num_envs=4), "--num-epochs", 1),
@@ -33,7 +35,7 @@ RUNS: dict[str, tuple[object, ...]] = {
 }
 
 
-QUICK = ("preset", "ppo_kl")  # a compiled gradient and one that is not; compiling the others is slow
+QUICK = ("preset", "masks", "ppo_kl")  # a compiled gradient and one that is not; compiling the others is slow
 
 
 def trained(folder: Path, ranks: int, names: Sequence[str]) -> Path:

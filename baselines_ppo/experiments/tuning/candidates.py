@@ -11,7 +11,7 @@ from baselines_ppo.common.envs.keywords import keywords_of
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.actions import Action
-from baselines_ppo.common.policy.distributions import DiagonalGaussian
+from baselines_ppo.common.policy.distributions import LOG_STD
 from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.plan import closest_divisor, plan_of
 from baselines_ppo.settings.config import TrainConfig, all_fields, resolve, with_fields
@@ -26,8 +26,8 @@ class Spaces(NamedTuple):
 
     @property
     def continuous(self) -> bool:
-        """Whether actions are drawn from a Gaussian."""
-        return isinstance(self.action.distribution, DiagonalGaussian)
+        """Whether actions, or parts of them, are drawn from a Gaussian."""
+        return any(parameter.name == LOG_STD for parameter in self.action.distribution.own_parameters())
 
 
 def spaces_of(config: TrainConfig) -> Spaces:
