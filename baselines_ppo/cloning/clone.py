@@ -21,6 +21,7 @@ from baselines_ppo.common.envs.trial import try_out_spec
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import checkpoint, demonstrations
 from baselines_ppo.common.files.demonstrations import Demonstrations
+from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.files.whole import empty_folder, place
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
@@ -85,15 +86,14 @@ def clone(
 def _clone(config: TrainConfig, source: str, out: str | Path, settings: CloneConfig, comm: Comm) -> Cloned:
     folder = comm.on_root(lambda: empty_folder(out), "the agent's folder")
     limit_checked_threads()
-    spec = EnvironmentSpec(config.env, config.wrapper, keywords_of(config.env_kwargs))
-    network = comm.on_root(lambda: _network(config, spec), "the environment")
-    found = comm.on_root(lambda: _data(config, source, network, settings), "the demonstrations")
+    network, found = comm.on_root(lambda: _data(config, source, settings), "the demonstrations")
     policy, scaler = _policy(config, network, found.learned)
     targets = discounted(found.learned, config.rollout, scaler)
     if config.algorithm.normalize_value_targets:
         policy.value_targets.moments = moments_of(targets.returns)
     if comm.is_root:
-        print(_told(source, found, config), flush=True)
+        noted = remember(config.env, (*config.wrapper, config.policy.network))
+        print("\n".join(filter(None, (_told(source, found, config), noted))), flush=True)
     start_tensorflow(inside_job())
     from baselines_ppo.cloning.fit import Fit  # needs TensorFlow, which takes seconds to load
 
@@ -108,12 +108,13 @@ def _clone(config: TrainConfig, source: str, out: str | Path, settings: CloneCon
     return result
 
 
-def _network(config: TrainConfig, spec: EnvironmentSpec) -> ActorCritic:
+def _network(config: TrainConfig) -> ActorCritic:
     """Return the actor-critic of a training.
 
     Raises:
       UsageError: the environment or a space is not supported, or the network remembers.
     """
+    spec = EnvironmentSpec(config.env, config.wrapper, keywords_of(config.env_kwargs))
     backend = make_backend(spec, 1, try_out_spec(spec).treatment, taken_for=config.policy.observations)
     close_unheard(backend.close)
     network = actor_critic_of(config, backend.observation, backend.action)
@@ -122,10 +123,12 @@ def _network(config: TrainConfig, spec: EnvironmentSpec) -> ActorCritic:
     return network
 
 
-def _data(config: TrainConfig, source: str, network: ActorCritic, settings: CloneConfig) -> Data:
-    """Return the demonstrations as steps of a network's spaces."""
-    steps = steps_of(_read(config, source), network)
-    return Data(*parted(steps, settings.held_out, config.seed), float(steps.returns.mean()))
+def _data(config: TrainConfig, source: str, settings: CloneConfig) -> tuple[ActorCritic, Data]:
+    """Return the actor-critic of a training, and the demonstrations as steps of its spaces."""
+    demonstrated = _read(config, source)  # which says if it is of another environment
+    network = _network(config)
+    steps = steps_of(demonstrated, network)
+    return network, Data(*parted(steps, settings.held_out, config.seed), float(steps.returns.mean()))
 
 
 def _read(config: TrainConfig, source: str) -> Demonstrations:
@@ -144,7 +147,7 @@ def _read(config: TrainConfig, source: str) -> Demonstrations:
     own = {"env": config.env, "wrapper": config.wrapper, "env_kwargs": config.env_kwargs}
     theirs = {"env": found.env_id, "wrapper": found.wrappers, "env_kwargs": found.env_kwargs}
     for name, value in theirs.items():
-        if value is not None and not (value == own[name] or same_meaning(name, value, own[name])):
+        if value is not None and not _same(name, value, own[name]):
             flag, said = f"--{name.replace('_', '-')}", short(",".join(value) if isinstance(value, tuple) else value)
             raise UsageError(
                 f"{short(source)} was recorded with {flag} {said or 'none'}, and this is for "
@@ -153,21 +156,24 @@ def _read(config: TrainConfig, source: str) -> Demonstrations:
     return found
 
 
+def _same(name: str, one: Any, other: Any) -> bool:
+    """Return whether two values mean the same; an environment does, whatever module registers it."""
+    if name == "env":
+        return str(one).rpartition(":")[2] == str(other).rpartition(":")[2]
+    return one == other or same_meaning(name, one, other)
+
+
 def _policy(config: TrainConfig, network: ActorCritic, steps: Steps) -> tuple[Policy, Normalizer | None]:
     """Return a policy as a training begins with it, with the statistics of some steps, and what scales rewards."""
     rollout = config.rollout
-    parameters = network.initial_parameters(
-        generator(config.seed, Purpose.PARAMETERS), config.policy.init_log_std
-    )
+    parameters = network.initial_parameters(generator(config.seed, Purpose.PARAMETERS), config.policy.init_log_std)
     policy = Policy(network, parameters, rollout.clip_observations if rollout.normalize_observations else None)
     if rollout.normalize_observations and policy.normalizes:
         policy.observations.moments = moments_of(policy.numbers(steps.observations))
     return policy, reward_scaler_of(steps, rollout)
 
 
-def _save(
-    folder: Path, config: TrainConfig, policy: Policy, scaler: Normalizer | None, facts: dict[str, Any]
-) -> None:
+def _save(folder: Path, config: TrainConfig, policy: Policy, scaler: Normalizer | None, facts: dict[str, Any]) -> None:
     """Write the agent.
 
     Raises:

@@ -118,9 +118,7 @@ class Fit:
         self.policy.parameters = kept
         return Fitted(epochs, epochs[best - 1])
 
-    def _epoch(
-        self, number: int, metrics: Mapping[str, float], targets: np.ndarray, held_out: Steps | None
-    ) -> Epoch:
+    def _epoch(self, number: int, metrics: Mapping[str, float], targets: np.ndarray, held_out: Steps | None) -> Epoch:
         found = None if held_out is None else self.comm.on_root(lambda: self.likelihood(held_out), "the likelihood")
         explained = explained_variance(2.0 * metrics["value_loss"], float(targets.var()))
         return Epoch(number, metrics["log_likelihood"], found, explained)

@@ -16,7 +16,7 @@ class CloneConfig:
     minibatch_size: int = option(256, "M, steps of a minibatch over all ranks", low=16)
     learning_rate: float = option(1e-3, "Adam's step size", above=0)
     value_coef: float = option(0.5, "weight of the value loss", low=0)
-    held_out: float = option(0.1, "share of the episodes that is not learned from, to see when to stop", low=0, high=0.9)
+    held_out: float = option(0.1, "share of the episodes that is held out, to see when to stop", low=0, high=0.9)
     patience: int = option(10, "epochs without a better log likelihood of these until it stops", low=1)
 
     def checked(self) -> CloneConfig:

@@ -81,7 +81,9 @@ def record_episodes(
     made: list[Kept] = []
 
     def make() -> Kept:
-        made[:] = [Kept(make_environment(spec), agent.policy.network.observation)]  # each episode may have a new one, see `Treatment`
+        made[:] = [
+            Kept(make_environment(spec), agent.policy.network.observation)
+        ]  # each episode may have a new one, see `Treatment`
         return made[0]
 
     backend = seen_backend_for(agent, spec, make)

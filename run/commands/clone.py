@@ -50,7 +50,9 @@ def run(options: dict[str, Any]) -> int:
     if "env" not in options:
         raise UsageError("which environment? give --env, such as --env HalfCheetah-v4")
     data, out, preset = (options.pop(name) for name in ("data", "out", "preset"))
-    settings = CloneConfig(**{item.name: options.pop(item.name) for item in fields(CloneConfig) if item.name in options})
+    settings = CloneConfig(
+        **{item.name: options.pop(item.name) for item in fields(CloneConfig) if item.name in options}
+    )
     config = configure(**{"alg": "ppo2", **options}, preset=preset)
     cloned = clone(config, data, out, settings)
     if world().is_root:

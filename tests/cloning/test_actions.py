@@ -14,7 +14,6 @@ from baselines_ppo.cloning.actions import log_likelihood, log_normal_cdf, to_pol
 from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.distributions import GaussianParams
 
-
 SPACES: tuple[spaces.Space[Any], ...] = (
     spaces.Box(-2.0, 2.0, (2, 3)),
     spaces.Box(np.array([-1.0, 0.0, 3.0]), np.array([1.0, 10.0, 3.0]), dtype=np.float64),
@@ -96,7 +95,9 @@ def test_the_normal_distribution_is_that_of_erfc_and_has_its_gradient_everywhere
         found = log_normal_cdf(z)
     exact = [math.log(0.5 * math.erfc(-float(x) / math.sqrt(2.0))) for x in z.numpy()]
     np.testing.assert_allclose(found.numpy(), exact, rtol=2e-4, atol=1e-6)
-    slope = [math.exp(-0.5 * float(x) ** 2 - e) / math.sqrt(2.0 * math.pi) for x, e in zip(z.numpy(), exact, strict=True)]
+    slope = [
+        math.exp(-0.5 * float(x) ** 2 - e) / math.sqrt(2.0 * math.pi) for x, e in zip(z.numpy(), exact, strict=True)
+    ]
     np.testing.assert_allclose(tape.gradient(found, z).numpy(), slope, rtol=3e-3, atol=1e-6)
     far = tf.constant([-1e6, 1e6])
     assert np.isfinite(log_normal_cdf(far).numpy()).all()
