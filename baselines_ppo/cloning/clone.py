@@ -27,8 +27,10 @@ from baselines_ppo.common.job.tensorflow_start import start_tensorflow
 from baselines_ppo.common.job.threads import limit_checked_threads
 from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.mpi import Comm, world
+from baselines_ppo.common.policy.actions import Action
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.settings.cloning import CloneConfig
@@ -86,7 +88,8 @@ def clone(
 def _clone(config: TrainConfig, source: str, out: str | Path, settings: CloneConfig, comm: Comm) -> Cloned:
     folder = comm.on_root(lambda: empty_folder(out), "the agent's folder")
     limit_checked_threads()
-    network, found = comm.on_root(lambda: _data(config, source, settings), "the demonstrations")
+    spaces, found = comm.on_root(lambda: _data(config, source, settings), "the demonstrations")
+    network = actor_critic_of(config, *spaces)
     policy, scaler = _policy(config, network, found.learned)
     targets = discounted(found.learned, config.rollout, scaler)
     if config.algorithm.normalize_value_targets:
@@ -123,12 +126,12 @@ def _network(config: TrainConfig) -> ActorCritic:
     return network
 
 
-def _data(config: TrainConfig, source: str, settings: CloneConfig) -> tuple[ActorCritic, Data]:
-    """Return the actor-critic of a training, and the demonstrations as steps of its spaces."""
+def _data(config: TrainConfig, source: str, settings: CloneConfig) -> tuple[tuple[Observation, Action], Data]:
+    """Return the spaces of a training, and the demonstrations as steps of these."""
     demonstrated = _read(config, source)  # which says if it is of another environment
     network = _network(config)
     steps = steps_of(demonstrated, network)
-    return network, Data(*parted(steps, settings.held_out, config.seed), float(steps.returns.mean()))
+    return (network.observation, network.action), Data(*parted(steps, settings.held_out, config.seed), float(steps.returns.mean()))
 
 
 def _read(config: TrainConfig, source: str) -> Demonstrations:
@@ -216,5 +219,5 @@ def in_words(epoch: Any) -> str:
     held = "" if epoch.held_out is None else f", held out {epoch.held_out:8.3f}"
     return (
         f"epoch {epoch.number:4d}  log likelihood {epoch.log_likelihood:8.3f}{held}  "
-        f"values explain {epoch.explained_variance:6.1%}"
+        f"explained variance {epoch.explained_variance:.2f}"
     )

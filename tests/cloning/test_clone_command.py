@@ -82,6 +82,10 @@ def test_a_data_set_of_minari_is_demonstrations(tmp_path: Path, monkeypatch: pyt
     assert_same_bits(arrays(by_id.folder), arrays(by_folder.folder))
     with pytest.raises(LoadError, match="minari download target/left-v0"):
         clone(config, "minari:target/left-v0", tmp_path / "none")
-    with pytest.raises(UsageError, match="TargetDiscrete-v0"):
-        clone(configure("CartPole-v1"), "minari:target/right-v0", tmp_path / "none")
-    assert np.isfinite(by_id.log_likelihood)
+    cart = EpisodeBuffer(
+        id=0, observations=[np.zeros(4, np.float32)] * 3, actions=[0, 1], rewards=[1.0, 1.0],
+        terminations=[False, True], truncations=[False, False],
+    )  # fmt: skip
+    minari.create_dataset_from_buffers("cart/short-v0", [cart], env="CartPole-v1", data_format="hdf5")
+    with pytest.raises(UsageError, match="recorded with --env CartPole-v1"):
+        clone(configure("Acrobot-v1"), "minari:cart/short-v0", tmp_path / "none")
