@@ -131,7 +131,9 @@ def _data(config: TrainConfig, source: str, settings: CloneConfig) -> tuple[tupl
     demonstrated = _read(config, source)  # which says if it is of another environment
     network = _network(config)
     steps = steps_of(demonstrated, network)
-    return (network.observation, network.action), Data(*parted(steps, settings.held_out, config.seed), float(steps.returns.mean()))
+    return (network.observation, network.action), Data(
+        *parted(steps, settings.held_out, config.seed), float(steps.returns.mean())
+    )
 
 
 def _read(config: TrainConfig, source: str) -> Demonstrations:

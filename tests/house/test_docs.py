@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,9 +76,20 @@ def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of demonstrations."""
+    folder = tmp_path_factory.mktemp("episodes")
+    words = ["record", "zoo:CartPole-v1", "--out", "episodes.npz", "--episodes", "2"]
+    subprocess.run([sys.executable, "-m", "baselines_ppo.run", *words], cwd=folder, env=environment(folder), check=True)
+    return folder / "episodes.npz"
+
+
 @pytest.mark.parametrize("command", chosen())
-def test_a_command_works(command: Command, run: Path, tmp_path: Path) -> None:
+def test_a_command_works(command: Command, run: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (tmp_path / "run").symlink_to(run)
+    if command.name == "clone":
+        shutil.copy(request.getfixturevalue("episodes"), tmp_path)
     if command.name in SERVING and "--headless" not in command.words:
         serves(command.words, tmp_path)
         return
@@ -88,7 +100,7 @@ def test_a_command_works(command: Command, run: Path, tmp_path: Path) -> None:
         assert re.fullmatch(r"error: .* pip install '\S+'.*\n", finished.stderr)
     elif "--out" in command.words:
         out = tmp_path / command.words[command.words.index("--out") + 1]
-        (written,) = out.glob("policy.*x") if out.is_dir() else [out]
+        (written,) = [*out.glob("policy.*x"), *out.glob("arrays.npz")] if out.is_dir() else [out]
         assert written.stat().st_size > 1000
 
 
