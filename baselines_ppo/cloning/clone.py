@@ -131,9 +131,8 @@ def _data(config: TrainConfig, source: str, settings: CloneConfig) -> tuple[tupl
     demonstrated = _read(config, source)  # which says if it is of another environment
     network = _network(config)
     steps = steps_of(demonstrated, network)
-    return (network.observation, network.action), Data(
-        *parted(steps, settings.held_out, config.seed), float(steps.returns.mean())
-    )
+    learned, held_out = parted(steps, settings.held_out, config.seed)
+    return (network.observation, network.action), Data(learned, held_out, float(steps.returns.mean()))
 
 
 def _read(config: TrainConfig, source: str) -> Demonstrations:

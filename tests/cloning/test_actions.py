@@ -21,7 +21,7 @@ SPACES: tuple[spaces.Space[Any], ...] = (
     spaces.Box(0, 255, (4,), np.uint8),
     spaces.Box(-3, 4, (), np.int64),
     spaces.Discrete(4, start=-2),
-    spaces.MultiDiscrete([[2, 3], [4, 5]], start=[[0, 7], [-1, 2]]),
+    spaces.MultiDiscrete(np.array([[2, 3], [4, 5]]), start=np.array([[0, 7], [-1, 2]])),
     spaces.MultiBinary((2, 2)),
 )
 

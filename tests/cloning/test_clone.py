@@ -43,7 +43,7 @@ def test_a_clone_of_right_actions_acts_right(task: str, tmp_path: Path) -> None:
     else:
         data = right_file(tmp_path, task, 60)
     cloned = clone(configure(f"tests.environments:{task}-v0", **SMALL), data, tmp_path / "agent", FAST)
-    assert (cloned.episodes, cloned.steps, cloned.mean_return) == (54, 540, pytest.approx(10.0))
+    assert (cloned.episodes, cloned.steps, round(cloned.mean_return, 6)) == (54, 540, 10.0)
     assert accuracy(cloned.folder, task) > 0.99
 
 
@@ -65,7 +65,8 @@ def shown_by_dict(count: int) -> list[Demonstration]:
 def test_values_are_those_of_the_returns_in_the_unit_of_the_training(tmp_path: Path) -> None:
     """Each step is worth 1 for ever, with gamma 0.5: every state has the value 2, also before an end by a limit."""
     data = right_file(tmp_path, "TargetDiscrete", 60)
-    for number, changes in enumerate(({"normalize_value_targets": True}, {"normalize_returns": False})):
+    different: tuple[dict[str, Any], ...] = ({"normalize_value_targets": True}, {"normalize_returns": False})
+    for number, changes in enumerate(different):
         config = configure("tests.environments:TargetDiscrete-v0", gamma=0.5, **SMALL, **changes)
         cloned = clone(config, data, tmp_path / f"agent{number}", FAST)
         agent, arrays = load(cloned.folder), dict(np.load(cloned.folder / "arrays.npz"))

@@ -78,7 +78,7 @@ def test_a_data_set_of_minari_is_demonstrations(tmp_path: Path, monkeypatch: pyt
     short = CloneConfig(num_epochs=1)
     by_id = clone(config, "minari:target/right-v0", tmp_path / "by_id", short)
     by_folder = clone(config, tmp_path / "sets" / "target" / "right-v0", tmp_path / "by_folder", short)
-    assert (by_id.episodes, by_id.steps, by_id.mean_return) == (11, 110, pytest.approx(10.0))
+    assert (by_id.episodes, by_id.steps, round(by_id.mean_return, 6)) == (11, 110, 10.0)
     assert_same_bits(arrays(by_id.folder), arrays(by_folder.folder))
     with pytest.raises(LoadError, match="minari download target/left-v0"):
         clone(config, "minari:target/left-v0", tmp_path / "none")
