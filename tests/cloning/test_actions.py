@@ -11,7 +11,8 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from baselines_ppo.cloning.actions import log_likelihood, log_normal_cdf, to_policy
-from baselines_ppo.common.policy.actions import action_of
+from baselines_ppo.common.files.demonstrations import stacked
+from baselines_ppo.common.policy.actions import action_of, as_sent
 from baselines_ppo.common.policy.distributions import GaussianParams
 
 SPACES: tuple[spaces.Space[Any], ...] = (
@@ -37,6 +38,22 @@ def test_what_goes_back_to_the_policy_is_sent_again(space: spaces.Space[Any]) ->
     sent = action.to_environment(to_policy(action, given, len(given)))
     assert (sent.shape, sent.dtype) == (given.shape, given.dtype)
     np.testing.assert_allclose(sent, given, rtol=1e-6, atol=1e-6 if given.dtype.kind == "f" else 0)
+
+
+def test_the_parts_of_a_dict_go_back_each_by_itself() -> None:
+    inner = spaces.Tuple((spaces.Box(-2.0, 2.0, (2,)), spaces.MultiDiscrete([2, 3])))
+    space = spaces.Dict({"arm": inner, "gear": spaces.Discrete(3, start=5)})
+    space.seed(0)
+    action, given = action_of(space, "Any-v0"), stacked([space.sample() for _ in range(50)])
+    sent = as_sent(action, action.to_environment(to_policy(action, given, 50)))
+    np.testing.assert_allclose(sent["arm"][0], given["arm"][0], rtol=1e-6)
+    assert np.array_equal(sent["arm"][1], given["arm"][1]) and np.array_equal(sent["gear"], given["gear"])
+    params = action.distribution.from_network(
+        tf.zeros([50, action.distribution.network_size]), {"log_std": tf.zeros([2])}
+    )
+    found = log_likelihood(action, params, tf.constant(to_policy(action, given, 50))).numpy()
+    box = 0.125 * np.square(given["arm"][0]).sum(-1) + math.log(2.0 * math.pi)
+    np.testing.assert_allclose(-found, box + math.log(2 * 3 * 3), rtol=1e-5)
 
 
 def test_what_is_out_of_the_space_is_refused() -> None:
