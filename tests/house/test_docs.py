@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -80,8 +79,7 @@ def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file of demonstrations."""
     folder = tmp_path_factory.mktemp("episodes")
-    words = ["record", "zoo:CartPole-v1", "--out", "episodes.npz", "--episodes", "2"]
-    subprocess.run([sys.executable, "-m", "baselines_ppo.run", *words], cwd=folder, env=environment(folder), check=True)
+    done([*docs.RUN, "record", "zoo:CartPole-v1", "--out", "episodes.npz", "--episodes", "2"], folder)
     return folder / "episodes.npz"
 
 
@@ -89,7 +87,7 @@ def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_command_works(command: Command, run: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (tmp_path / "run").symlink_to(run)
     if command.name == "clone":
-        shutil.copy(request.getfixturevalue("episodes"), tmp_path)
+        (tmp_path / "episodes.npz").write_bytes(request.getfixturevalue("episodes").read_bytes())
     if command.name in SERVING and "--headless" not in command.words:
         serves(command.words, tmp_path)
         return
