@@ -13,7 +13,7 @@ from baselines_ppo.common.files.lock import InUse, hold, user_of
 from baselines_ppo.common.files.run_folder import RUNS
 from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.common.files.whole import place, shown
-from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.jobs import wait_until_free
@@ -98,7 +98,7 @@ def planned(file: str | Path | None, keys: Mapping[str, Any]) -> Plan:
 def chosen_ranks(sweep: Description) -> int:
     """Return how many ranks each run gets: one where runs fill the cores, else the largest number that fits."""
     alone = cases_of(sweep, 1)
-    for ranks in range(len(cores()) // len(alone), 1, -1):
+    for ranks in range(usable_cores() // len(alone), 1, -1):
         try:
             if [case.config for case in cases_of(sweep, ranks)] == [case.config for case in alone]:
                 return ranks
@@ -132,7 +132,7 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise WriteError(f"{shown(plan.folder)} cannot be written: {error.strerror or error}") from None
     with lock:
         runs = [SweptRun(case, plan.folder, plan.ranks) for case in plan.cases]
-        return _sweep(runs, plan, jobs or max(len(cores()) // plan.ranks, 1))
+        return _sweep(runs, plan, jobs or max(usable_cores() // plan.ranks, 1))
 
 
 def _sweep(runs: list[SweptRun], plan: Plan, jobs: int) -> Swept:
