@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from baselines_ppo.experiments.needed import check_installed
+
 CONFIDENCE, RESAMPLES = 0.95, 10_000
 BATCH = 500  # resamples at once
 
@@ -92,6 +94,7 @@ def tail_of(runs: int, strata: int, confidence: float) -> float:
     and the normal law stands for Student's. Both are made up for: Hesterberg 2015, arXiv:1411.5279, the expanded
     percentile interval.
     """
+    check_installed()
     from scipy.special import ndtr, stdtrit  # not for `--help`
 
     freedom = runs - strata

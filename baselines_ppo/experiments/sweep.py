@@ -17,6 +17,7 @@ from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.jobs import wait_until_free
+from baselines_ppo.experiments.needed import check_installed
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import Case, cases_of, left_out
 from baselines_ppo.experiments.sweeping.description import Description, described
@@ -119,6 +120,8 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise UsageError(f"jobs is {jobs}, expected at least 1")
     if only is not None and not 0 <= only < len(plan.cases):
         raise UsageError(f"there is no run {only}; the runs are 0 to {len(plan.cases) - 1}")
+    if only is None:
+        check_installed()  # for the tables and the figure at the end
     if only is None and (user := user_of(plan.folder)):  # before anything is written down there
         raise UsageError(f"sweep {shown(plan.folder)} is in use by {user}")
     record.keep(plan.folder, plan.cases, plan.ranks)
