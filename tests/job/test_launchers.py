@@ -17,7 +17,9 @@ from tests.conftest import ROOT
 MIB = 1 << 20
 STEP = {"SLURM_STEP_NUM_TASKS": "4"}  # what srun sets, whether or not it speaks to MPI
 PMIX = {"PMIX_NAMESPACE": "slurm.pmix.7.0"}
-WORLD = "from baselines_ppo.common.mpi import world; print(f'{world().rank} of {world().size}')"
+WORLD = (  # in one write, so that lines of several ranks are not mixed
+    "import sys; from baselines_ppo.common.mpi import world; sys.stdout.write(f'{world().rank} of {world().size}\\n')"
+)
 TRAIN = ["-m", "baselines_ppo.run", "--env", "CartPole-v1", "--num-timesteps", "1"]
 
 
