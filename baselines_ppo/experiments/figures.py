@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines_ppo.common.files.whole import whole_file, writing
-from baselines_ppo.experiments.needed import check_installed
+from baselines_ppo.experiments.statistics import check_installed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,14 +6,16 @@ pandas and seaborn, for what is a page of numpy.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from baselines_ppo.experiments.needed import check_installed
+from baselines_ppo.common.failures import UsageError
 
 CONFIDENCE, RESAMPLES = 0.95, 10_000
+PACKAGES = ("matplotlib", "scipy")  # that intervals and figures are made with; not every machine has them
 BATCH = 500  # resamples at once
 
 Statistic = Callable[[Sequence[np.ndarray]], np.ndarray]  # of strata, each [..., runs of the stratum], to [...]
@@ -100,3 +102,14 @@ def tail_of(runs: int, strata: int, confidence: float) -> float:
     freedom = runs - strata
     quantile = stdtrit(freedom, (1 + confidence) / 2)
     return float(ndtr(-quantile * math.sqrt(runs / freedom)))
+
+
+def check_installed() -> None:
+    """Check that they are here, before anything is begun whose end needs them.
+
+    Raises:
+      UsageError: one of them is not.
+    """
+    for package in PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(f"{package} is not installed; pip install 'matplotlib>=3.7' 'scipy>=1.11'")

@@ -17,7 +17,7 @@ from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.jobs import wait_until_free
-from baselines_ppo.experiments.needed import check_installed
+from baselines_ppo.experiments.statistics import check_installed
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import Case, cases_of, left_out
 from baselines_ppo.experiments.sweeping.description import Description, described
