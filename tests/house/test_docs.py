@@ -33,7 +33,7 @@ from tests.conftest import ROOT
 from tests.docs import Command
 from tests.house.test_package import FLOORS
 
-FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition"}  # Open MPI's, Docker's, Slurm's
+FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--cleanenv"}  # of launchers
 SERVING = ("steer", "play")  # until Ctrl-C
 NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
 SECONDS = 150
@@ -185,7 +185,7 @@ def test_what_is_installed_and_made_exists() -> None:
 
 def test_files_and_what_is_in_them_are_where_they_are_said_to_be() -> None:
     text = docs.text_of_all()
-    paths = set(re.findall(r"`((?:baselines_ppo|benchmarks|common|run|zoo|tests|docs)/[\w./-]*\w/?)`", text))
+    paths = set(re.findall(r"`((?:baselines_ppo|benchmarks|containers|common|run|zoo|tests|docs)/[\w./-]*\w/?)`", text))
     assert len(paths) > 40
     assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
     places = re.findall(r"((?:`[\w.]+`(?:,? and |, )?)+) in\s+`([\w/]+\.py)`", text)
