@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.policy.actions import (
-    Action,
     BoxAction,
     DiscreteAction,
+    GroupAction,
     IntegerBoxAction,
     MultiDiscreteAction,
+    Single,
 )
 from baselines_ppo.common.policy.arrays import Array
 from baselines_ppo.common.policy.distributions import Categorical, DiagonalGaussian, Distribution, MultiCategorical
@@ -48,6 +49,7 @@ def act(
       wide: the type in which float64 is computed: float64, or float32 where a runtime has no other.
     """
     network = policy.network
+    assert not isinstance(network.action, GroupAction)  # such are not exported
     observations = _seen(xp, policy, [given[each.name] for each in inputs_of(network.observation)], wide)
     states = given.get(STATE, np.zeros((1, 0), np.float32))
     output, states = network.act_alone(xp, parameters, observations, states)
@@ -143,7 +145,7 @@ def _named(distribution: Distribution, params: Any) -> dict[str, Array]:
     return {"logits": params}
 
 
-def _to_environment(xp: Any, action: Action, chosen: Array, wide: np.dtype) -> Array:
+def _to_environment(xp: Any, action: Single, chosen: Array, wide: np.dtype) -> Array:
     """Return environment actions [n, *shape]; the same as the action's own `to_environment`."""
     if isinstance(action, DiscreteAction):
         return xp.asarray(chosen + np.int64(action.start), np.dtype(action.dtype or np.int64))

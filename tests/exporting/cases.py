@@ -89,7 +89,7 @@ def acted(agent: Agent, batches: list[Any]) -> Case:
         action = agent.act(batch)
         states = before if len(before) else agent.policy.initial_states(len(action))
         outputs, _, _ = agent.policy._act(agent.policy.normalize(agent._encoded(batch)), states)
-        params = agent.policy.distribution.per_row(agent.policy.params(outputs))
+        params: Any = agent.policy.distribution.per_row(agent.policy.params(outputs))
         names = params._asdict() if hasattr(params, "_asdict") else {"logits": params}
         steps.append((named(batch), {"action": action, **names}))
     given, expected = (
