@@ -24,7 +24,7 @@ def allowed(xp: Any, action: Action, mask: Any, ones: Array) -> Array:
 
 def ones_of(xp: Any, x: Array, size: int) -> Array:
     """Return [n, 1] float32 of ones, for any array of n rows with so many numbers each."""
-    first = xp.asarray(xp.reshape(x, [-1, size])[:, :1], np.float32)
+    first = xp.reshape(xp.asarray(x, np.float32), [-1, size])[:, :1]
     one = np.ones((1, 1), np.float32)
     return xp.where(first > np.float32(0.0), one, one)  # even where it is NaN
 

@@ -82,7 +82,7 @@ def _allowed(xp: Any, space: MaskedObservation, given: Mapping[str, Array]) -> A
     """Return above 0 for each alternative of each choice that is allowed, [n, M]."""
     if space.mask is None:
         return given[MASK]
-    first = seen_by(space)[0].input
+    first = (masks_by(space) or seen_by(space))[0].input
     ones = ones_of(xp, given[first.name], math.prod(first.shape))
     mask = in_parts(space.mask, iter([given[each.input.name] for each in masks_by(space)]))
     return allowed(xp, space.action, mask, ones)

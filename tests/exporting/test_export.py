@@ -80,7 +80,7 @@ KINDS: dict[str, tuple[spaces.Space[Any], spaces.Space[Any], str, bool]] = {
 # Of all these and the pretrained ones; TensorFlow takes half a second to write one.
 FEW = {
     "CartPole-v1", "Humanoid-v4", "multi-discrete", "multi-binary", "whole", "dict", "shared-lstm", "cnn-beside",
-    "hybrid-lstm", "masked-choices", "masked-switches", "masked-bytes", "masked-hybrid", "masked-info",
+    "masked-choices", "masked-switches-info", "masked-bytes", "masked-hybrid",
 }  # fmt: skip
 
 
