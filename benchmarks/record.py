@@ -23,7 +23,7 @@ import numpy as np
 
 from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.threads import limit_threads
 from baselines_ppo.experiments.curves import Curve, curve_of
 from baselines_ppo.experiments.runs import find_runs, read_run
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write a record for each run that has none; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.record", description=__doc__)
     parser.add_argument("places", nargs="+", metavar="SWEEP_OR_RUN")
-    parser.add_argument("--jobs", type=int, default=len(cores()), help="runs that are evaluated at once")
+    parser.add_argument("--jobs", type=int, default=usable_cores(), help="runs that are evaluated at once")
     parser.add_argument("--episodes", type=int, default=EPISODES, help="of the evaluation, for each kind of actions")
     options = parser.parse_args(arguments)
     if git("status", "--porcelain", "--", ".", *WITHOUT_EFFECT):

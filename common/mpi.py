@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from baselines_ppo.common.failures import DataError, Failure, UsageError
+from baselines_ppo.common.job import launcher
 from baselines_ppo.common.job.alive import Alive
-from baselines_ppo.common.job.launcher import check_launch, launched_size
 from baselines_ppo.common.job.messages import Messages
 from baselines_ppo.common.moments import Moments, merge_moments, moments_of
 
@@ -277,14 +277,22 @@ def world() -> Comm:
     Raises:
       UsageError: the launcher started several ranks, but this Python's MPI does not see them.
     """
-    launched = launched_size()
-    check_launch()
+    launched = launcher.launched_size()
+    launcher.prepare_launch()
     try:
+        import mpi4py
+
+        if launcher.PMIX in os.environ:  # MPI is started below, if it understands that
+            mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         if launched > 1:
             raise UsageError(f"mpirun started {launched} ranks, but mpi4py does not load: {error}") from None
         return Comm()
-    if launched > 1 and MPI.COMM_WORLD.Get_size() == 1:
-        raise UsageError("started by a different MPI's mpirun; use the mpirun next to this Python")
+    library = launcher.library_of(MPI)
+    if not MPI.Is_initialized():
+        launcher.understood(library, MPI.__file__)
+        MPI.Init_thread()
+    if (launched > 1 or launcher.launched_rank() > 0) and MPI.COMM_WORLD.Get_size() == 1:
+        raise UsageError(launcher.unseen(library))
     return Comm(MPI.COMM_WORLD)

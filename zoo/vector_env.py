@@ -13,6 +13,7 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from baselines_ppo.zoo.infos import masked, named, told_by
 from baselines_ppo.zoo.random_state import set_words, words_of
 from baselines_ppo.zoo.rendering import Camera
 from baselines_ppo.zoo.scene import CONTROL_STEP
@@ -33,7 +34,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         width: int = 640,
         height: int = 480,
-        start: str | None = None,
+        **settings: Any,
     ) -> None:
         """Make the environments; none has begun.
 
@@ -42,10 +43,13 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
           max_episode_steps: after which an episode is truncated; -1 or None: never.
           autoreset_mode: the same step, or disabled: then some rows are begun anew by
             `reset(options={"reset_mask": ...})`, with a seed for each of them or for none.
-          width, height: of pictures, in pixels; for start see `make_task`.
+          width, height: of pictures, in pixels.
+          settings: of the task, see `make_task`.
         """
         # Pickled, it is made anew.
-        EzPickle.__init__(self, task, num_envs, max_episode_steps, render_mode, autoreset_mode, width, height, start)
+        EzPickle.__init__(
+            self, task, num_envs, max_episode_steps, render_mode, autoreset_mode, width, height, **settings
+        )
         if render_mode not in (None, *METADATA["render_modes"]):
             raise ValueError(f"render_mode is {render_mode!r}, expected one of {', '.join(METADATA['render_modes'])}")
         mode = AutoresetMode(autoreset_mode)
@@ -53,7 +57,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
             raise ValueError("autoreset_mode is next-step; these environments have same-step and disabled")
         self.num_envs, self.render_mode, self._mode = num_envs, render_mode, mode
         self.metadata = {**METADATA, "autoreset_mode": mode}
-        self.task = make_task(task, num_envs, start)
+        self.task = make_task(task, num_envs, **settings)
         self.single_observation_space = spaces.Box(
             -self.task.observation_bound, self.task.observation_bound, (self.task.observation_size,), np.float32
         )
@@ -108,17 +112,17 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         truncated = self.steps >= self._most_steps
         self.simulation_failures += int(outcome.failed.sum())
         observations = self.task.observe()
-        facts = {**_named(outcome.terms), "simulation_failed": outcome.failed.copy()}
+        facts = {**named(outcome.terms), "simulation_failed": outcome.failed.copy()}
         if self.flags_reached is not None:
             facts["flags_reached"] = self.flags_reached
-        facts |= getattr(self.task, "facts", {})
-        infos = _masked(facts, np.ones(self.num_envs, dtype=bool))
+        infos = {**masked(facts, np.ones(self.num_envs, dtype=bool)), **told_by(self.task)}
         ended = terminated | truncated
         if self._mode is AutoresetMode.SAME_STEP and ended.any():
+            final_info = {**masked(facts, ended), **told_by(self.task, ended)}
             final = np.full(self.num_envs, None, dtype=object)
             for row in np.flatnonzero(ended).tolist():
                 final[row] = observations[row]
-            infos |= _masked({"final_obs": final, "final_info": _masked(facts, ended)}, ended)
+            infos |= masked({"final_obs": final, "final_info": final_info}, ended)
             self.begin(np.flatnonzero(ended).tolist())
             observations = self.task.observe()
         return observations, rewards, terminated, truncated, infos
@@ -250,7 +254,7 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray], EzPickle):
         observations, rewards, terminated, _, infos = self.vector.step(np.asarray(action)[None])
         if self.render_mode == "human":
             self.render()
-        info = {name: values[0] for name, values in infos.items() if not name.startswith("_")}
+        info = {name: values[0] for name, values in infos.items() if infos.get(f"_{name}", [False])[0]}
         return observations[0], float(rewards[0]), bool(terminated[0]), False, info
 
     @property
@@ -289,12 +293,3 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray], EzPickle):
 
     def close(self) -> None:
         self.vector.close()
-
-
-def _masked(infos: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
-    """Return infos with Gymnasium's masks, which say in which rows they count."""
-    return {**infos, **{f"_{name}": mask.copy() for name in infos}}
-
-
-def _named(terms: Any) -> dict[str, np.ndarray]:
-    return {f"reward_{name}": values for name, values in terms._asdict().items()}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.experiments.statistics import check_installed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,9 +54,7 @@ def paper_style() -> Iterator[None]:
     Raises:
       UsageError: matplotlib or scipy is not installed.
     """
-    for package in ("matplotlib", "scipy"):
-        if importlib.util.find_spec(package) is None:
-            raise UsageError(f"{package} is not installed; pip install 'matplotlib>=3.7' 'scipy>=1.11'")
+    check_installed()
     import matplotlib
 
     with matplotlib.rc_context(STYLE):

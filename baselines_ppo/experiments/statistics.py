@@ -6,12 +6,16 @@ pandas and seaborn, for what is a page of numpy.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from baselines_ppo.common.failures import UsageError
+
 CONFIDENCE, RESAMPLES = 0.95, 10_000
+PACKAGES = ("matplotlib", "scipy")  # that intervals and figures are made with; not every machine has them
 BATCH = 500  # resamples at once
 
 Statistic = Callable[[Sequence[np.ndarray]], np.ndarray]  # of strata, each [..., runs of the stratum], to [...]
@@ -92,8 +96,20 @@ def tail_of(runs: int, strata: int, confidence: float) -> float:
     and the normal law stands for Student's. Both are made up for: Hesterberg 2015, arXiv:1411.5279, the expanded
     percentile interval.
     """
+    check_installed()
     from scipy.special import ndtr, stdtrit  # not for `--help`
 
     freedom = runs - strata
     quantile = stdtrit(freedom, (1 + confidence) / 2)
     return float(ndtr(-quantile * math.sqrt(runs / freedom)))
+
+
+def check_installed() -> None:
+    """Check that they are here, before anything is begun whose end needs them.
+
+    Raises:
+      UsageError: one of them is not.
+    """
+    for package in PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(f"{package} is not installed; pip install 'matplotlib>=3.7' 'scipy>=1.11'")

@@ -13,10 +13,11 @@ from baselines_ppo.common.files.lock import InUse, hold, user_of
 from baselines_ppo.common.files.run_folder import RUNS
 from baselines_ppo.common.files.toml_file import TomlFile
 from baselines_ppo.common.files.whole import place, shown
-from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.jobs import wait_until_free
+from baselines_ppo.experiments.statistics import check_installed
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import Case, cases_of, left_out
 from baselines_ppo.experiments.sweeping.description import Description, described
@@ -98,7 +99,7 @@ def planned(file: str | Path | None, keys: Mapping[str, Any]) -> Plan:
 def chosen_ranks(sweep: Description) -> int:
     """Return how many ranks each run gets: one where runs fill the cores, else the largest number that fits."""
     alone = cases_of(sweep, 1)
-    for ranks in range(len(cores()) // len(alone), 1, -1):
+    for ranks in range(usable_cores() // len(alone), 1, -1):
         try:
             if [case.config for case in cases_of(sweep, ranks)] == [case.config for case in alone]:
                 return ranks
@@ -119,6 +120,8 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise UsageError(f"jobs is {jobs}, expected at least 1")
     if only is not None and not 0 <= only < len(plan.cases):
         raise UsageError(f"there is no run {only}; the runs are 0 to {len(plan.cases) - 1}")
+    if only is None:
+        check_installed()  # for the tables and the figure at the end
     if only is None and (user := user_of(plan.folder)):  # before anything is written down there
         raise UsageError(f"sweep {shown(plan.folder)} is in use by {user}")
     record.keep(plan.folder, plan.cases, plan.ranks)
@@ -132,7 +135,7 @@ def run(plan: Plan, jobs: int | None = None, only: int | None = None) -> Swept:
         raise WriteError(f"{shown(plan.folder)} cannot be written: {error.strerror or error}") from None
     with lock:
         runs = [SweptRun(case, plan.folder, plan.ranks) for case in plan.cases]
-        return _sweep(runs, plan, jobs or max(len(cores()) // plan.ranks, 1))
+        return _sweep(runs, plan, jobs or max(usable_cores() // plan.ranks, 1))
 
 
 def _sweep(runs: list[SweptRun], plan: Plan, jobs: int) -> Swept:

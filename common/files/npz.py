@@ -112,7 +112,8 @@ def _local(data: bytes, offset: int) -> tuple[Member, int]:
     _, flags, compression, _, _, checksum, stored, size, named, extra = _unpacked(LOCAL, data, offset, b"PK\3\4")
     name, place = _slice(data, offset + LOCAL.size, named)
     more, place = _slice(data, place, extra)
-    size, stored = _widened(more, size, stored)
+    if more != WIDE.pack(WIDE_ID, 16) + struct.pack("<2Q", size, stored):  # said twice by a Python before 3.11.4
+        size, stored = _widened(more, size, stored)
     return Member(name, flags, compression, checksum, stored, size), place
 
 

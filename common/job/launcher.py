@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import signal
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 from baselines_ppo.common.failures import FINISHED, STUCK, UsageError, short
 from baselines_ppo.common.job.shared_memory import shortage
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+STEP_RANK, STEP_SIZE = "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"  # of srun, whether it speaks to MPI or not
+PMIX = "PMIX_NAMESPACE"  # set by all launchers that speak PMIx
 CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV) for base in (0, 128)}
 LIKE_THIS = "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); del sys.argv[1:3]; "
 LOST = 255  # mpirun's exit code when its process manager on a host is gone, or it has hurried to its end
 LOCAL_RANKS = "MPI_LOCALNRANKS"
-SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", STEP_SIZE)
+UNDERSTOOD = {"MPICH": "pmi2", "Open MPI": "pmix"}  # what srun is to speak, as --mpi
 
 
 def launched_by_mpi() -> bool:
     """Return whether an MPI launcher started this process."""
-    return any(_number(name) is not None for name in RANK_VARIABLES)
+    return any(_number(name) is not None for name in RANK_VARIABLES) or launched_size() > 1
 
 
 def launched_rank() -> int:
     """Return this process's rank; 0 without a launcher."""
-    return next((number for number in map(_number, RANK_VARIABLES) if number is not None), 0)
+    names = (*RANK_VARIABLES, STEP_RANK) if launched_size() > 1 else RANK_VARIABLES  # every batch script is a process 0
+    return next((number for number in map(_number, names) if number is not None), 0)
 
 
 def launched_size() -> int:
@@ -46,6 +53,17 @@ def _number(variable: str) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
+def prepare_launch() -> None:
+    """Check what the launcher says, and let MPI see that one alone.
+
+    Raises:
+      UsageError: see `check_launch`.
+    """
+    check_launch()
+    forget_outer_launcher()
+    warnings.filterwarnings("ignore", "suspicious MPI", RuntimeWarning)  # of mpi4py, on every rank; see `unseen`
+
+
 def check_launch() -> None:
     """Refuse, before MPI starts, what would make it crash without a word.
 
@@ -61,6 +79,55 @@ def check_launch() -> None:
     lacking = shortage(local_ranks()) if local_ranks() > 1 else None
     if lacking is not None:
         raise UsageError(lacking)
+
+
+def forget_outer_launcher() -> None:
+    """Let MPI see its own launcher alone: MPICH aborts where mpirun was itself started by a launcher that speaks PMIx.
+
+    Slurm does so where its default is PMIx: mpirun starts its own processes with srun, whose variables ranks inherit.
+    """
+    if LOCAL_RANKS in os.environ:
+        for name in [name for name in os.environ if name.startswith("PMIX_")]:
+            del os.environ[name]
+
+
+def understood(library: str, extension: str) -> None:
+    """Refuse, before MPI starts, a launcher that speaks PMIx to an MPICH that was built without it, and would abort.
+
+    Args:
+      library: name and version of the MPI that is loaded.
+      extension: the file of mpi4py that has loaded it.
+
+    Raises:
+      UsageError: says what to do instead.
+    """
+    if PMIX in os.environ and library.startswith("MPICH") and not hasattr(ctypes.CDLL(extension), "PMIx_Init"):
+        raise UsageError(unseen(library))
+
+
+def library_of(module: Any) -> str:
+    """Return name and version of the MPI that mpi4py's module has loaded, such as MPICH 5.0.2."""
+    name, number = module.get_vendor()
+    return f"{name} {'.'.join(map(str, number))}"
+
+
+def unseen(library: str) -> str:
+    """Return in words why an MPI does not see the ranks that a launcher has started, and what to do."""
+    started = f"{launched_size()} ranks" if launched_size() > 1 else "this rank"
+    own = Path(sys.executable).with_name("mpirun")
+    cure = "the mpirun next to this Python" if own.exists() else "that MPI's own mpirun"
+    if _launcher() == "srun" and (spoken := UNDERSTOOD.get(library.rpartition(" ")[0])):
+        cure = f"srun --mpi={spoken}, or {cure}"
+    return f"{_launcher()} started {started}, which {library} of this Python does not understand; use {cure}"
+
+
+def _launcher() -> str:
+    """Return what has started this rank, in words."""
+    if LOCAL_RANKS in os.environ:
+        return "MPICH's mpirun"
+    if "OMPI_COMM_WORLD_RANK" in os.environ:
+        return "Open MPI's mpirun"
+    return "srun" if STEP_SIZE in os.environ else "a launcher"
 
 
 def why(code: int) -> str:
@@ -82,7 +149,7 @@ def why(code: int) -> str:
 
 def environment_of_one() -> dict[str, str]:
     """Return the environment for a process that a rank starts and that is no rank."""
-    launchers = ("PMI", "PMIX", "OMPI", "HYDRA", "MPI_LOCAL")
+    launchers = ("PMI", "PMIX", "OMPI", "HYDRA", "MPI_LOCAL", STEP_RANK, STEP_SIZE)
     return {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
 
 

@@ -190,7 +190,8 @@ class ActorCritic:
         output = dense(xp, parameters, "policy_head", features, None)
         if not self.masked:
             return output
-        return self.action.distribution.forbid(xp, output, observations[..., self._mask] > 0)
+        mask = xp.asarray(observations[..., self._mask], np.float32)  # TFLite does not compare bytes
+        return self.action.distribution.forbid(xp, output, mask > 0)
 
     def _seen(self, xp: Any, observations: Array) -> Array:
         """Return of observations [B, ...] what the networks see: all but the mask, in the shape that they take."""

@@ -40,6 +40,7 @@ class MaskedObservation:
     seen: Seen
     action: Action  # whose choices the mask limits
     name: str | None  # of what is seen, in a Dict beside the mask; None: all else in that Dict is seen
+    mask: Seen | None = None  # as that Dict has it; None: it is given in `info`
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -196,11 +197,12 @@ def _masked(
         return _described(space, env_id, inner)
     if isinstance(space, spaces.Dict) and MASK in space.spaces:
         _check_mask(space.spaces[MASK], action, env_id)
+        mask = _described(space.spaces[MASK], env_id, VECTOR)
         rest = {name: part for name, part in space.spaces.items() if name != MASK}
         if len(rest) == 1:
             ((name, part),) = rest.items()
-            return MaskedObservation(_described(part, env_id, inner), action, str(name))
-        return MaskedObservation(_described(spaces.Dict(rest), env_id, inner), action, None)
+            return MaskedObservation(_described(part, env_id, inner), action, str(name), mask)
+        return MaskedObservation(_described(spaces.Dict(rest), env_id, inner), action, None, mask)
     if masks_in_info:
         return MaskedObservation(_described(space, env_id, inner), action, "observation")
     return _described(space, env_id, inner)

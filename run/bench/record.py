@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.files.whole import whole_file, writing
-from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 
@@ -36,7 +36,7 @@ def write(path: Path, kind: str, rows: list[Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
         "code": code_digest(),
-        "cores": len(cores()),
+        "cores": usable_cores(),
         "platform": platform_facts(),
         "rows": rows,
     }

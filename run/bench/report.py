@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from baselines_ppo.common.failures import Failure, UsageError, short
-from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import find_mpirun
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.work import Work
@@ -31,7 +31,7 @@ def machine() -> str:
     """Return one line about this machine and what runs on it."""
     facts = platform_facts()
     packages = ", ".join(f"{name} {facts[name] or 'missing'}" for name in PACKAGES)
-    return f"{len(cores())} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
+    return f"{usable_cores()} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
 
 
 def speed_table(works: list[tuple[Work, int]]) -> list[Row]:

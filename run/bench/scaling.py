@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import ask, job
 from baselines_ppo.run.bench.work import Work
@@ -46,7 +46,7 @@ def scaling_tables(env: str, ranks: tuple[int, ...]) -> list[Row]:
     print(f"{'ranks':>6}" + "".join(f"{int(size):>12,}" for size in sizes))
     for count in counts:
         print(f"{count:>6}" + "".join(f"{measured[count][size] * 1e6:>12.0f}" for size in sizes))
-    fitting = [count for count in counts if count <= (os.cpu_count() or 1)]
+    fitting = [count for count in counts if count <= usable_cores()]
     if fitting:
         latency, per_byte = fit({count: measured[count] for count in fitting})
         print(f"\nfitted: {latency * 1e6:.0f} us per doubling of ranks + {1e-9 / per_byte:.1f} GB/s")
@@ -61,7 +61,7 @@ def _growing(ranks: int) -> dict[str, Any]:
 def _rates(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
     rates = job(count, Work(env, "none", fields, "mlp"), iterations=8, parts=False)
     gain = "" if one is None else f"{rates['training'] / one['training']:>8.2f} times one rank"
-    shared = f" ({count} ranks on {os.cpu_count()} cores)" if count > (os.cpu_count() or 1) else ""
+    shared = f" ({count} ranks on {usable_cores()} cores)" if count > usable_cores() else ""
     print(f"{count:>6} ranks {rates['training']:>10,.0f} steps/s{gain}{shared}", flush=True)
     return rates
 

@@ -14,8 +14,9 @@ from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.policy.actions import Action, BoxAction, IntegerBoxAction, action_to_json
 from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.spaces.observation_json import observation_to_json
-from baselines_ppo.run.exporting.inputs import STATE, inputs_of
-from baselines_ppo.run.exporting.whole_policy import ACTION, NEXT_STATE
+from baselines_ppo.run.exporting.inputs import inputs_of
+from baselines_ppo.run.exporting.names import NEXT_STATE, STATE
+from baselines_ppo.run.exporting.outputs import parts_of_action
 
 FORMAT = 1
 GAUSSIAN = ("mean", "log_std")
@@ -27,8 +28,8 @@ def description_of(agent: Agent) -> dict[str, Any]:
     A shape begins with null: any number of rows.
     """
     network = agent.policy.network
-    memory = [_array(STATE, np.dtype(np.float32), (network.policy_state_size,))] if network.policy_state_size else []
-    observations = [{**_array(x.name, x.dtype, x.shape), "part": x.part} for x in inputs_of(network.observation)]
+    inputs = [_array(each.name, each.dtype, each.shape, each.part) for each in inputs_of(network)]
+    memory = [{**each, "name": NEXT_STATE} for each in inputs if each["name"] == STATE]
     description = {
         "format": FORMAT,
         "baselines_ppo": importlib.import_module("baselines_ppo").__version__,  # it gives `export` itself
@@ -38,8 +39,8 @@ def description_of(agent: Agent) -> dict[str, Any]:
         "agent_sha256": checkpoint.digest(agent.manifest),
         "observation_space": observation_to_json(network.observation),
         "action_space": action_to_json(network.action),
-        "inputs": [*observations, *memory],
-        "outputs": [*_results(network.action), *({**each, "name": NEXT_STATE} for each in memory)],
+        "inputs": inputs,
+        "outputs": [*_results(network.action), *memory],
     }
     plain: dict[str, Any] = json.loads(json.dumps(description, allow_nan=False))  # as whoever reads the file has it
     return plain
@@ -48,11 +49,16 @@ def description_of(agent: Agent) -> dict[str, Any]:
 def _results(action: Action) -> list[dict[str, Any]]:
     """Return the arrays that every agent with such actions gives."""
     distribution = action.distribution
-    names = GAUSSIAN if isinstance(action, BoxAction | IntegerBoxAction) else ("logits",)
     output = np.zeros((1, distribution.network_size), np.float32)
-    first = action.to_environment(distribution.mode(distribution.from_network(output, at_first(distribution))))
-    given = [_array(name, np.dtype(np.float32), (distribution.network_size,)) for name in names]
-    return [_array(ACTION, first.dtype, first.shape[1:]), *given]
+    parts = parts_of_action(action, distribution.from_network(output, at_first(distribution)))
+    actions, given = [], []
+    for part in parts:
+        first = part.action.to_environment(part.action.distribution.mode(part.own))
+        actions.append(_array(part.name, first.dtype, first.shape[1:], part.part))
+        names = GAUSSIAN if isinstance(part.action, BoxAction | IntegerBoxAction) else ("logits",)
+        shape = (part.action.distribution.network_size,)
+        given += [_array(f"{name}{part.suffix}", np.dtype(np.float32), shape, part.part) for name in names]
+    return [*actions, *given]
 
 
 def in_words(arrays: Sequence[dict[str, Any]]) -> str:
@@ -61,5 +67,6 @@ def in_words(arrays: Sequence[dict[str, Any]]) -> str:
     return ", ".join(f"{each['name']} [{shape}] {each['dtype']}" for each, shape in zip(arrays, shapes, strict=True))
 
 
-def _array(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"name": name, "dtype": dtype.name, "shape": [None, *shape]}
+def _array(name: str, dtype: np.dtype, shape: tuple[int, ...], part: str | None) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": name, "dtype": dtype.name, "shape": [None, *shape]}
+    return described if part is None else {**described, "part": part}

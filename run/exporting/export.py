@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from baselines_ppo.common.failures import Failure, UsageError, nearest, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.whole import empty_folder, writing
-from baselines_ppo.common.policy.actions import GroupAction
 from baselines_ppo.run.agents.scoring import trusted_agent
 from baselines_ppo.run.exporting.description import description_of
 from baselines_ppo.run.exporting.onnx_file import check_onnx, onnx_file, written_onnx
@@ -51,7 +50,6 @@ def export(agent: str | Path, out: str | Path, format: str = "onnx", network: st
     if format == "onnx":
         check_onnx()
     loaded = trusted_agent(str(agent), network)
-    _check_exported(loaded, str(agent))
     with _whole_folder(folder) as temporary:
         try:
             description = _write(loaded, temporary, format)
@@ -60,18 +58,6 @@ def export(agent: str | Path, out: str | Path, format: str = "onnx", network: st
         except Exception as error:  # of a network of the user's own, or of a converter
             raise UsageError(f"{short(agent)} cannot be written as {format}: {_reason(error)}") from error
     return Exported(folder / FORMATS[format], description)
-
-
-def _check_exported(loaded: Agent, agent: str) -> None:
-    """Check that what an agent sees and does has a form outside.
-
-    Raises:
-      UsageError: it has masks, or actions of several kinds.
-    """
-    network = loaded.policy.network
-    what = "masks of its actions" if network.masked else "a Dict or a Tuple of actions"
-    if network.masked or isinstance(network.action, GroupAction):
-        raise UsageError(f"{short(agent)} has {what}, which is not exported; load it with baselines_ppo.load")
 
 
 def _write(agent: Agent, folder: Path, format: str) -> dict[str, Any]:

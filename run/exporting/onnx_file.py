@@ -10,7 +10,7 @@ import numpy as np
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.run.exporting.inputs import STATE, inputs_of
+from baselines_ppo.run.exporting.inputs import inputs_of
 from baselines_ppo.run.exporting.onnx_arrays import ONNX, Graph, Tensor
 from baselines_ppo.run.exporting.trial import Written
 from baselines_ppo.run.exporting.whole_policy import act
@@ -45,9 +45,7 @@ def onnx_file(policy: Policy, description: Mapping[str, Any]) -> bytes:
     from onnx import checker, helper
 
     graph, network = Graph(), policy.network
-    given = {each.name: graph.given(each.name, each.shape, each.dtype) for each in inputs_of(network.observation)}
-    if network.policy_state_size:
-        given[STATE] = graph.given(STATE, (network.policy_state_size,), np.dtype(np.float32))
+    given = {each.name: graph.given(each.name, each.shape, each.dtype) for each in inputs_of(network)}
     parameters = network.layout.split(policy.parameters)
     results = act(ONNX, policy, parameters, given, np.dtype(np.float64))
     model = helper.make_model(

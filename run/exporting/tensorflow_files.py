@@ -13,7 +13,7 @@ import numpy as np
 from baselines_ppo.common.job.tensorflow_start import quiet, start_tensorflow
 from baselines_ppo.common.policy.arrays import Arrays, tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.run.exporting.inputs import STATE, inputs_of
+from baselines_ppo.run.exporting.inputs import inputs_of
 from baselines_ppo.run.exporting.tflite_arrays import difference
 from baselines_ppo.run.exporting.trial import Written
 from baselines_ppo.run.exporting.whole_policy import act
@@ -35,10 +35,7 @@ def save_model(policy: Policy, folder: Path, tflite: bool = False) -> None:
 
     xp, network = _arrays(tflite), policy.network
     values = network.layout.split(policy.parameters)
-    given = {each.name: ([None, *each.shape], each.dtype) for each in inputs_of(network.observation)}
-    if network.policy_state_size:
-        given[STATE] = [None, network.policy_state_size], np.dtype(np.float32)
-    specs = {name: tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in given.items()}
+    specs = {each.name: tf.TensorSpec([None, *each.shape], each.dtype, each.name) for each in inputs_of(network)}
 
     @tf.function
     def traced(**tensors: Any) -> dict[str, Any]:

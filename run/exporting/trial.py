@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from baselines_ppo.common.policy.actions import as_sent
 from baselines_ppo.common.policy.observations import (
     BoxObservation,
     DiscreteObservation,
-    GroupObservation,
+    Leaf,
+    MaskedObservation,
     MultiBinaryObservation,
-    Observation,
+    seen_in,
 )
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.policy.spaces.images import ImageObservation
-from baselines_ppo.run.exporting.inputs import STATE, Input, inputs_of
-from baselines_ppo.run.exporting.whole_policy import ACTION, NEXT_STATE
+from baselines_ppo.common.policy.spaces.masks import MASK, encoded_mask
+from baselines_ppo.run.exporting.inputs import Input, in_parts, inputs_of, masks_by, seen_by
+from baselines_ppo.run.exporting.names import NEXT_STATE, STATE
+from baselines_ppo.run.exporting.outputs import parts_of_action
 
 BATCHES = (1, 3)  # rows
 STEPS = 2  # in the second one, there is something to remember
@@ -38,13 +41,25 @@ def try_out(policy: Policy, written: Written) -> None:
         memory = states[:, : policy.network.policy_state_size]
         for _ in range(STEPS):
             given = _drawn(policy, rng, rows)
-            observations = policy.network.observation.encode(
-                _grouped(policy.network.observation, iter(given.values())), (rows,)
-            )
-            chosen, states = policy.mode(policy.normalize(observations), states)
+            chosen, states = policy.mode(policy.normalize(_encoded(policy, given, rows)), states)
             done = written({**given, STATE: memory} if memory.size else given)
-            memory, expected = done.get(NEXT_STATE, memory), action.to_environment(chosen)
-            _compare(done[ACTION], expected)
+            memory = done.get(NEXT_STATE, memory)
+            for part in parts_of_action(action, as_sent(action, action.to_environment(chosen))):
+                _compare(done[part.name], part.own)
+
+
+def _encoded(policy: Policy, given: dict[str, np.ndarray], rows: int) -> np.ndarray:
+    """Return what is given by the names of the inputs as the agent's own observations [rows, ...]."""
+    space = policy.network.observation
+    seen = in_parts(seen_in(space), iter([given[each.input.name] for each in seen_by(space)]))
+    observations = seen_in(space).encode(seen, (rows,))
+    if not isinstance(space, MaskedObservation):
+        return observations
+    allowed = given.get(MASK)
+    if space.mask is not None:
+        mask = in_parts(space.mask, iter([given[each.input.name] for each in masks_by(space)]))
+        allowed = encoded_mask(space.action, mask, (rows,))
+    return np.concatenate([observations.reshape(rows, -1), allowed], axis=-1)
 
 
 def _compare(done: np.ndarray, expected: np.ndarray) -> None:
@@ -60,21 +75,22 @@ def _few(actions: np.ndarray) -> str:
 
 
 def _drawn(policy: Policy, rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
-    """Return arrays [rows, ...] by the names of the inputs."""
+    """Return arrays [rows, ...] by the names of the inputs, but for the memory."""
     mean, std = (
         np.atleast_1d(x) for x in (policy.observations.moments.mean, policy.observations.moments.variance**0.5)
     )
     given, begin = {}, 0
-    for each in inputs_of(policy.network.observation):
-        end = begin + (0 if isinstance(each.leaf, ImageObservation) else each.leaf.shape[0])
+    for each, leaf in seen_by(policy.network.observation):
+        end = begin + (0 if isinstance(leaf, ImageObservation) else leaf.shape[0])
         numbers = rng.normal(mean[begin:end], std[begin:end], (rows, end - begin))
-        given[each.name], begin = _shaped(each, rng, numbers, rows), end
-    return given
+        given[each.name], begin = _shaped(each, leaf, rng, numbers, rows), end
+    masks = [each for each in inputs_of(policy.network) if each.name not in (*given, STATE)]
+    return given | {each.name: rng.integers(0, 2, (rows, *each.shape)).astype(each.dtype) for each in masks}
 
 
-def _shaped(each: Input, rng: np.random.Generator, numbers: np.ndarray, rows: int) -> np.ndarray:
+def _shaped(each: Input, leaf: Leaf, rng: np.random.Generator, numbers: np.ndarray, rows: int) -> np.ndarray:
     """Return an array of a space: numbers of a Box, or drawn ones of any other."""
-    leaf, shape = each.leaf, (rows, *each.shape)
+    shape = (rows, *each.shape)
     if isinstance(leaf, BoxObservation):
         if each.dtype.kind in "iu":
             limits = np.iinfo(each.dtype)
@@ -87,11 +103,3 @@ def _shaped(each: Input, rng: np.random.Generator, numbers: np.ndarray, rows: in
     sizes, starts = (leaf.size, leaf.start) if isinstance(leaf, DiscreteObservation) else (leaf.sizes, leaf.starts)
     drawn = rng.integers(0, sizes, (rows, *np.shape(sizes))) + np.array(starts)
     return drawn.reshape(shape).astype(each.dtype)
-
-
-def _grouped(space: Observation, arrays: Iterator[np.ndarray]) -> Any:
-    """Return arrays, in the order of the inputs, as the environment would give them."""
-    if not isinstance(space, GroupObservation):
-        return next(arrays)
-    parts = [_grouped(part, arrays) for part in space.parts]
-    return tuple(parts) if space.names is None else dict(zip(space.names, parts, strict=True))

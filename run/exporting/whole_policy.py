@@ -7,17 +7,17 @@ The namespace is that of networks with four functions more: `argmax` over the la
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from baselines_ppo.common.policy.actions import (
-    Action,
     BoxAction,
     DiscreteAction,
     IntegerBoxAction,
     MultiDiscreteAction,
+    Single,
 )
 from baselines_ppo.common.policy.arrays import Array
 from baselines_ppo.common.policy.distributions import Categorical, DiagonalGaussian, Distribution, MultiCategorical
@@ -28,14 +28,18 @@ from baselines_ppo.common.policy.observations import (
     DiscreteObservation,
     GroupObservation,
     Leaf,
+    MaskedObservation,
     MultiBinaryObservation,
     learned_dtype,
+    seen_in,
 )
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.policy.spaces.images import ImageObservation
-from baselines_ppo.run.exporting.inputs import STATE, inputs_of
-
-ACTION, NEXT_STATE = "action", "next_state"
+from baselines_ppo.common.policy.spaces.masks import MASK
+from baselines_ppo.run.exporting.inputs import in_parts, masks_by, seen_by
+from baselines_ppo.run.exporting.masks import allowed, ones_of
+from baselines_ppo.run.exporting.names import NEXT_STATE, STATE
+from baselines_ppo.run.exporting.outputs import parts_of_action
 
 
 def act(
@@ -43,35 +47,63 @@ def act(
 ) -> dict[str, Array]:
     """Return the most likely actions [n, ...], the distribution's parameters [n, ...], and the next memory [n, S].
 
+    Of a Dict or a Tuple of actions, there is an action for each part, and parameters for each.
+
     Args:
-      given: observations [n, ...] and, of a policy with memory, its state [n, S], by the names of the inputs.
+      given: observations and masks [n, ...] and, of a policy with memory, its state [n, S], by the names of the inputs.
       wide: the type in which float64 is computed: float64, or float32 where a runtime has no other.
     """
     network = policy.network
-    observations = _seen(xp, policy, [given[each.name] for each in inputs_of(network.observation)], wide)
     states = given.get(STATE, np.zeros((1, 0), np.float32))
-    output, states = network.act_alone(xp, parameters, observations, states)
-    params = network.action.distribution.from_network(output, parameters)
-    action = _to_environment(xp, network.action, _mode(xp, network.action.distribution, params), wide)
-    results = {ACTION: action, **_named(network.action.distribution, params)}
+    output, states = network.act_alone(xp, parameters, _observations(xp, policy, given, wide), states)
+    parts = parts_of_action(network.action, network.action.distribution.from_network(output, parameters))
+    results = {}
+    for part in parts:
+        chosen = _mode(xp, part.action.distribution, part.own)
+        results[part.name] = _to_environment(xp, part.action, chosen, wide)
+    for part in parts:
+        named = _named(part.action.distribution, part.own)
+        results.update({f"{name}{part.suffix}": x for name, x in named.items()})
     return {**results, NEXT_STATE: states} if network.policy_state_size else results
 
 
-def _seen(xp: Any, policy: Policy, given: Sequence[Array], wide: np.dtype) -> Array:
-    """Return observations as networks take them, [n, D] or [n, H, W, C]; the same as `Policy.normalize`."""
+def _observations(xp: Any, policy: Policy, given: Mapping[str, Array], wide: np.dtype) -> Array:
+    """Return observations as networks take them, with what is allowed behind: the same as `Policy.normalize`."""
     space = policy.network.observation
+    seen = _seen(xp, policy, given, wide)
+    if not isinstance(space, MaskedObservation):
+        return seen
+    flat = xp.reshape(seen, [-1, math.prod(space.seen.shape)])
+    kind = np.uint8 if learned_dtype(space) == np.uint8 else np.float32
+    return xp.concatenate([flat, xp.asarray(_allowed(xp, space, given), kind)], axis=-1)
+
+
+def _allowed(xp: Any, space: MaskedObservation, given: Mapping[str, Array]) -> Array:
+    """Return above 0 for each alternative of each choice that is allowed, [n, M]."""
+    if space.mask is None:
+        return given[MASK]
+    first = (masks_by(space) or seen_by(space))[0].input
+    ones = ones_of(xp, given[first.name], math.prod(first.shape))
+    mask = in_parts(space.mask, iter([given[each.input.name] for each in masks_by(space)]))
+    return allowed(xp, space.action, mask, ones)
+
+
+def _seen(xp: Any, policy: Policy, given: Mapping[str, Array], wide: np.dtype) -> Array:
+    """Return what networks see, [n, D] or [n, H, W, C]."""
+    space, arrays = policy.network.observation, seen_by(policy.network.observation)
     working, as_bytes = working_dtype(np.dtype(space.dtype)), learned_dtype(space) == np.uint8
     begin, parts = 0, []
-    for each, x in zip(inputs_of(space), given, strict=True):
-        if isinstance(each.leaf, ImageObservation):
-            pixels = _arranged(xp, each.leaf, x)
-            parts.append(pixels if as_bytes else _scaled(xp, each.leaf, pixels, _at_most(working, wide)))
+    for each, leaf in arrays:
+        x = given[each.name]
+        if isinstance(leaf, ImageObservation):
+            pixels = _arranged(xp, leaf, x)
+            parts.append(pixels if as_bytes else _scaled(xp, leaf, pixels, _at_most(working, wide)))
         else:
-            columns = slice(begin, begin + each.leaf.shape[0])  # among all that is normalised
-            parts.append(_normalized(xp, policy.observations, columns, _encoded(xp, each.leaf, x), working, wide))
+            columns = slice(begin, begin + leaf.shape[0])  # among all that is normalised
+            parts.append(_normalized(xp, policy.observations, columns, _encoded(xp, leaf, x), working, wide))
             begin = columns.stop
-    if isinstance(space, GroupObservation):
-        sizes = [math.prod(each.leaf.shape) for each in inputs_of(space)]
+    if isinstance(seen_in(space), GroupObservation):
+        sizes = [math.prod(each.leaf.shape) for each in arrays]
         flat = [xp.reshape(x, [-1, size]) for x, size in zip(parts, sizes, strict=True)]
         return xp.concatenate(flat, axis=-1)
     return parts[0]
@@ -143,7 +175,7 @@ def _named(distribution: Distribution, params: Any) -> dict[str, Array]:
     return {"logits": params}
 
 
-def _to_environment(xp: Any, action: Action, chosen: Array, wide: np.dtype) -> Array:
+def _to_environment(xp: Any, action: Single, chosen: Array, wide: np.dtype) -> Array:
     """Return environment actions [n, *shape]; the same as the action's own `to_environment`."""
     if isinstance(action, DiscreteAction):
         return xp.asarray(chosen + np.int64(action.start), np.dtype(action.dtype or np.int64))

@@ -103,14 +103,12 @@ def test_what_is_neither_a_path_nor_a_name_is_refused(typed: str, message: str, 
 
 def test_an_agent_is_loaded_and_acts_without_tensorflow(mpi: Run) -> None:
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "import gymnasium, baselines_ppo.zoo\n"
         f"environment = gymnasium.make('{PENDULUM}')\n"
         "observation, _ = environment.reset(seed=0)\n"
-        "begun = time.perf_counter()\n"
         "from baselines_ppo import load\n"
         f"environment.step(load('zoo:{PENDULUM}').act(observation))\n"
-        "assert time.perf_counter() - begun < 1.0\n"
         "from baselines_ppo.run.cli import main\n"
         f"main(['zoo', 'verify', '{PENDULUM}', '--episodes', '1'])\n"
         f"main(['evaluate', '{PENDULUM}', '--episodes', '1'])\n"

@@ -1,7 +1,7 @@
 """Acts with exported agents in the runtime of one format, without a module of ours: `python runtimes.py FORMAT FOLDER`.
 
 Each folder in FOLDER has an exported agent and given.npz, [T, n, ...] by input; done.npz is written beside it, with
-[T, n, ...] by output, and what the first row alone gives under `alone`.
+[T, n, ...] by output, and beside it alone.npz, what the first row gives alone.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ def main(format: str, folder: str) -> None:
         with np.load(path / "given.npz") as file:
             given = dict(file)
         rows = len(next(iter(given.values()))[0])
-        done = episode(act, memory, given, rows)
-        alone = episode(act, memory, given, 1)["action"]
-        np.savez(path / "done.npz", **{"alone": alone, **done})  # type: ignore[arg-type]  # numpy's stub
+        np.savez(path / "done.npz", **episode(act, memory, given, rows))  # type: ignore[arg-type]  # numpy's stub
+        np.savez(path / "alone.npz", **episode(act, memory, given, 1))  # type: ignore[arg-type]
     assert not [name for name in sys.modules if name.startswith("baselines_ppo")]
 
 

@@ -6,12 +6,15 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gymnasium import spaces
 
 from baselines_ppo import export, load
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import strict_json
 from baselines_ppo.run.cli import main
+from tests.exporting import cases
 
 AGENT = "zoo:CartPole-v1"
 
@@ -37,6 +40,38 @@ def test_the_file_says_what_it_is_and_what_it_takes_and_gives(
         "inputs: observation [n, 4] float32\noutputs: action [n] int64, logits [n, 2] float32\n"
     )
     assert (tmp_path / "again" / "policy.onnx").read_bytes() == path.read_bytes()
+
+
+def test_masks_and_parts_of_an_action_have_names_and_what_is_forbidden_is_not_done(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    box, masks = spaces.Box(-1.0, 1.0, (4,), np.float32), spaces.Dict({"hand": spaces.MultiBinary(3)})
+    done = spaces.Dict({"hand": spaces.Discrete(3, start=5), "to.go": spaces.Tuple((spaces.Box(-1.0, 1.0, (2, 1)),))})
+    agent = cases.random_agent(tmp_path, "Crane", spaces.Dict({"observation": box, "action_mask": masks}), done)
+    path, description = export(agent, tmp_path / "out")
+    found = [
+        [(each["name"], each.get("part"), each["dtype"], each["shape"]) for each in description[side]]
+        for side in ("inputs", "outputs")
+    ]
+    assert found == [
+        [
+            ("observation_observation", "observation", "float32", [None, 4]),
+            ("observation_action_mask_hand", "action_mask.hand", "int8", [None, 3]),
+        ],
+        [
+            ("action_hand", "hand", "int64", [None]),
+            ("action_to_go_0", "to.go.0", "float32", [None, 2, 1]),
+            ("logits_hand", "hand", "float32", [None, 3]),
+            ("mean_to_go_0", "to.go.0", "float32", [None, 2]),
+            ("log_std_to_go_0", "to.go.0", "float32", [None, 2]),
+        ],
+    ]
+    session, mask = onnxruntime.InferenceSession(path), np.eye(3, dtype=np.int8)  # one choice is left in each row
+    observations = np.full((3, 4), 0.5, np.float32)
+    given = {"observation_observation": observations, "observation_action_mask_hand": mask}
+    hand, logits = session.run(["action_hand", "logits_hand"], given)
+    assert hand.tolist() == [5, 6, 7]
+    assert (logits[mask == 0] == np.float32(-1e30)).all()
+    assert len({*logits.max(axis=0).tolist()}) == 3  # of those that are left, the agent's own
 
 
 def test_what_cannot_be_is_refused_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,12 +26,20 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 BOX = spaces.Box(-1.0, 1.0, (4,), np.float32)
 TWO = spaces.Discrete(2)
-ACTIONS = st.one_of(
+SINGLE = st.one_of(
     float_boxes(),
     whole_boxes(),
     st.integers(-9, 9).map(lambda start: spaces.Discrete(3, start=start)),
     st.just(spaces.MultiDiscrete(np.array([[2, 3], [4, 5]]), start=np.array([[0, 1], [-2, 3]]))),
     st.just(spaces.MultiBinary((2, 3))),
+)
+ACTIONS = st.recursive(
+    SINGLE,
+    lambda inner: (
+        st.dictionaries(st.sampled_from(["arm", "odd name", "z"]), inner, min_size=1).map(spaces.Dict)
+        | st.lists(inner, min_size=1, max_size=3).map(spaces.Tuple)
+    ),
+    max_leaves=3,
 )
 MANY = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -71,18 +79,32 @@ def test_any_observation_leads_to_the_same_action_of_any_kind(tmp_path_factory: 
     folder = tmp_path_factory.mktemp("any")
     if any(not np.prod(part.shape or (1,)) for part in (seen, done)):
         return
-    agent = cases.random_agent(folder, "Any-v0", seen, done)
+    path = cases.random_agent(folder, "Any-v0", seen, done, masks_in_info=data.draw(st.booleans()))
     draw: Any = data.draw
-    observations = [within(draw, seen) for _ in range(3)]
-    case = cases.acted(load_agent(agent), [stacked(observations)])
-    session = session_of(export(agent, folder / "out").path)
-    (action,) = session.run(["action"], {name: x[0] for name, x in case.given.items()})
-    expected = case.expected["action"][0]
+    observations, agent = [within(draw, seen) for _ in range(3)], load_agent(path)
+    masks = [cases.drawn_mask(done, np.random.default_rng(0), 3)] if agent.policy.network.masked else None
+    case = cases.acted(agent, [stacked(observations)], masks)
+    session, kinds = session_of(export(path, folder / "out").path), singles(done)
+    actions = session.run(list(kinds), {name: x[0] for name, x in case.given.items()})
+    for (name, kind), action in zip(kinds.items(), actions, strict=True):
+        the_same(kind, action, case.expected[name][0])
+
+
+def singles(done: Space, name: str = "action") -> dict[str, Space]:
+    """Return the spaces within a space of actions, by the names of the outputs."""
+    if not isinstance(done, spaces.Dict | spaces.Tuple):
+        return {name.replace(" ", "_"): done}
+    parts: Any = done.spaces.items() if isinstance(done, spaces.Dict) else enumerate(done.spaces)
+    return {inner: kind for key, part in parts for inner, kind in singles(part, f"{name}_{key}").items()}
+
+
+def the_same(kind: Space, action: np.ndarray, expected: np.ndarray) -> None:
+    """Check actions [n, ...] of one kind."""
     assert (action.shape, action.dtype) == (expected.shape, expected.dtype)
     if expected.dtype.kind == "f":
         np.testing.assert_allclose(action, expected, rtol=1e-5, atol=1e-5)
-    elif isinstance(done, spaces.Box):  # the wider the range, the more a last bit of the network's moves
-        width = done.high.astype(float) - done.low.astype(float)
+    elif isinstance(kind, spaces.Box):  # the wider the range, the more a last bit of the network's moves
+        width = kind.high.astype(float) - kind.low.astype(float)
         assert (np.abs(action.astype(float) - expected.astype(float)) <= np.floor(1e-4 * width)).all()
     else:
         np.testing.assert_array_equal(action, expected)

@@ -33,7 +33,7 @@ from tests.conftest import ROOT
 from tests.docs import Command
 from tests.house.test_package import FLOORS
 
-FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition"}  # Open MPI's, Docker's, Slurm's
+FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--cleanenv"}  # of launchers
 SERVING = ("steer", "play")  # until Ctrl-C
 NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
 SECONDS = 150
@@ -41,8 +41,7 @@ SECONDS = 150
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of somebody who has activated .venv, and has no display."""
-    without = ("DISPLAY", "WAYLAND_DISPLAY")
-    kept = {name: value for name, value in os.environ.items() if name not in without}
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
 
@@ -78,9 +77,9 @@ def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file of demonstrations."""
-    folder = tmp_path_factory.mktemp("episodes")
-    done([*docs.RUN, "record", "zoo:CartPole-v1", "--out", "episodes.npz", "--episodes", "2"], folder)
-    return folder / "episodes.npz"
+    path = tmp_path_factory.mktemp("episodes") / "episodes.npz"
+    done([*docs.RUN, "record", "zoo:CartPole-v1", "--out", path.name, "--episodes", "2"], path.parent)
+    return path
 
 
 @pytest.mark.parametrize("command", chosen())
@@ -195,7 +194,7 @@ def test_what_is_installed_and_made_exists() -> None:
 
 def test_files_and_what_is_in_them_are_where_they_are_said_to_be() -> None:
     text = docs.text_of_all()
-    paths = set(re.findall(r"`((?:baselines_ppo|benchmarks|common|run|zoo|tests|docs)/[\w./-]*\w/?)`", text))
+    paths = set(re.findall(r"`((?:baselines_ppo|benchmarks|containers|common|run|zoo|tests|docs)/[\w./-]*\w/?)`", text))
     assert len(paths) > 40
     assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
     places = re.findall(r"((?:`[\w.]+`(?:,? and |, )?)+) in\s+`([\w/]+\.py)`", text)

@@ -48,9 +48,9 @@ FLOORS = (
 )
 LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS, MOST_FILES = 300, 60, 8, 18
 TOP_LEVEL = {
-    "baselines_ppo", "benchmarks", "common", "run", "zoo", "tests", "docs", "setup.cfg", "pyproject.toml", "mkdocs.yml",
-    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", ".gitignore", ".ci", ".github",
-    ".pre-commit-config.yaml",
+    "baselines_ppo", "benchmarks", "common", "run", "zoo", "tests", "docs", "containers", "setup.cfg", "pyproject.toml",
+    "mkdocs.yml", "MANIFEST.in", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", ".gitignore",
+    ".ci", ".github", ".pre-commit-config.yaml",
 }  # fmt: skip
 
 

@@ -5,25 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from baselines_ppo.common.mpi import world
 from baselines_ppo.run import diagnosis as doctor_module
-from baselines_ppo.run.diagnosis import (
-    MIB,
-    NEEDED,
-    THREADS,
-    Facts,
-    advice,
-    core_quota,
-    doctor,
-    failures,
-    oversubscription_advice,
-    report,
-    shared_memory_advice,
-)
+from baselines_ppo.run.advice import MIB, advice, memory_advice, oversubscription_advice, shared_memory_advice
+from baselines_ppo.run.diagnosis import doctor, failures, report
+from baselines_ppo.run.rank_facts import NEEDED, THREADS, Facts
 from tests.conftest import ROOT, Finished
 
 INFINITE = float("inf")
@@ -37,12 +26,15 @@ def healthy(host: str = "anna", cores: int = 4, threads: int = 1, quota: float =
         versions=dict.fromkeys((*NEEDED, "mpi4py", "mujoco"), "1.0"),
         settings={name: str(threads) for name in THREADS},
         pools="",
+        address="10.0.0.1",
         cores=frozenset(range(cores)),
         quota=quota,
+        memory=64 * 1024 * MIB,
         shared=(1024 * MIB, 1024 * MIB),
         litter=0,
         disk=10_000 * MIB,
         mpirun="/somewhere/mpirun",
+        family="MPICH",
         library="MPICH 5.0.2",
     )
 
@@ -92,16 +84,20 @@ def test_a_quota_counts_like_cores() -> None:
     assert "2.5 usable cores by a quota" in report([healthy(cores=64, quota=2.5)])[0]
 
 
-def test_the_tightest_quota_around_a_process_is_the_one_in_force(tmp_path: Path) -> None:
-    own, inner = tmp_path / "own", tmp_path / "pod" / "container"
-    inner.mkdir(parents=True)
-    own.write_text("3:cpuset:/elsewhere\n0::/pod/container\n")
-    assert core_quota(own, tmp_path) == INFINITE
-    (inner / "cpu.max").write_text("max 100000\n")
-    assert core_quota(own, tmp_path) == INFINITE
-    (tmp_path / "pod" / "cpu.max").write_text("150000 100000\n")
-    assert core_quota(own, tmp_path) == 1.5
-    assert core_quota(tmp_path / "nothing", tmp_path) == INFINITE
+def test_less_memory_than_ranks_take_is_warned_of_with_how_many_fit() -> None:
+    small = healthy(cores=8)._replace(memory=1024 * MIB)
+    assert memory_advice([small] * 2) == []
+    (line,) = advice(job(*[small] * 4))
+    assert line.startswith("anna: 4 ranks need 1.4 GiB of memory, 1.0 GiB are allowed")
+    assert line.endswith("start at most 2 ranks there, or allow more")
+
+
+def test_an_mpirun_of_another_mpi_than_the_one_that_is_loaded_is_warned_of() -> None:
+    (line,) = advice([healthy()._replace(family="Open MPI")])
+    assert line.startswith("mpi4py loads MPICH 5.0.2, /somewhere/mpirun is of Open MPI")
+    assert not advice([healthy()._replace(family="Intel MPI")]), "they have one ABI"
+    assert not advice([healthy()._replace(family="")]), "nobody knows"
+    assert not advice(job(*[healthy()._replace(family="Open MPI")] * 2)), "srun has started them, say"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +132,7 @@ def test_without_mpi_or_mpirun_there_is_one_rank_and_a_way_to_more() -> None:
 
 def test_ranks_that_mpi_does_not_see_are_an_error() -> None:
     text, exit_code = report([healthy()._replace(launched=4, size=1)])
-    assert "error: mpirun started 4 ranks, MPI sees 1: use the mpirun next to this Python" in text
+    assert "error: 4 ranks were started, MPI sees 1; use the mpirun next to this Python" in text
     assert exit_code == 1
 
 
@@ -150,7 +146,7 @@ def test_ranks_of_a_foreign_launcher_are_an_error_of_which_rank_zero_tells(
         world.cache_clear()
         assert doctor() == 1
         said = capsys.readouterr().out
-        assert ("error: mpirun started 4 ranks, MPI sees 1: started by a different MPI's mpirun" in said) == (rank == 0)
+        assert ("error: Open MPI's mpirun started 4 ranks, which MPICH" in said) == (rank == 0)
         assert bool(said) == (rank == 0)
     world.cache_clear()
 

@@ -27,8 +27,9 @@ def test_without_mpi_one_rank_talks_to_itself() -> None:
 def test_ranks_of_a_foreign_launcher_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A launcher that says 4 ranks where MPI sees one would make four trainings of one folder."""
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
     world.cache_clear()
-    with pytest.raises(UsageError, match="different MPI's mpirun"):
+    with pytest.raises(UsageError, match="Open MPI's mpirun started 4 ranks, which MPICH"):
         world()
     world.cache_clear()
 

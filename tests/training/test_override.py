@@ -125,7 +125,13 @@ def test_every_field_that_may_be_overridden_is_tried_for_every_algorithm_that_ha
         assert fields - {"env_restarts"} == {change.field for change in CHANGES if BASES[change.base][0] == alg}
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: "-".join(map(str, change[:3])))
+def cases() -> list[Any]:
+    """Return all changes; those of runs whose values fall linearly are slow."""
+    marks = {name: [pytest.mark.slow] if name.endswith("-linear") else [] for name in BASES}
+    return [pytest.param(each, marks=marks[each.base], id="-".join(map(str, each[:3]))) for each in CHANGES]
+
+
+@pytest.mark.parametrize("change", cases())
 def test_an_override_is_in_force(change: Change, base: Callable[[str], Path], tmp_path: Path) -> None:
     run, flag = base(change.base), "--" + change.field.replace("_", "-")
     other = resumed(run, tmp_path / "other", flag, change.value, "--override", change.field)

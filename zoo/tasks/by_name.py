@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from baselines_ppo.zoo import STARTS
 from baselines_ppo.zoo.bodies.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
@@ -40,17 +41,17 @@ TASKS: dict[str, Callable[..., Task]] = {
 }
 
 
-def make_task(name: str, count: int, start: str | None = None) -> Task:
+def make_task(name: str, count: int, **settings: Any) -> Task:
     """Return so many robots at a task.
 
     Args:
-      start: how all episodes start, where the task has several ways; None: as the task has it.
+      settings: `start`, one of the task's ways to start for all episodes, where it has several.
 
     Raises:
-      ValueError: there is no such start.
+      TypeError: the task has no such setting.
+      ValueError: it has no such start.
     """
-    if start is None:
-        return TASKS[name](count)
-    if name not in STARTS:
-        raise ValueError(f"start is {start!r}, and {name} has only one; {', '.join(STARTS)} has several")
-    return TASKS[name](count, start)
+    for setting in settings:
+        if setting != "start" or name not in STARTS:
+            raise TypeError(f"{name} got an unexpected keyword argument '{setting}'")
+    return TASKS[name](count, **settings)

@@ -13,7 +13,7 @@ from baselines_ppo.common.ending import inside_job, say
 from baselines_ppo.common.failures import FINISHED, Failure, UsageError
 from baselines_ppo.common.files.run_folder import runs_of
 from baselines_ppo.common.files.whole import place, shown
-from baselines_ppo.common.job.cores import cores
+from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.signals import StopSignals
 from baselines_ppo.experiments.tuning.candidates import (
     Spaces,
@@ -112,7 +112,7 @@ class Searcher:
     ) -> None:
         """Nothing is begun yet."""
         self.config, self.space, self.spaces, self.folder, self.trials = config, space, spaces, folder, trials
-        self.slots = how.jobs or len(cores())
+        self.slots = how.jobs or usable_cores()
         self.seeds = range(config.seed, config.seed + how.seeds)
         self.steps = rungs(config.num_timesteps)
         self.active: list[TrialRun] = []

@@ -23,7 +23,8 @@ def observation_to_json(observation: Observation) -> dict[str, Any]:
     """Return the observation as strict JSON; `observation_from_json` is its inverse, up to limits."""
     if isinstance(observation, MaskedObservation):
         seen, action = observation_to_json(observation.seen), action_to_json(observation.action)
-        return {"kind": "masked", "seen": seen, "action": action, "name": observation.name}
+        mask = None if observation.mask is None else observation_to_json(observation.mask)
+        return {"kind": "masked", "seen": seen, "action": action, "name": observation.name, "mask": mask}
     if isinstance(observation, GroupObservation):
         parts = [observation_to_json(part) for part in observation.parts]
         return {"kind": "group", "names": observation.names and list(observation.names), "parts": parts}
@@ -42,7 +43,8 @@ def observation_from_json(data: dict[str, Any]) -> Observation:
         action, name = action_from_json(data["action"]), data["name"]
         if not action.distribution.choice_sizes:
             raise ValueError("masks of an action without choices")
-        return MaskedObservation(_seen_from_json(data["seen"]), action, None if name is None else str(name))
+        mask = None if data.get("mask") is None else _seen_from_json(data["mask"])
+        return MaskedObservation(_seen_from_json(data["seen"]), action, None if name is None else str(name), mask)
     return _seen_from_json(data)
 
 
