@@ -19,6 +19,7 @@ from baselines_ppo.train import train
 
 if TYPE_CHECKING:
     from baselines_ppo.algorithm import Algorithm, register_algorithm
+    from baselines_ppo.cloning.clone import Cloned, clone
     from baselines_ppo.common.files.agent import Agent
     from baselines_ppo.common.gae import gae
     from baselines_ppo.common.policy.networks import Network, register_network
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from baselines_ppo.run.agents.in_python import Evaluation, Recorded, evaluate, record
     from baselines_ppo.run.agents.reporting import report
     from baselines_ppo.run.exporting.export import Exported, export
+    from baselines_ppo.settings.cloning import CloneConfig
     from baselines_ppo.settings.search_spaces import Choice, LogUniform, Uniform
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "Algorithm",
     "AlgorithmConfig",
     "Choice",
+    "CloneConfig",
+    "Cloned",
     "Evaluation",
     "Exported",
     "LogUniform",
@@ -52,6 +56,7 @@ __all__ = [
     "TrainingProgress",
     "Tuned",
     "Uniform",
+    "clone",
     "compare",
     "configure",
     "evaluate",
@@ -76,6 +81,8 @@ LATER = {
     "Agent": "common.files.agent",
     "Algorithm": "algorithm",
     "Choice": "settings.search_spaces",
+    "CloneConfig": "settings.cloning",
+    "Cloned": "cloning.clone",
     "Evaluation": "run.agents.in_python",
     "Exported": "run.exporting.export",
     "LogUniform": "settings.search_spaces",
@@ -85,6 +92,7 @@ LATER = {
     "TrainingProgress": "monitoring.callback",
     "Tuned": "experiments.tuning.settings",
     "Uniform": "settings.search_spaces",
+    "clone": "cloning.clone",
     "compare": "experiments.compare",
     "evaluate": "run.agents.in_python",
     "export": "run.exporting.export",

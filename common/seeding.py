@@ -21,6 +21,7 @@ class Purpose(enum.IntEnum):
     MAKING = 5  # what an environment draws from global streams while it is made
     GLOBAL = 6  # these streams themselves, by rank
     MEASURING = 7  # episodes that a training plays on the way, to measure its policy
+    CLONING = 8  # which demonstrations are held out, and the order of the others
     OWN = 1000  # whatever an algorithm that is not of this package draws
 
 

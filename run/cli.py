@@ -22,6 +22,7 @@ COMMANDS = (
     "race",
     "steer",
     "export",
+    "clone",
     "sweep",
     "plot",
     "compare",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
+from dataclasses import Field
 from typing import Any
 
 from baselines_ppo.common.failures import STOPPED_BY_CTRL_C, UsageError
 from baselines_ppo.common.job.launcher import launched_size
-from baselines_ppo.run.parser import Parser, converter
+from baselines_ppo.run.parser import Parser, converter, metavar
+from baselines_ppo.settings.fields import choices_of, plain_type
 
 AGENT = "run folder, checkpoint, agent folder or zoo:NAME"
 
@@ -26,6 +29,23 @@ def add_agent(result: Parser, **optional: Any) -> None:
     add("--wrapper", type=converter(tuple[str, ...]), help=wrapper)
     add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
     add("--seed", type=converter(int), default=0, help="of the episodes; default 0")
+
+
+def add_field(group: Any, item: Field[Any], kind: Any, note: str) -> None:
+    """Add a setting as a flag, which is only there where it was typed.
+
+    Args:
+      group: of a parser's.
+      note: behind its help, in brackets.
+    """
+    group.add_argument(
+        "--" + item.name.replace("_", "-"),
+        type=converter(kind),
+        metavar=metavar(choices_of(item), kind),
+        **({"nargs": "?", "const": True} if plain_type(kind) is bool else {}),
+        default=argparse.SUPPRESS,
+        help=f"{item.metadata['help']} ({note})".replace("%", "%%"),
+    )
 
 
 def add_runs(result: Parser) -> None:
@@ -67,10 +87,15 @@ def add_page(result: Parser) -> None:
     result.add_argument("--port", type=converter(int), default=8080, help="of the page; default 8080, 0: any free one")
 
 
-def add_pictures(result: Parser, required: bool) -> None:
-    """Add the file of a film or replay, and its pictures' size and number."""
+def add_pictures(result: Parser, required: bool, others: str = "") -> None:
+    """Add the file of a film or replay, and its pictures' size and number.
+
+    Args:
+      others: what else the file may be, in words.
+    """
     add = result.add_argument
-    add("--out", metavar="FILE", required=required, help="mp4, gif or webp, or html: a replay that opens in a browser")
+    kinds = f"mp4, gif or webp, or html: a replay that opens in a browser{others}"
+    add("--out", metavar="FILE", required=required, help=kinds)
     add("--width", type=converter(int), help="of pictures, in pixels; default 640, of a gif 480")
     add("--height", type=converter(int), help="default 480, of a gif 352")
     add("--fps", type=converter(float), help="pictures per second, about; default 30, of a gif 20")

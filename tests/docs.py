@@ -37,6 +37,8 @@ PLACES = {
     "MODULE:NAME": "tests.training.test_own_algorithm:a2c",
     "FILE": "film.gif",
     "FOLDER": "exported",
+    "FILE.npz": "episodes.npz",
+    "cloned": "zoo:HalfCheetah-v4",  # after --load-path
 }
 OWN_RUN = re.compile(r"runs/(?P<env>[^/]+)/\S+")  # some run of the reader's: the pretrained agent of its environment
 
@@ -120,7 +122,12 @@ def _inline() -> Iterator[str]:
 
 def _runnable(text: str) -> tuple[list[str], frozenset[str]]:
     """Return the words that are run, and what they show to work."""
-    words = [PLACES.get(word, OWN_RUN.sub(r"zoo:\g<env>", word)) for word in shlex.split(text)]
+    typed = shlex.split(text)
+    new = {at + 1 for at, word in enumerate(typed) if word == "--out"}  # what is to be written there keeps its name
+    words = [
+        word if at in new and word == "cloned" else PLACES.get(word, OWN_RUN.sub(r"zoo:\g<env>", word))
+        for at, word in enumerate(typed)
+    ]
     words = [*RUN, *words[1:]] if words[0] == "..." else words
     if RUN[-1] not in words:
         return words, frozenset()
@@ -176,6 +183,10 @@ def _brief(words: list[str]) -> list[str]:
     if words[0] in ("plot", "compare", "report"):  # of whatever runs: the one that there is
         own = ["run" if word.startswith(("runs", "zoo:")) else word for word in words if word != "..."]
         return own + more.get(words[0], [])
+    if words[0] == "record" and _value(words, "--out", "").endswith(".npz"):
+        return [*words, "--episodes", "2", "--max-steps", "50"]
+    if words[0] == "clone":  # of the demonstrations that there are
+        return [*words, "--env", "CartPole-v1", "--data", "episodes.npz", "--num-epochs", "1"]
     moving = {"run": "zoo:RoboAnt-v1"}  # for what MuJoCo does not simulate there must be a display
     agents = {"race": moving, "play": moving}.get(words[0], {})
     return [agents.get(word, word) for word in words if word != "..."] + more.get(words[0], [])

@@ -14,8 +14,9 @@ from baselines_ppo.common.envs.facts import facts_at
 from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
+from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.plan import plan_of
-from baselines_ppo.settings.config import to_json
+from baselines_ppo.settings.config import TrainConfig, to_json
 from baselines_ppo.state.attributes import attributes_to_json, stored_attributes
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import Finished, RunState
@@ -75,7 +76,7 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
     }
     manifest = {
         "kind": "checkpoint",
-        **_acted_on(run),
+        **acted_on(run.config, collector.policy),
         "config": to_json(run.config),
         **({"changed": run.changed} if run.changed else {}),
         **attributes_to_json(collector.envs.attributes, [record.attributes for record in records]),
@@ -98,16 +99,16 @@ def agent_facts(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return manifest and arrays of the agent as it is; of all that a checkpoint holds, what it acts by."""
     kept = ("observations", "value_targets")
     statistics = {f"{name}/{key}": x for name in kept for key, x in run.normalizers()[name].state().items()}
-    return {"kind": "agent", **_acted_on(run)}, {"parameters": run.collector.policy.parameters, **statistics}
-
-
-def _acted_on(run: RunState) -> dict[str, Any]:
-    """Return what a manifest says of an agent: in which environment it acts, and by which policy."""
     policy = run.collector.policy
+    return {"kind": "agent", **acted_on(run.config, policy)}, {"parameters": policy.parameters, **statistics}
+
+
+def acted_on(config: TrainConfig, policy: Policy) -> dict[str, Any]:
+    """Return what a manifest says of an agent: in which environment it acts, and by which policy."""
     return {
-        "env": run.config.env,
-        "env_kwargs": run.config.env_kwargs,
-        "wrapper": list(run.config.wrapper),
+        "env": config.env,
+        "env_kwargs": config.env_kwargs,
+        "wrapper": list(config.wrapper),
         "policy": policy.network.to_json(),
         "clip_observations": policy.observations.clip,
     }

@@ -65,6 +65,22 @@ def checked_file(out: str | Path, known: Collection[str], flag: str = "--out") -
     return path
 
 
+def empty_folder(out: str | Path) -> Path:
+    """Return the absolute path of a folder that is new or empty.
+
+    Raises:
+      UsageError: there is something else.
+    """
+    folder = place(out)
+    try:
+        taken = folder.is_dir() and any(folder.iterdir())
+    except OSError:
+        taken = True
+    if taken or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"--out is {short(shown(folder))}, and there is something already; give a new folder")
+    return folder
+
+
 def check_given(typed: str | Path) -> None:
     """Check that a path is not empty, as that of a variable which is not set; Python would take the working folder.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files.demonstrations import SUFFIX
 from baselines_ppo.experiments.tables import markdown_table
 from baselines_ppo.run.agents import recording, scoring
 from baselines_ppo.run.show.film import REPLAY, checked_out
@@ -38,7 +39,7 @@ class Evaluation(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A film or a replay; a notebook shows it."""
+    """A film, a replay or demonstrations; a notebook shows it."""
 
     path: Path
 
@@ -48,6 +49,8 @@ class Recorded(NamedTuple):
         if self.path.suffix == REPLAY:
             page = html.escape(self.path.read_text(encoding="utf-8"))
             return f'<iframe title="{name}" srcdoc="{page}" width="100%" height="{HEIGHT}" frameborder="0"></iframe>'
+        if self.path.suffix == SUFFIX:
+            return f"<code>{name}</code>"
         data = base64.b64encode(self.path.read_bytes()).decode()
         if self.path.suffix == VIDEO:
             return f'<video src="data:video/mp4;base64,{data}" controls autoplay loop muted playsinline></video>'
@@ -87,11 +90,11 @@ def record(
     stochastic: bool = False,
     size: Sequence[int] = (),
 ) -> Recorded:
-    """Film a trained agent, or write a page that replays it; a notebook shows what is returned.
+    """Film a trained agent, write a page that replays it, or keep its episodes; a notebook shows what is returned.
 
     Args:
       agent: a run folder, a checkpoint, an agent folder or `zoo:NAME`.
-      out: the file: .mp4, .gif or .webp, or .html for a replay.
+      out: the file: .mp4, .gif or .webp, .html for a replay, or .npz for demonstrations.
       seconds: at most; None: whole episodes, of endless ones 120 s.
       seed: of the episodes.
       env: the environment; None: the one that the agent was trained on.
@@ -107,7 +110,7 @@ def record(
     if len(size) not in (0, 2):
         raise UsageError(f"size is {tuple(size)}, expected width and height, such as (480, 352)")
     width, height = size or (None, None)
-    path = checked_out(str(out))
+    path = checked_out(str(out), [SUFFIX])
     recording.record(
         recording.Recording(
             agent=str(agent), env=env, env_kwargs=None, wrapper=None, network=None, episodes=episodes, max_steps=None,

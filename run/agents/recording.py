@@ -1,4 +1,4 @@
-"""`record`: films of a trained agent, and replays that open in a browser; needs no display."""
+"""`record`: films of a trained agent, replays that open in a browser, and demonstrations; needs no display."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from pathlib import Path
 from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.make import make_environment, time_limit
 from baselines_ppo.common.episodes import Episodes, steps_allowed
+from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.files import demonstrations
+from baselines_ppo.common.files.whole import shown
 from baselines_ppo.common.job.opengl import choose_opengl
 from baselines_ppo.run.agents.acting import seen_backend_for
+from baselines_ppo.run.agents.demonstrating import record_episodes
 from baselines_ppo.run.agents.playing import told
 from baselines_ppo.run.agents.scoring import trusted
 from baselines_ppo.run.news import News
@@ -50,7 +54,9 @@ def record(recording: Recording) -> int:
       UsageError: a flag is wrong, or there is nothing to draw with.
       WriteError: the file cannot be written.
     """
-    path = checked_out(recording.out)
+    path = checked_out(recording.out, [demonstrations.SUFFIX])
+    if path.suffix == demonstrations.SUFFIX:
+        return _demonstrations(recording, path)
     size = picture_size(path.suffix, recording.width, recording.height)
     if recording.seconds is not None:
         check_seconds(recording.seconds)
@@ -78,6 +84,21 @@ def record(recording: Recording) -> int:
                 break
         filmed.close()
     print(written(path, shutter.moments, rate))
+    return 0
+
+
+def _demonstrations(recording: Recording, path: Path) -> int:
+    """Write what the agent saw and did, whole episodes, and print their returns; returns the exit code.
+
+    Raises:
+      UsageError: a flag is of a film.
+    """
+    of_a_film = ("seconds", "width", "height", "fps")
+    if given := [name for name in of_a_film if getattr(recording, name) is not None]:
+        raise UsageError(f"--{given[0]} is of a film; {short(shown(path))} is to hold whole episodes, see --episodes")
+    agent, spec = trusted(recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs)
+    most_steps = steps_allowed(spec.env_id, recording.max_steps)
+    print(record_episodes(path, agent, spec, recording.episodes, recording.seed, most_steps, recording.stochastic))
     return 0
 
 

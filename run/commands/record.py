@@ -1,4 +1,4 @@
-"""`record`: films of a trained agent, and replays that open in a browser; needs no display."""
+"""`record`: films of a trained agent, replays that open in a browser, and demonstrations; needs no display."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from baselines_ppo.run.options import add_agent, add_episodes, add_pictures, add_stochastic, check_least, on_one_rank
 from baselines_ppo.run.parser import Parser, converter
 
-HELP = "a film or a replay of a trained agent, without a display"
+HELP = "a film or a replay of a trained agent, without a display, or its episodes"
 USAGE = "AGENT --out FILE"
 
 
@@ -19,11 +19,11 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add_stochastic(result)
     seconds = "at most; default: whole episodes, of endless ones 120 s"
     result.add_argument("--seconds", type=converter(float), help=seconds)
-    add_pictures(result, required=True)
+    add_pictures(result, required=True, others="; or npz: demonstrations for `clone`")
 
 
 def run(options: dict[str, Any]) -> int:
-    """Write a film or a replay; returns the exit code."""
+    """Write a film, a replay or demonstrations; returns the exit code."""
 
     def show() -> int:
         from baselines_ppo.run.agents.recording import Recording, record

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import Field
 from typing import Any
 
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.screen.choice import NONE, TABLE
 from baselines_ppo.run.config_file import algorithm_in
-from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, metavar, value_of
+from baselines_ppo.run.options import add_field
+from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, value_of
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
-from baselines_ppo.settings.fields import choices_of, plain_type, written
+from baselines_ppo.settings.fields import written
 from baselines_ppo.settings.presets import configure
 
 HELP = "train an agent (the default command)"
@@ -37,24 +38,23 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add_fields(result, arguments)
 
 
-def add_fields(result: Parser, arguments: Sequence[str]) -> None:
-    """Add every field of the configuration, for the algorithm that the arguments name."""
+def add_fields(result: Parser, arguments: Sequence[str], names: Collection[str] | None = None) -> None:
+    """Add every field of the configuration, for the algorithm that the arguments name.
+
+    Args:
+      names: of the fields that are added; None: all.
+    """
     groups: dict[str | None, Any] = {None: result.add_argument_group("run")}
     alg = _algorithm(arguments)
     preset = _preset(arguments, alg) if HELP_FLAGS & set(arguments) else None
     config, source = (TEXTBOOK[alg], "textbook") if preset is None else (preset, "default")
     for section, item, value in all_fields(config):
+        if names is not None and item.name not in names:
+            continue
         group = groups.setdefault(section, result.add_argument_group(alg if section == "algorithm" else section))
         kind = field_type(config, section, item)
         _add_former_name(result, item, kind, arguments)
-        group.add_argument(
-            "--" + item.name.replace("_", "-"),
-            type=converter(kind),
-            metavar=metavar(choices_of(item), kind),
-            **({"nargs": "?", "const": True} if plain_type(kind) is bool else {}),
-            default=argparse.SUPPRESS,
-            help=f"{item.metadata['help']} ({source}: {written(value)})".replace("%", "%%"),
-        )
+        add_field(group, item, kind, f"{source}: {written(value)}")
 
 
 def _add_former_name(result: Parser, item: Field[Any], kind: Any, arguments: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from baselines_ppo.common.failures import Failure, UsageError, nearest, short
 from baselines_ppo.common.files.agent import Agent
-from baselines_ppo.common.files.whole import place, shown, writing
+from baselines_ppo.common.files.whole import empty_folder, writing
 from baselines_ppo.run.agents.scoring import trusted_agent
 from baselines_ppo.run.exporting.description import description_of
 from baselines_ppo.run.exporting.onnx_file import check_onnx, onnx_file, written_onnx
@@ -46,7 +46,7 @@ def export(agent: str | Path, out: str | Path, format: str = "onnx", network: st
     """
     if format not in FORMATS:
         raise UsageError(f"--format is {short(format)}{nearest(format, FORMATS)}, expected {', '.join(FORMATS)}")
-    folder = _empty(out)
+    folder = empty_folder(out)
     if format == "onnx":
         check_onnx()
     loaded = trusted_agent(str(agent), network)
@@ -85,22 +85,6 @@ def _write(agent: Agent, folder: Path, format: str) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [""]
     return short(f"{type(error).__name__}: {lines[-1]}".rstrip(": "))
-
-
-def _empty(out: str | Path) -> Path:
-    """Return the absolute path of a folder that is new or empty.
-
-    Raises:
-      UsageError: there is something else.
-    """
-    folder = place(out)
-    try:
-        taken = folder.is_dir() and any(folder.iterdir())
-    except OSError:
-        taken = True
-    if taken or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"--out is {short(shown(folder))}, and there is something already; give a new folder")
-    return folder
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ SAMPLES = 24  # pictures by which these are chosen
 IN_MEMORY, MEMORY = (".gif", ".webp"), 5e8  # kinds whose pictures wait for the last of them, and bytes for these
 
 
-def checked_out(out: str) -> Path:
-    """Return the absolute path of a film or replay to be written.
+def checked_out(out: str, others: Collection[str] = ()) -> Path:
+    """Return the absolute path of a film or replay to be written, or of another kind of file.
 
     Raises:
       UsageError: it cannot be written.
     """
-    return checked_file(out, [*KINDS, REPLAY])
+    return checked_file(out, [*KINDS, REPLAY, *others])
 
 
 def picture_size(kind: str, width: int | None, height: int | None) -> tuple[int, int]:

@@ -41,8 +41,7 @@ SECONDS = 150
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of somebody who has activated .venv, and has no display."""
-    without = ("DISPLAY", "WAYLAND_DISPLAY")
-    kept = {name: value for name, value in os.environ.items() if name not in without}
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
 
@@ -75,9 +74,19 @@ def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of demonstrations."""
+    path = tmp_path_factory.mktemp("episodes") / "episodes.npz"
+    done([*docs.RUN, "record", "zoo:CartPole-v1", "--out", path.name, "--episodes", "2"], path.parent)
+    return path
+
+
 @pytest.mark.parametrize("command", chosen())
-def test_a_command_works(command: Command, run: Path, tmp_path: Path) -> None:
+def test_a_command_works(command: Command, run: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (tmp_path / "run").symlink_to(run)
+    if command.name == "clone":
+        (tmp_path / "episodes.npz").write_bytes(request.getfixturevalue("episodes").read_bytes())
     if command.name in SERVING and "--headless" not in command.words:
         serves(command.words, tmp_path)
         return
@@ -88,7 +97,7 @@ def test_a_command_works(command: Command, run: Path, tmp_path: Path) -> None:
         assert re.fullmatch(r"error: .* pip install '\S+'.*\n", finished.stderr)
     elif "--out" in command.words:
         out = tmp_path / command.words[command.words.index("--out") + 1]
-        (written,) = out.glob("policy.*x") if out.is_dir() else [out]
+        (written,) = [*out.glob("policy.*x"), *out.glob("arrays.npz")] if out.is_dir() else [out]
         assert written.stat().st_size > 1000
 
 
