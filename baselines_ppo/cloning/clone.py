@@ -36,7 +36,6 @@ from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.settings.cloning import CloneConfig
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state.platform_facts import platform_facts
-from baselines_ppo.state.snapshot import acted_on
 from baselines_ppo.wiring import actor_critic_of
 
 BETWEEN_LINES = 5.0  # s
@@ -183,6 +182,8 @@ def _save(folder: Path, config: TrainConfig, policy: Policy, scaler: Normalizer 
     Raises:
       WriteError: it cannot be written.
     """
+    from baselines_ppo.state.snapshot import acted_on  # needs TensorFlow
+
     statistics = {"observations": policy.observations, "value_targets": policy.value_targets}
     if scaler is not None:
         statistics["rewards"] = scaler

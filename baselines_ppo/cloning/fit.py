@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from baselines_ppo.cloning.actions import log_likelihood
+from baselines_ppo.cloning.likelihood import log_likelihood
 from baselines_ppo.cloning.steps import Discounted, Steps
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import explained_variance

@@ -132,7 +132,7 @@ def adaptive(config: TrainConfig, steps: int, gave: str) -> Preset:
 WIDE = replace(
     HUMANOID.config,
     rollout=replace(HUMANOID.config.rollout, num_envs=128),
-    algorithm=replace(HUMANOID.config.algorithm, num_minibatches=8),
+    algorithm=replace(ADAPTIVE_PPO2, value_coef=2.0, num_minibatches=8),
 )
 SOLVED = "Return {} at {} M steps, which is Roboschool's threshold (one seed)."
 NO_GAIN = " Tried without gain: an entropy bonus of 0.003, and the many small steps of Ant-v4."

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
-from baselines_ppo.cloning.actions import log_likelihood, log_normal_cdf, to_policy
+from baselines_ppo.cloning.actions import to_policy
+from baselines_ppo.cloning.likelihood import log_likelihood, log_normal_cdf
 from baselines_ppo.common.files.demonstrations import stacked
 from baselines_ppo.common.policy.actions import action_of, as_sent
 from baselines_ppo.common.policy.distributions import GaussianParams

@@ -20,6 +20,7 @@ from tests.runs import arrays, assert_same_bits
 Trainer = Callable[..., Finished]
 
 
+@pytest.mark.slow
 def test_ppo_begins_where_the_expert_was(trainer: Trainer, tmp_path: Path) -> None:
     """The zoo's agent keeps the pole up for 500 steps; a training from nothing has a return of about 20 at first."""
     recorded = trainer(1, "record", "zoo:CartPole-v1", "--out", "e.npz", "--episodes", 4)

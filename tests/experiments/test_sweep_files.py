@@ -200,7 +200,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_ranks_fill_the_cores_and_change_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines_ppo.experiments.sweep.cores", lambda: frozenset(range(12)))
+    monkeypatch.setattr("baselines_ppo.experiments.sweep.usable_cores", lambda: 12)
     one = {"env": "Humanoid-v4"}  # 64 environments
     assert chosen_ranks(described(one)) == 8
     assert chosen_ranks(described({**one, "seeds": "0-2"})) == 4

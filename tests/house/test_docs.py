@@ -96,7 +96,7 @@ def test_a_command_works(command: Command, run: Path, tmp_path: Path, request: p
     if missing:
         assert re.fullmatch(r"error: .* pip install '\S+'.*\n", finished.stderr)
     elif "--out" in command.words:
-        out = tmp_path / command.words[command.words.index("--out") + 1]
+        out = tmp_path / command.words[-command.words[::-1].index("--out")]  # the last one counts
         (written,) = [*out.glob("policy.*x"), *out.glob("arrays.npz")] if out.is_dir() else [out]
         assert written.stat().st_size > 1000
 

@@ -31,13 +31,13 @@ def trained(folder: Path, alg: str, **fields: Any) -> dict[str, np.ndarray]:
     ("alg", "other"),
     [
         ("ppo2", {"learning_rate": 1e-3, "clip_range": 0.3, "seed": 1}),
-        ("ppo2", {"entropy_coef": 0.1}),
+        pytest.param("ppo2", {"entropy_coef": 0.1}, marks=pytest.mark.slow),
         pytest.param("ppo2", {"kl_coef": 1.0}, marks=pytest.mark.slow),
         pytest.param("ppo2", {"hidden_sizes": (16,)}, marks=pytest.mark.slow),
         ("ppo2", {"kl_stop": 1e-12}),
         pytest.param("ppo1", {"entropy_coef": 0.1, "num_epochs": 3}, marks=pytest.mark.slow),
         ("trpo", {"cg_damping": 1.0, "adam_epsilon": 1e-3}),
-        ("trpo", {"num_envs": 4, "num_steps": 16, "num_minibatches": 1}),
+        pytest.param("trpo", {"num_envs": 4, "num_steps": 16, "num_minibatches": 1}, marks=pytest.mark.slow),
         ("ppo_kl", {"learning_rate": 1e-3, "kl_coef": 3.0, "seed": 1}),
         pytest.param("ppo_kl", {"scale_learning_rates": False, "num_envs": 4}, marks=pytest.mark.slow),
     ],
@@ -96,6 +96,7 @@ def test_memory_stays_flat_over_many_trainings() -> None:
     assert megabytes[6] - megabytes[2] < 4 * 4
 
 
+@pytest.mark.slow
 def test_a_policy_of_convolutions_and_memory_learns_from_sequences_of_any_length(tmp_path: Path) -> None:
     for alg in ("ppo2", "trpo"):
         for steps in (8, 16):
