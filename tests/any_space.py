@@ -53,15 +53,20 @@ def choices(draw: st.DrawFn) -> Space:
     return spaces.MultiDiscrete(sizes, start=draw(hnp.arrays(np.int64, shape, elements=starts)))
 
 
+def nested(leaves: st.SearchStrategy[Space], most: int) -> st.SearchStrategy[Space]:
+    """Draw spaces, and Dicts and Tuples of up to so many of them."""
+    return st.recursive(
+        leaves,
+        lambda inner: (
+            st.dictionaries(st.sampled_from(NAMES), inner, min_size=1, max_size=3).map(spaces.Dict)
+            | st.lists(inner, min_size=1, max_size=3).map(spaces.Tuple)
+        ),
+        max_leaves=most,
+    )
+
+
 LEAVES = st.one_of(float_boxes(), whole_boxes(), choices())
-ANY: st.SearchStrategy[Space] = st.recursive(
-    LEAVES,
-    lambda inner: (
-        st.dictionaries(st.sampled_from(NAMES), inner, min_size=1, max_size=3).map(spaces.Dict)
-        | st.lists(inner, min_size=1, max_size=3).map(spaces.Tuple)
-    ),
-    max_leaves=5,
-)
+ANY = nested(LEAVES, 5)
 
 
 def within(draw: st.DrawFn, space: Space) -> Any:

@@ -4,7 +4,7 @@
 
 R is the discounted return of the demonstration. Where that was cut off, the value function's own estimate of the last
 observation takes the place of what is missing, made anew before each epoch. Source: Pomerleau 1991, "Efficient Training
-of Artificial Neural Networks for Autonomous Navigation"; the likelihood of Gaussians is explained in `actions.py`.
+of Artificial Neural Networks for Autonomous Navigation"; the likelihood of Gaussians is explained in `likelihood.py`.
 """
 
 from __future__ import annotations

@@ -25,21 +25,14 @@ from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.joint import Joint
-from tests.any_space import NAMES, Space, choices, float_boxes, whole_boxes
+from tests.any_space import Space, choices, float_boxes, nested, whole_boxes
 from tests.envs.masked_tasks import HYBRID
 
 SAMPLES = 100_000
 XP = tensorflow_arrays()
 # Of observations these may have no numbers, which is nothing to choose.
 LEAVES = st.one_of(float_boxes(), whole_boxes(), choices()).filter(lambda space: 0 not in (space.shape or ()))
-GROUPS: st.SearchStrategy[Space] = st.recursive(
-    LEAVES,
-    lambda inner: (
-        st.dictionaries(st.sampled_from(NAMES), inner, min_size=1, max_size=3).map(spaces.Dict)
-        | st.lists(inner, min_size=1, max_size=3).map(spaces.Tuple)
-    ),
-    max_leaves=6,
-)
+GROUPS = nested(LEAVES, 6)
 
 
 def params_of(distribution: Distribution, count: int, seed: int = 0, scale: float = 1.0) -> Any:
