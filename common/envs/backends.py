@@ -206,7 +206,7 @@ def make_backend(
 ) -> Backend:
     """Return so many environments: in their own vector form if they have one that keeps our promises, else one by one.
 
-    In wrappers or with keywords of their own they are always one by one.
+    In wrappers they are always one by one; so are those that are not ours with keywords of their own.
 
     Args:
       treatment, seeds: of environments that are stepped one by one, see `SerialBackend`.
@@ -215,8 +215,9 @@ def make_backend(
     Raises:
       UsageError: the environment, a wrapper or a space is not supported.
     """
-    native = native_backend(spec.env_id, count, taken_for) if spec.as_registered else None
-    return native or SerialBackend(maker(spec), count, spec.env_id, treatment, seeds, taken_for)
+    return native_backend(spec, count, taken_for) or SerialBackend(
+        maker(spec), count, spec.env_id, treatment, seeds, taken_for
+    )
 
 
 def maker(spec: EnvironmentSpec) -> MakeEnvironment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from baselines_ppo.common.envs.backend_contract import Outcome, Unusable, told
 from baselines_ppo.common.envs.facts import facts_of_vector
 from baselines_ppo.common.envs.foreign import pass_on
-from baselines_ppo.common.envs.make import FRAMES, explained, is_atari, registered
+from baselines_ppo.common.envs.make import FRAMES, EnvironmentSpec, explained, is_atari, registered
 from baselines_ppo.common.envs.masking import Masking, mask_in
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
 from baselines_ppo.common.failures import UsageError
@@ -31,6 +32,8 @@ ATARI_SETTINGS: dict[str, Any] = {
     "use_fire_reset": False,
     "num_threads": 1,
 }
+
+OURS = "baselines_ppo.zoo."
 
 
 class NativeBackend:
@@ -118,17 +121,17 @@ class NativeBackend:
             raise Unusable(None, f"the observations are {error}") from None
 
 
-def native_backend(env_id: str, count: int, taken_for: str | Observation = AUTO) -> NativeBackend | None:
+def native_backend(spec: EnvironmentSpec, count: int, taken_for: str | Observation = AUTO) -> NativeBackend | None:
     """Return an environment's own vector form, or None where it has none that keeps our promises.
 
     Raises:
       UsageError: the environment or one of its spaces is not supported.
     """
-    form = vector_form(env_id)
+    form = vector_form(spec)
     if form is None:
         return None
-    with explained(env_id):
-        return NativeBackend(form.make(count), env_id, taken_for, form.masks)
+    with explained(spec.env_id, spec.keywords):
+        return NativeBackend(form.make(count), spec.env_id, taken_for, form.masks)
 
 
 class VectorForm(NamedTuple):
@@ -138,22 +141,31 @@ class VectorForm(NamedTuple):
     masks: bool
 
 
-@functools.cache
-def vector_form(env_id: str) -> VectorForm | None:
+def vector_form(spec: EnvironmentSpec) -> VectorForm | None:
     """Return an environment's own vector form, or None where its episodes do not begin by seeds of their own.
 
     Without that, results could not be the same on any number of ranks, nor resume exactly. It is tried out, because
-    Gymnasium does not demand it.
+    Gymnasium does not demand it. Nor does it demand that a vector form means the same by a keyword: ours alone are
+    trusted to.
 
     Raises:
       UsageError: the environment or one of its spaces is not supported.
     """
-    with explained(env_id):
+    if spec.wrappers:
+        return None
+    return _tried_form(spec.env_id, json.dumps(dict(spec.keywords), sort_keys=True))
+
+
+@functools.cache
+def _tried_form(env_id: str, keywords: str) -> VectorForm | None:
+    """Return the vector form of an environment with these keywords, a JSON object, once it has been tried out."""
+    given = json.loads(keywords)
+    with explained(env_id, given):
         name = registered(env_id)
         entry_point = gymnasium.spec(name).vector_entry_point
-        if entry_point is None:
+        if entry_point is None or (given and not str(entry_point).startswith(OURS)):
             return None
-        settings = ATARI_SETTINGS if is_atari(name) else _without_autoreset(entry_point)
+        settings = ATARI_SETTINGS if is_atari(name) else {**_without_autoreset(entry_point), **given}
 
         def make(number: int) -> Any:
             return gymnasium.make_vec(name, number, vectorization_mode="vector_entry_point", **settings)

@@ -66,7 +66,7 @@ def try_out_spec(spec: EnvironmentSpec, closing: Callable[[], None] = lambda: No
             entry_point = str(gymnasium.spec(registered(spec.env_id)).entry_point)
         if entry_point.startswith(GIVES_MASKS):
             return Trial(AS_USUAL._replace(masks=True), (Finding(f"{spec.env_id}: {MASKS}"),))
-        if entry_point.startswith(KNOWN) or (spec.as_registered and vector_form(spec.env_id) is not None):
+        if entry_point.startswith(KNOWN) or vector_form(spec) is not None:
             return Trial(AS_USUAL)
     return try_out(maker(spec), spec.env_id, closing)
 

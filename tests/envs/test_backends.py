@@ -61,6 +61,18 @@ def test_a_vector_form_that_keeps_its_promises_is_used(name: str, count: int) ->
     assert isinstance(make_backend(EnvironmentSpec(walk(name)), count), NativeBackend)
 
 
+def test_keywords_reach_a_vector_form_of_ours_and_no_other() -> None:
+    """What somebody else's means by a word need not be what one environment means by it."""
+    spec = EnvironmentSpec("RoboHumanoidFlagrunHarder-v1", keywords={"start": "face_up"})
+    native, serial = make_backend(spec, 2), SerialBackend(lambda: make_environment(spec), 2, spec.env_id)
+    assert isinstance(native, NativeBackend)
+    ours, each = native.reset([0, 1], [5, 6]), serial.reset([0, 1], [5, 6])
+    assert ours.tobytes() == each.tobytes()
+    assert ours.tobytes() != make_backend(EnvironmentSpec(spec.env_id), 2).reset([0, 1], [5, 6]).tobytes()
+    theirs = EnvironmentSpec(walk("Walk"), keywords={"max_episode_steps": 5})
+    assert isinstance(make_backend(theirs, 2), SerialBackend)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("name", ["WalkMaskless", "WalkSameStep"])
 def test_a_vector_form_that_cannot_begin_one_episode_apart_is_not_used(name: str, count: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import make_task
-from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, STARTS, WALK, FlagrunHarder, start_chances
+from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, LYING, STARTS, WALK, FlagrunHarder, start_chances
 
 STILL = np.zeros((1, 17))
 
@@ -51,6 +51,19 @@ def test_all_episodes_start_as_they_are_asked_to(start: str) -> None:
     for _ in range(5):
         assert set(task._start) == {STARTS.index(start)}
         task.begin([0, 3], [generators[0], generators[3]])
+
+
+def test_who_starts_lying_lies_on_any_side() -> None:
+    """The chest looks up, down and to both sides, and the spine is level: the way from the back to the face."""
+    task, _ = begun(200, LYING)
+    rotations = np.zeros((200, 9))
+    for row in range(200):
+        mujoco.mju_quat2Mat(rotations[row], task.simulation.qpos[row, 3:7])
+    forwards, _, spine = np.moveaxis(rotations.reshape(200, 3, 3), 2, 0)
+    assert np.abs(spine[:, 2]).max() < 1e-6
+    assert np.histogram(forwards[:, 2], bins=[-1.0, -0.7, 0.0, 0.7, 1.0])[0].min() > 25  # a quarter each
+    assert ((task._start == FACE_UP) == (forwards[:, 2] > 0)).all()
+    assert (task.body.pose.height < 0.5).all()
 
 
 def test_a_start_that_there_is_not_is_refused() -> None:

@@ -20,6 +20,7 @@ EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
 WALK, FACE_DOWN, FACE_UP = range(len(STARTS))
+LYING = "lying"  # to learn with: it lies on a side that is drawn, so that the way from the back to the face has no gap
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
@@ -51,11 +52,11 @@ class FlagrunHarder:
         """Make them; none has begun.
 
         Args:
-          start: one of `STARTS`, for all episodes; None: each is drawn.
+          start: one of `STARTS`, or `LYING`, for all episodes; None: each is drawn.
         """
-        if start not in (None, *STARTS):
-            raise ValueError(f"start is {start!r}, expected one of {', '.join(STARTS)}")
-        self._always = None if start is None else STARTS.index(start)
+        if start not in (None, *STARTS, LYING):
+            raise ValueError(f"start is {start!r}, expected one of {', '.join((*STARTS, LYING))}")
+        self._always = start
         self.episode_steps = EPISODE
         self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
@@ -81,8 +82,13 @@ class FlagrunHarder:
             if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
                 self._remember(row, not self._fallen[row])
             drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
-            self._start[row] = drawn if self._always is None else self._always
-            self.body.stand(row, generator, PITCHES[self._start[row]])
+            if self._always == LYING:
+                roll = generator.uniform(-np.pi, np.pi)
+                self._start[row] = FACE_DOWN if abs(roll) < np.pi / 2 else FACE_UP
+                self.body.stand(row, generator, PITCHES[FACE_DOWN], roll)
+            else:
+                self._start[row] = drawn if self._always is None else STARTS.index(self._always)
+                self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
             self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
             self._upright_steps[row], self._stood_up[row] = 0, np.nan
