@@ -86,8 +86,14 @@ def table(record: dict[str, Any]) -> str:
 
 def origin(record: dict[str, Any]) -> str:
     """Return what was typed, when, where and with which code, as a paragraph."""
+    rows_by_peer: dict[str, list[str]] = {}
+    for row in record["rows"]:
+        if "peer" in row:
+            rows_by_peer.setdefault(row["peer"], []).append(row["env"])
+    alone = len(rows_by_peer) == 1
     peers = "".join(
-        f" The other is {peer}." for peer in sorted({row["peer"] for row in record["rows"] if "peer" in row})
+        f" {'The' if alone else 'On ' + ', '.join(envs) + ' the'} other is {peer}."
+        for peer, envs in rows_by_peer.items()
     )
     copied = f" Copied: {record['copied']}." if "copied" in record else ""
     where = f"{record['cores']} cores of {record['platform']['cpu']}"
