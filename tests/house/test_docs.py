@@ -278,6 +278,9 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path
         loaded = re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]*)\"", page)
         assert loaded, name
         assert not [url for url in loaded if re.match(r"(https?:)?//", url)], name
+    cards = (tmp_path / "site" / "zoo" / "agents.html").read_text()
+    assert cards.count("<article") == pages["zoo"].count('/picture.jpg"') > 20
+    assert 'href="zoo/agents.html"' in pages["zoo"]
     public = [f"baselines_ppo.{'train.' if name == 'train' else ''}{name}" for name in baselines_ppo.__all__]
     assert not [name for name in public if f'id="{name}"' not in pages["python-api"]]
 
