@@ -9,6 +9,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -207,3 +208,22 @@ def test_it_filters_sorts_copies_and_lets_no_code_run(hostile: Path, tmp_path: P
         assert tab.title() == "The zoo"
         browser.close()
     assert [line for line in wrong if "Content Security Policy" not in line] == []
+
+
+def test_films_are_beside_the_page_and_what_cannot_be_filmed_is_named(
+    agents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("viser", reason="needs viser: pip install 'viser>=1.1.1,<1.2' 'trimesh>=4.0'")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("baselines_ppo.run.cards.gallery.FILM_SECONDS", 0.2)
+    shutil.copytree(agents / PENDULUM, agents / "damaged")
+    (agents / "damaged" / "arrays.npz").write_bytes(b"")
+    (agents / PENDULUM).rename(agents / "a #1")  # a name that an address writes in another way
+    assert cli.main(["zoo", "page", "--films", "--out", str(tmp_path / "all.html")]) == 0
+    said = capsys.readouterr()
+    assert "a #1: episode 0: return" in said.out
+    assert "no film of damaged: " in said.err
+    (film,) = (tmp_path / "all-films").iterdir()
+    text = (tmp_path / "all.html").read_text()
+    assert [unquote(url) for url in Reader(text).loaded if not url.startswith("data:")] == [f"all-films/{film.name}"]
+    assert 'href="all-films/a%20%231.html"' in text
