@@ -71,13 +71,14 @@ def gallery(agents: Iterable[Shown]) -> str:
     """Return the page of some agents; what is wrong with one of them is on its card."""
     cards, found = [], set[str]()
     for agent in agents:
+        own = [OWN] * (agent.folder.parent != pretrained.AGENTS)
         try:
             card = read_card(agent.folder)
-            kinds = [kind_of(card.environment)] + [OWN] * (agent.folder.parent != pretrained.AGENTS)
+            kinds = [kind_of(card.environment), *own]
             cards.append(_card(agent, card, kinds))
         except LoadError as error:
-            kinds = ["others"]
-            cards.append(_article(kinds, {}, heading(agent.name) + paragraph(short(error))))
+            kinds = ["others", *own]
+            cards.append(_article(kinds, {}, _heading(agent.name) + paragraph(short(error))))
         found |= {*kinds}
     known = {**{key: name for key, (name, _) in KINDS.items()}, OWN: OWN_NAME}
     note = (
@@ -95,7 +96,7 @@ def kind_of(environment: str) -> str:
     return next(key for key, (_, places) in KINDS.items() if code.startswith(places))
 
 
-def heading(name: str) -> str:
+def _heading(name: str) -> str:
     return f"<h2>{html.escape(short(name))}</h2>"
 
 
@@ -108,7 +109,7 @@ def _card(agent: Shown, card: Card, kinds: list[str]) -> str:
     if card.environment != agent.name:
         names.insert(0, card.environment)
     inside = [
-        heading(agent.name),
+        _heading(agent.name),
         f'<p class="kind">{html.escape(" · ".join(names))}</p>',
         _scores(card),
         _curve(agent.folder, card.threshold),

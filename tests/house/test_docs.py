@@ -24,7 +24,6 @@ from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.plan import plan_of
 from baselines_ppo.run import cli
-from baselines_ppo.run.cards import tables
 from baselines_ppo.run.commands import zoo
 from baselines_ppo.settings.config import TEXTBOOK, resolve
 from baselines_ppo.wiring import actor_critic_of
@@ -231,12 +230,6 @@ def test_exit_codes_and_actions_of_the_zoo_are_those_that_there_are() -> None:
     ends = {failures.FINISHED, failures.STUCK, failures.STOPPED_BY_SIGNAL, failures.STOPPED_BY_CTRL_C}
     assert set(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE))) == {kind.exit_code for kind in kinds} | ends
     assert set(re.findall(r"`zoo (\w+)", docs.text_of_all())) == {*zoo.ACTIONS}
-
-
-def test_the_table_of_agents_is_that_of_zoo_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its pictures are where they are from docs."""
-    tables.table()
-    assert capsys.readouterr().out.replace('src="', 'src="../') in (ROOT / "docs" / "zoo.md").read_text()
 
 
 @pytest.mark.parametrize("page", (*docs.PAGES, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.name)
