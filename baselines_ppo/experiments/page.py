@@ -22,7 +22,7 @@ PAGE = """<!doctype html>
 :root {{ color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --quiet: #5d6772; --line: #d9dee4 }}
 @media (prefers-color-scheme: dark) {{
   :root {{ --ink: #e4e8ec; --paper: #14171a; --quiet: #98a2ad; --line: #343a41 }}
-  img {{ filter: invert(1) hue-rotate(180deg) }}  /* black on white becomes light on dark; hues stay */
+  img[src^="data:image/svg"] {{ filter: invert(1) hue-rotate(180deg) }}  /* black on white becomes light on dark */
 }}
 body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 70rem; color: var(--ink); background: var(--paper);
   font: 16px/1.5 system-ui, sans-serif }}
@@ -38,7 +38,7 @@ iframe {{ display: block; width: 100%; max-width: 44rem; margin: 0 auto; aspect-
   border: 1px solid var(--line) }}
 code {{ font-size: .85em; overflow-wrap: anywhere }}
 </style>
-<h1>{title}</h1>
+{head}<h1>{title}</h1>
 {body}
 </html>
 """
@@ -56,7 +56,12 @@ def page(title: str, summary: str, sections: Sequence[Section]) -> str:
     """Return a page of HTML; title and summary are text."""
     parts = [paragraph(summary)]
     parts += [f"<h2>{html.escape(section.heading)}</h2>\n{section.body}" for section in sections]
-    return PAGE.format(title=html.escape(title), body="\n".join(parts))
+    return document(title, "\n".join(parts))
+
+
+def document(title: str, body: str, head: str = "") -> str:
+    """Return a page of HTML with a heading; the title is text, body and what else the head is to have are HTML."""
+    return PAGE.format(title=html.escape(title), head=head and f"{head}\n", body=body)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,26 @@ def record(recording: Recording) -> int:
         filmed.close()
     print(written(path, shutter.moments, rate))
     return 0
+
+
+def record_one(agent: str, path: Path, seconds: float) -> str:
+    """Write an agent's first episode, a film or a replay by the ending of the file; returns what came of it.
+
+    Args:
+      seconds: of the film at most.
+
+    Raises:
+      LoadError: there is no agent, or it asks for a module or a file that the command line does not name.
+      UsageError, WriteError: see `record`.
+    """
+    recording = Recording(
+        agent=agent, env=None, env_kwargs=None, wrapper=None, network=None, episodes=1, max_steps=None,
+        seconds=seconds, seed=0, stochastic=False, out=str(path), width=None, height=None, fps=None,
+    )  # fmt: skip
+    said = io.StringIO()
+    with redirect_stdout(said):
+        record(recording)
+    return said.getvalue().splitlines()[0]
 
 
 def _demonstrations(recording: Recording, path: Path) -> int:

@@ -21,7 +21,7 @@ from baselines_ppo.experiments.page import Section, codes, folded, inner_page, p
 from baselines_ppo.experiments.plot import plot
 from baselines_ppo.experiments.runs import Place, Run, find_runs, group_runs
 from baselines_ppo.experiments.scores import final_score
-from baselines_ppo.run.agents.recording import Recording, record
+from baselines_ppo.run.agents.recording import record_one
 from baselines_ppo.run.agents.scoring import measure, score_of, trusted
 
 PAGE = ".html"
@@ -107,17 +107,10 @@ def _evaluation(runs: Sequence[Run], episodes: int) -> Section:
 
 def _film(run: Run, seconds: float) -> Section:
     """Return a film of an agent, or a replay where MuJoCo simulates it."""
-    said = io.StringIO()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"film{PAGE}"
-        recording = Recording(
-            agent=str(run.path), env=None, env_kwargs=None, wrapper=None, network=None, episodes=1, max_steps=None,
-            seconds=seconds, seed=0, stochastic=False, out=str(path), width=None, height=None, fps=None,
-        )  # fmt: skip
         try:
-            with contextlib.redirect_stdout(said):
-                record(recording)
-            caption = f"{shown(run.path)}: {said.getvalue().splitlines()[0]}"
+            caption = f"{shown(run.path)}: {record_one(str(run.path), path, seconds)}"
             body = inner_page(path.read_text(encoding="utf-8"), caption)
         except Failure as error:
             body = _left_out("there is no film", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,11 @@ class Point(NamedTuple):
 
 def curve_of(run: Path, total_steps: int) -> list[Point]:
     """Return a run's learning curve up to a number of steps, thinned out; empty where the run has no log."""
-    points = [point for point in _read(run / PROGRESS, LARGEST_LOG) if point.total_steps <= total_steps]
+    return thinned([point for point in _read(run / PROGRESS, LARGEST_LOG) if point.total_steps <= total_steps])
+
+
+def thinned(points: Sequence[Point]) -> list[Point]:
+    """Return at most `MOST_ROWS` of some points, the first and the last among them."""
     chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_ROWS)).round().astype(int))
     return [points[i] for i in chosen]
 

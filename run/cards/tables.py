@@ -10,7 +10,7 @@ from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.screen.numbers import duration
 from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
-from baselines_ppo.zoo.card import PICTURE, Score, read_card
+from baselines_ppo.zoo.card import PICTURE, Card, Score, read_card
 
 
 def list_agents() -> int:
@@ -25,7 +25,7 @@ def list_agents() -> int:
             continue
         print(
             f"{name:<32}{card.environment:<32}{card.algorithm:<8}{card.total_steps:>12,}"
-            f"{figures(card.deterministic):>20}{_number(card.threshold):>11}{_size(folder) / 1000:>6.0f}"
+            f"{figures(card.deterministic):>20}{plain(card.threshold):>11}{_size(folder) / 1000:>6.0f}"
         )
     return 0
 
@@ -41,9 +41,9 @@ def show(name: str) -> int:
     facts = {
         "environment": card.environment,
         "algorithm": f"{card.algorithm}, preset {card.preset or 'none'}, seed {card.seed}",
-        "training": f"{card.total_steps:,} steps in {duration(card.seconds)} on {_ranks(card.ranks)}",
+        "training": f"{card.total_steps:,} steps in {duration(card.seconds)} on {ranks_in_words(card.ranks)}",
         "command": card.command + ("" if card.exact else ", with other settings or ranks on the way"),
-        "threshold": _number(card.threshold),
+        "threshold": plain(card.threshold),
         "scores": f"{card.episodes} episodes of seed {card.evaluation_seed}",
         **{f"  {name}": _in_full(score) for name, score in card.scores.named.items()},
         "versions": ", ".join(f"{package} {version}" for package, version in card.versions.items() if version),
@@ -68,13 +68,11 @@ def table() -> int:
             continue
         card = read_card(folder)
         shown = f'<img src="{picture}" width="160" alt="{name}">' if (folder / PICTURE).exists() else ""
-        changed = "" if card.exact else ", with other settings or ranks on the way"
-        training = f"{card.algorithm}, {card.total_steps:,} steps in {duration(card.seconds)}{changed}"
         flags = card.deterministic.flags_reached
         reached = "" if flags is None else f"<br>{flags:.1f} flags an episode"
         print(
             f"| {shown} | {name} | {figures(card.deterministic)}{reached} | {figures(card.stochastic)} "
-            f"| {_number(card.threshold)} | {training}<br>`{card.command}` |"
+            f"| {plain(card.threshold)} | {training_in_words(card)}<br>`{card.command}` |"
         )
     return 0
 
@@ -84,18 +82,26 @@ def figures(score: Score) -> str:
     return f"{score.mean:,.1f} ± {score.std:,.1f}"
 
 
-def _in_full(score: Score) -> str:
-    span = f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps"
-    return ", ".join([span, *facts_in_words(score)])
+def training_in_words(card: Card) -> str:
+    """Return how long the training was, and whether it was as the command says from the beginning."""
+    changed = "" if card.exact else ", with other settings or ranks on the way"
+    return f"{card.algorithm}, {card.total_steps:,} steps in {duration(card.seconds)}{changed}"
 
 
-def _ranks(ranks: tuple[int, ...]) -> str:
+def ranks_in_words(ranks: tuple[int, ...]) -> str:
+    """Return on how many ranks the stretches of a training ran."""
     changes = [str(number) for number, _ in groupby(ranks)]
     return f"{', then '.join(changes)} rank{'' if changes == ['1'] else 's'}"
 
 
-def _number(value: float | None) -> str:
+def plain(value: float | None) -> str:
+    """Return a threshold."""
     return "-" if value is None else f"{value:,g}"
+
+
+def _in_full(score: Score) -> str:
+    span = f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps"
+    return ", ".join([span, *facts_in_words(score)])
 
 
 def _size(folder: Path) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from baselines_ppo.common.envs.keywords import canonical_wrapper
-from baselines_ppo.common.failures import UsageError, nearest
+from baselines_ppo.common.failures import UsageError, nearest, short
+from baselines_ppo.common.files.whole import shown
+from baselines_ppo.run.options import on_one_rank
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter
 
 ACTIONS = {
@@ -18,8 +20,9 @@ ACTIONS = {
     "add": "make a pretrained agent of a run's best checkpoint",
     "remove": "delete a pretrained agent",
     "table": "all of them as a Markdown table",
+    "page": "all of them as cards on one web page: picture, scores, learning curve, command",
 }
-HELP = "the pretrained agents: list, show, score, verify, add, remove or table"
+HELP = "the pretrained agents: list, show, score, verify, add, remove, table or page"
 USAGE = "ACTION"
 
 
@@ -53,6 +56,8 @@ def run(options: dict[str, Any]) -> int:
 
         printing: dict[str, Callable[..., int]] = {"list": cards.list_agents, "show": cards.show, "table": cards.table}
         return world().on_root(lambda: printing[action](**options))
+    if action == "page":
+        return _page(**options)
     from baselines_ppo.common.policy.networks import find_network
     from baselines_ppo.run.cards import measure as zoo
     from baselines_ppo.run.cards.export import Named
@@ -71,6 +76,19 @@ def run(options: dict[str, Any]) -> int:
     return measuring[action](**options)
 
 
+def _page(out: str, films: bool) -> int:
+    """Write the page of all agents; returns the exit code."""
+
+    def write() -> int:
+        from baselines_ppo.run.cards.gallery import write_gallery
+
+        path = write_gallery(out, films)
+        print(f"wrote {short(shown(path))}: {path.stat().st_size / 1e6:.1f} MB")
+        return 0
+
+    return on_one_rank("zoo page", write)
+
+
 def _add_options_of(action: str, result: Parser) -> None:
     add = result.add_argument
     if action in ("show", "score"):
@@ -83,6 +101,9 @@ def _add_options_of(action: str, result: Parser) -> None:
         add("run", metavar="RUN", help="run folder: its best checkpoint; RUN:last: its newest; or a single checkpoint")
         add("--name", help="of the agent; default: its environment's")
         add("--replace", action="store_true", help="put it in the place of one of the same name")
+    elif action == "page":
+        add("--out", metavar="FILE", default="zoo.html", help="the page, or a folder for zoo.html; default zoo.html")
+        add("--films", action="store_true", help="a film or a replay of each beside it; takes some minutes")
     if action in ("score", "verify", "add"):
         add("--env", metavar="ID", help="the agent's own, where it is of a module: module:id")
         add("--env-kwargs", metavar="JSON", help="the agent's own, where they may lead to a file")

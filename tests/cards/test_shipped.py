@@ -15,7 +15,7 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import Failure, LoadError
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.run import cli
-from baselines_ppo.run.cards import curve
+from baselines_ppo.run.cards import curve, tables
 from baselines_ppo.run.cards.measure import files_agree
 from baselines_ppo.zoo.card import CARD, PICTURE, read_card
 from tests.cards.conftest import PENDULUM
@@ -69,6 +69,12 @@ def test_a_shipped_card_curve_and_picture_make_sense(name: str) -> None:
         assert picture.width <= 480
         assert picture.height <= 480
         assert np.asarray(picture).std() > 5  # something is to be seen
+
+
+def test_the_table_of_the_docs_is_that_of_zoo_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its pictures are where they are from docs."""
+    tables.table()
+    assert capsys.readouterr().out.replace('src="', 'src="../') in (ROOT / "docs" / "zoo.md").read_text()
 
 
 def test_a_path_comes_first_and_names_are_found_with_and_without_their_prefix(
