@@ -53,17 +53,31 @@ def test_all_episodes_start_as_they_are_asked_to(start: str) -> None:
         task.begin([0, 3], [generators[0], generators[3]])
 
 
-def test_who_starts_lying_lies_on_any_side() -> None:
-    """The chest looks up, down and to both sides, and the spine is level: the way from the back to the face."""
-    task, _ = begun(200, LYING)
-    rotations = np.zeros((200, 9))
-    for row in range(200):
-        mujoco.mju_quat2Mat(rotations[row], task.simulation.qpos[row, 3:7])
-    forwards, _, spine = np.moveaxis(rotations.reshape(200, 3, 3), 2, 0)
-    assert np.abs(spine[:, 2]).max() < 1e-6
-    assert np.histogram(forwards[:, 2], bins=[-1.0, -0.7, 0.0, 0.7, 1.0])[0].min() > 25  # a quarter each
-    assert ((task._start == FACE_UP) == (forwards[:, 2] > 0)).all()
-    assert (task.body.pose.height < 0.5).all()
+def test_who_starts_lying_is_rolled_further_each_time_it_has_stood_up() -> None:
+    """The first lie on their face; who always stands up comes to lie on any side, who never does goes back."""
+    task, generators = begun(60, LYING)
+
+    def chests() -> np.ndarray:
+        """Return how far the chests look up, from -1 to 1; the spines are level."""
+        rotations = np.zeros((60, 9))
+        for row in range(60):
+            mujoco.mju_quat2Mat(rotations[row], task.simulation.qpos[row, 3:7])
+        forwards, _, spines = np.moveaxis(rotations.reshape(60, 3, 3), 2, 0)
+        assert np.abs(spines[:, 2]).max() < 1e-6
+        assert (task.body.pose.height < 0.5).all()
+        return forwards[:, 2]
+
+    def again(stood_up: float, times: int) -> None:
+        for _ in range(times):
+            task._steps[:], task._stood_up[:] = task.episode_steps, stood_up
+            task.begin(list(range(60)), generators)
+
+    assert (chests() < -0.95).all()
+    again(1.0, 100)
+    assert np.histogram(chests(), bins=[-1.0, -0.7, 0.0, 0.7, 1.0])[0].min() > 5  # a quarter of 60 each
+    assert ((task._start == FACE_UP) == (chests() > 0)).all()
+    again(np.nan, 100)
+    assert (chests() < -0.95).all()
 
 
 def test_a_start_that_there_is_not_is_refused() -> None:

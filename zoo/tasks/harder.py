@@ -20,7 +20,8 @@ EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
 WALK, FACE_DOWN, FACE_UP = range(len(STARTS))
-LYING = "lying"  # to learn with: it lies on a side that is drawn, so that the way from the back to the face has no gap
+LYING = "lying"  # to learn with: on its face, rolled from there the further the more often it stands up
+FIRST_ROLL, ROLL_STEP = 0.3, 0.05  # rad, that it is rolled by at most, and what that grows or falls by
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
@@ -67,12 +68,13 @@ class FlagrunHarder:
         self._grounded = np.zeros(count, dtype=np.int64)  # control steps on the ground, less those off it
         self._upright_steps = np.zeros(count, dtype=np.int64)  # without a break until now
         self._stood_up = np.full(count, np.nan)  # s from the start; nan: not yet, or it was upright
+        self._most_roll = np.full(count, FIRST_ROLL)  # rad, of those that always start lying
         self._successes = np.full((count, len(PITCHES), WINDOW), np.nan)  # the last of each start; nan: none yet
         self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
         self.observation_bound, self.view = CLIP, self.body.view
         own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
         own |= {"successes": self._successes, "fallen": self._fallen}
-        own |= {"upright_steps": self._upright_steps, "stood_up": self._stood_up}
+        own |= {"upright_steps": self._upright_steps, "stood_up": self._stood_up, "most_roll": self._most_roll}
         self.state = {**own, **self.body.state, **self.flags.state, **self.cubes.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
@@ -81,12 +83,12 @@ class FlagrunHarder:
         for row, generator in zip(rows, generators, strict=True):
             if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
                 self._remember(row, not self._fallen[row])
-            drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
             if self._always == LYING:
-                roll = generator.uniform(-np.pi, np.pi)
+                roll = generator.uniform(-1.0, 1.0) * self._most_roll[row]
                 self._start[row] = FACE_DOWN if abs(roll) < np.pi / 2 else FACE_UP
                 self.body.stand(row, generator, PITCHES[FACE_DOWN], roll)
             else:
+                drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
                 self._start[row] = drawn if self._always is None else STARTS.index(self._always)
                 self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
@@ -167,6 +169,8 @@ class FlagrunHarder:
     def _remember(self, row: int, success: bool) -> None:
         window = self._successes[row, self._start[row]]
         window[:] = [*window[1:], success]
+        change = ROLL_STEP if self._stood_up[row] <= IN_TIME else -ROLL_STEP
+        self._most_roll[row] = np.clip(self._most_roll[row] + change, FIRST_ROLL, np.pi)
 
 
 def start_chances(successes: np.ndarray) -> np.ndarray:
