@@ -20,8 +20,11 @@ EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
 WALK, FACE_DOWN, FACE_UP = range(len(STARTS))
-LYING = "lying"  # to learn with: on its face, rolled from there the further the more often it stands up
-FIRST_ROLL, ROLL_STEP = 0.3, 0.05  # rad, that it is rolled by at most, and what that grows or falls by
+# To learn with: it lies on its face, rolled from there the further the more often it stands up, and is paid to turn.
+LYING = "lying"
+FIRST_ROLL = 0.3  # rad, that it is rolled by at most
+WIDER, NARROWER = 0.05, 0.1  # rad, by which that grows or falls: two of three stand up
+TURNING = 100.0  # times what the chest, of a robot that lies, has turned to the floor
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
@@ -84,7 +87,8 @@ class FlagrunHarder:
             if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
                 self._remember(row, not self._fallen[row])
             if self._always == LYING:
-                roll = generator.uniform(-1.0, 1.0) * self._most_roll[row]
+                side, share = generator.choice([-1.0, 1.0]), np.sqrt(generator.uniform())  # most near the limit
+                roll = side * share * self._most_roll[row]
                 self._start[row] = FACE_DOWN if abs(roll) < np.pi / 2 else FACE_UP
                 self.body.stand(row, generator, PITCHES[FACE_DOWN], roll)
             else:
@@ -101,6 +105,7 @@ class FlagrunHarder:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body = self.body
         upright, bonus, before = self._upright(), self._bonus(), distances(self.flags.places, body.pose.position)
+        turned = self._turned()
         failed = body.step(actions)
         self._steps += 1
         progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
@@ -113,7 +118,8 @@ class FlagrunHarder:
         terms = Terms(
             alive=np.where(ended, -1.0, self._bonus()),
             progress=progress,
-            rising=RISING * (self._bonus() - bonus),
+            rising=RISING * (self._bonus() - bonus)
+            + (TURNING if self._always == LYING else 0.0) * (self._turned() - turned),
             electricity=body.electricity(actions, np.where(self._upright(), ELECTRICITY_COST, ELECTRICITY_COST_LYING)),
             joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
@@ -150,6 +156,11 @@ class FlagrunHarder:
         height = 0.7 * self.body.pose.height + 0.3 * self.body.senses.heights[:, 0]
         return LYING_BONUS + STANDING_BONUS * np.clip(height, 0.0, FULL_HEIGHT) / FULL_HEIGHT
 
+    def _turned(self) -> np.ndarray:
+        """Return -2 of each that lies on its back, 0 on its face, and 0 of who stands: a potential, [n]."""
+        lying = 1.0 - (self._bonus() - LYING_BONUS) / STANDING_BONUS
+        return (np.sin(self.body.pose.pitch) - 1.0) * lying
+
     def _count_grounded(self) -> None:
         upright = self._upright()
         self._grounded[:] = np.where(upright, np.maximum(self._grounded - 1, 0), self._grounded + 1)
@@ -169,7 +180,7 @@ class FlagrunHarder:
     def _remember(self, row: int, success: bool) -> None:
         window = self._successes[row, self._start[row]]
         window[:] = [*window[1:], success]
-        change = ROLL_STEP if self._stood_up[row] <= IN_TIME else -ROLL_STEP
+        change = WIDER if self._stood_up[row] <= IN_TIME else -NARROWER
         self._most_roll[row] = np.clip(self._most_roll[row] + change, FIRST_ROLL, np.pi)
 
 
