@@ -33,7 +33,7 @@ def backend_for(agent: Agent, spec: EnvironmentSpec, rows: int = 1, trial: Trial
       UsageError: the environment, a wrapper or a space is not supported.
       LoadError: it has other spaces than the agent.
     """
-    treatment = (trial or found_out(spec)).treatment
+    treatment = (trial or found_out(agent, spec)).treatment
     backend = make_backend(spec, rows, treatment, taken_for=agent.policy.network.observation)
     _check(agent, spec, backend)
     return backend
