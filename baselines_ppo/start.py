@@ -102,7 +102,9 @@ def start(
         begun = stored if continued else None
         facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial), "the run folder")
         if comm.is_root:
-            screen.say("\n".join((banner(plan, typed), *trial.told_in_training, *_noted(config))))
+            screen.say(
+                "\n".join((banner(plan, typed), *trial.to_policy(network.masked).told_in_training, *_noted(config)))
+            )
         comm.alive.note("loading TensorFlow")
         state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
         run = TrainingRun(state, folder, process, screen, callback)

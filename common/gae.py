@@ -1,4 +1,4 @@
-"""Generalised advantage estimation and how well the value function explains its targets."""
+"""Generalised advantage estimation, discounted sums, and how well the value function explains its targets."""
 
 from __future__ import annotations
 
@@ -42,6 +42,25 @@ def gae(
         following = deltas[t] + decay[t] * following
         advantages[t] = following
     return advantages, advantages + values
+
+
+def running_sums(
+    rewards: np.ndarray, ends: np.ndarray, gamma: float, before: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return discounted sums of the rewards so far, [T, n], begun anew after each end; and the last, to go on with.
+
+    s_t = gamma (1 - end_{t-1}) s_{t-1} + r_t
+
+    Args:
+      rewards: r_t, [T, n].
+      ends: whether an episode ended with step t, [T, n] bool.
+      before: the sums before the first step, [n].
+    """
+    sums = np.empty_like(rewards)
+    for t in range(len(rewards)):
+        before = sums[t] = before * gamma + rewards[t]
+        before = np.where(ends[t], 0.0, before)
+    return sums, before
 
 
 def explained_variance(error_variance: float, target_variance: float) -> float:

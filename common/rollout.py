@@ -11,6 +11,7 @@ import numpy as np
 from baselines_ppo.common.envs.facts import Facts, facts_at
 from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.gae import running_sums
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.policy import Policy
@@ -63,6 +64,16 @@ class Rollout(NamedTuple):
 def by_environment(x: np.ndarray, made: np.ndarray) -> list[np.ndarray]:
     """Return of [T, n, ...] the steps that each environment made, n arrays [B_i, ...]."""
     return [x[column, i] for i, column in enumerate(made.T)]
+
+
+def clipped(rewards: np.ndarray, limit: float | None) -> np.ndarray:
+    """Return raw rewards, none beyond the limit."""
+    return rewards if limit is None else np.clip(rewards, -limit, limit)
+
+
+def scaled(rewards: np.ndarray, scaler: Normalizer | None) -> np.ndarray:
+    """Return rewards as the learner sees them, float32."""
+    return rewards.astype(np.float32) if scaler is None else scaler.scale(rewards)
 
 
 def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
@@ -219,7 +230,8 @@ class Collector:
         """Return the steps that were made, with what follows from them."""
         policy, steps = self.policy, self._steps
         actions, outputs, terminated, dropped = (steps[x] for x in ("actions", "outputs", "terminated", "dropped"))
-        rewards = self._clipped(steps["rewards"])
+        rewards = clipped(steps["rewards"], self._clip_raw_rewards)
+        discounted, self.discounted_returns = running_sums(rewards, steps["ends"], self._gamma, self.discounted_returns)
         values, next_values = self._values()
         # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
         next_values = np.where(terminated | dropped, np.float32(0.0), next_values)
@@ -231,8 +243,8 @@ class Collector:
             actions=actions,
             outputs=outputs,
             log_probs=policy.distribution.log_prob(np, policy.params(outputs), actions),
-            rewards=np.where(dropped, values, self._scaled(rewards)),
-            discounted_returns=self._discount(rewards, steps["ends"]),
+            rewards=np.where(dropped, values, scaled(rewards, self.reward_scaler)),
+            discounted_returns=discounted,
             values=values,
             next_values=next_values,
             ends=steps["ends"],
@@ -267,23 +279,6 @@ class Collector:
         for final, value in zip(finals, after[count:], strict=True):
             next_values[final.step, final.row] = value
         return values.reshape(-1, count), next_values
-
-    def _clipped(self, rewards: np.ndarray) -> np.ndarray:
-        """Return raw rewards [T, n], clipped if they are to be."""
-        limit = self._clip_raw_rewards
-        return rewards if limit is None else np.clip(rewards, -limit, limit)
-
-    def _scaled(self, rewards: np.ndarray) -> np.ndarray:
-        """Return rewards [T, n] as the learner sees them."""
-        return rewards.astype(np.float32) if self.reward_scaler is None else self.reward_scaler.scale(rewards)
-
-    def _discount(self, rewards: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Carry the discounted returns on through [T, n] rewards, back to 0 at each end; returns them all."""
-        history = np.empty_like(rewards)
-        for t in range(len(rewards)):
-            self.discounted_returns = history[t] = self.discounted_returns * self._gamma + rewards[t]
-            self.discounted_returns = np.where(ends[t], 0.0, self.discounted_returns)
-        return history
 
     def _finish(self) -> list[Episode]:
         """Carry the episode sums on through the steps; returns the episodes that ended and count."""

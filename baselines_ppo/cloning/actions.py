@@ -13,7 +13,7 @@ from baselines_ppo.common.policy.actions import (
     MultiBinaryAction,
     MultiDiscreteAction,
 )
-from baselines_ppo.common.policy.given_arrays import array_of, named
+from baselines_ppo.common.policy.given_arrays import array_of, named, unlearnable
 from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction
 
 
@@ -24,7 +24,7 @@ def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
     of all parts become one vector, as the policy draws them.
 
     Raises:
-      ValueError: they are of another shape, not finite, or not of the space.
+      ValueError: they are of another shape, numbers that cannot be learned from, or not of the space.
     """
     if isinstance(action, GroupAction):
         parts = zip(action.parts, _given(action, given), strict=True)
@@ -57,8 +57,8 @@ def _numbers(action: BoxAction | IntegerBoxAction, given: Any, count: int) -> np
     """Return numbers [n, *shape] in the unit of a Gaussian policy, [n, A] float32."""
     dtype = np.dtype(action.dtype or np.float32)
     numbers = array_of(given, (count, *action.shape), dtype).reshape(count, -1).astype(np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"not finite in row {int(np.argwhere(~np.isfinite(numbers))[0][0])}")
+    if (found := unlearnable(numbers)) is not None:
+        raise ValueError(f"{found[1]} in row {found[0]}")
     if isinstance(action, BoxAction):
         _, _, half, middle, _, _ = action.mapping
     else:

@@ -29,6 +29,7 @@ from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.mpi import Comm, world
 from baselines_ppo.common.policy.actions import Action
 from baselines_ppo.common.policy.actor_critic import ActorCritic
+from baselines_ppo.common.policy.fit import difference
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.common.policy.policy import Policy
@@ -121,7 +122,9 @@ def _network(config: TrainConfig) -> ActorCritic:
     close_unheard(backend.close)
     network = actor_critic_of(config, backend.observation, backend.action)
     if network.recurrent:
-        raise UsageError(f"clone takes networks without memory, not {network.policy_network.name}")
+        raise UsageError(
+            f"clone takes networks without memory, not {network.policy_network.name}; give --network mlp or cnn"
+        )
     return network
 
 
@@ -129,9 +132,24 @@ def _data(config: TrainConfig, source: str, settings: CloneConfig) -> tuple[tupl
     """Return the spaces of a training, and the demonstrations as steps of these."""
     demonstrated = _read(config, source)  # which says if it is of another environment
     network = _network(config)
+    _check_action(demonstrated, network)
     steps = steps_of(demonstrated, network)
     learned, held_out = parted(steps, settings.held_out, config.seed)
     return (network.observation, network.action), Data(learned, held_out, float(steps.returns.mean()))
+
+
+def _check_action(demonstrated: Demonstrations, network: ActorCritic) -> None:
+    """Check that demonstrations have the actions of the environment: numbers beyond its bounds would be clipped.
+
+    Raises:
+      UsageError: they have others; names what differs.
+    """
+    seen, action = network.observation, demonstrated.action or network.action
+    if words := difference((seen, action), (seen, network.action)):
+        raise UsageError(
+            f"{short(demonstrated.source)} has other actions than the environment has here: {words}; give the "
+            "environment and the wrappers that it was recorded with"
+        )
 
 
 def _read(config: TrainConfig, source: str) -> Demonstrations:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.envs.masking import mask_in
 from baselines_ppo.common.failures import Failure, LoadError, UsageError, short
 from baselines_ppo.common.files.demonstrations import Demonstration, Demonstrations
+from baselines_ppo.common.policy.actions import action_of
 
 PREFIX = "minari:"
 
@@ -33,7 +35,7 @@ def load(source: str, name: str | Path) -> Demonstrations:
             found = minari.MinariDataset(name / "data" if (name / "data").is_dir() else name)
         else:
             found = minari.load_dataset(name, download=False)
-        spec = found.env_spec
+        spec, action = found.env_spec, action_of(found.action_space, source)
         episodes = [_demonstration(episode) for episode in found.iterate_episodes()]
     except FileNotFoundError:
         raise LoadError(f"{short(source)} is not on this machine; minari download {short(name)}") from None
@@ -42,10 +44,11 @@ def load(source: str, name: str | Path) -> Demonstrations:
     except Exception as error:  # a folder from a stranger may be wrong in any way
         reason = f"{type(error).__name__} {short(error)}"
         raise LoadError(f"{short(source)} cannot be read by Minari: {reason}") from None
-    return Demonstrations(source, None if spec is None else str(spec.id), episodes)
+    return Demonstrations(source, None if spec is None else str(spec.id), episodes, action=action)
 
 
 def _demonstration(episode: Any) -> Demonstration:
     rewards = np.asarray(episode.rewards, np.float64)
     terminated = bool(np.asarray(episode.terminations)[-1])
-    return Demonstration(episode.observations, episode.actions, rewards, terminated)
+    masks = mask_in(episode.infos)
+    return Demonstration(episode.observations, episode.actions, rewards, terminated, masks)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from baselines_ppo.cloning.actions import to_policy
 from baselines_ppo.common.failures import DataError, UsageError
-from baselines_ppo.common.files.demonstrations import Demonstration, Demonstrations, cut
+from baselines_ppo.common.files.demonstrations import Demonstration, Demonstrations
+from baselines_ppo.common.gae import gae, running_sums
 from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.distributions import FORBIDDEN, at_first
 from baselines_ppo.common.policy.given_arrays import unlearnable
 from baselines_ppo.common.policy.normalizer import Normalizer
-from baselines_ppo.common.policy.observations import mask_of
+from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of
+from baselines_ppo.common.policy.spaces.masks import nothing_allowed
+from baselines_ppo.common.rollout import clipped, scaled
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.settings.config import RolloutConfig
 
@@ -34,6 +37,13 @@ class Steps(NamedTuple):
     def ends(self) -> np.ndarray:
         """Where each episode ends, [E]: the number of its last step, and one."""
         return np.cumsum(self.lengths)
+
+    @property
+    def last(self) -> np.ndarray:
+        """Whether an episode ends with a step, [N] bool."""
+        last = np.zeros(len(self.rewards), np.bool_)
+        last[self.ends - 1] = True
+        return last
 
     @property
     def returns(self) -> np.ndarray:
@@ -95,30 +105,22 @@ def reward_scaler_of(steps: Steps, config: RolloutConfig) -> Normalizer | None:
     if not config.normalize_returns:
         return None
     scaler = Normalizer((), config.clip_rewards)
-    sums, begins, so_far = np.empty_like(steps.rewards), {*(steps.ends - steps.lengths).tolist()}, 0.0
-    for t, reward in enumerate(_clipped(steps.rewards, config)):
-        so_far = sums[t] = reward + (0.0 if t in begins else config.gamma * so_far)
-    scaler.moments = moments_of(sums)
+    rewards = clipped(steps.rewards, config.clip_raw_rewards)[:, None]
+    sums, _ = running_sums(rewards, steps.last[:, None], config.gamma, np.zeros(1))
+    scaler.moments = moments_of(sums[:, 0])
     return scaler
 
 
 def discounted(steps: Steps, config: RolloutConfig, scaler: Normalizer | None) -> Discounted:
     """Return what the rewards come to from each step on."""
-    raw = _clipped(steps.rewards, config)
-    rewards = raw.astype(np.float32) if scaler is None else scaler.scale(raw)
-    returns, left = np.empty(len(rewards)), np.empty(len(rewards))
-    for end, length, terminated in zip(steps.ends, steps.lengths, steps.terminated, strict=True):
-        so_far, remaining = 0.0, 0.0 if terminated else 1.0
-        for t in reversed(range(end - length, end)):
-            so_far = returns[t] = rewards[t] + config.gamma * so_far
-            remaining = left[t] = config.gamma * remaining
+    rewards = scaled(clipped(steps.rewards, config.clip_raw_rewards), scaler).astype(np.float64)
+    cut_off = np.zeros(len(rewards))
+    cut_off[steps.ends - 1] = ~steps.terminated
+    both = np.stack([rewards, config.gamma * cut_off], axis=-1)  # the second: a reward of 1 for a final observation
+    ends, nothing = np.stack([steps.last, steps.last], axis=-1), np.zeros_like(both)
+    returns, left = gae(both, nothing, nothing, ends, config.gamma, 1.0)[1].astype(np.float32).T
     episode = np.repeat(np.arange(len(steps.lengths)), steps.lengths)
-    return Discounted(returns.astype(np.float32), left.astype(np.float32), episode)
-
-
-def _clipped(rewards: np.ndarray, config: RolloutConfig) -> np.ndarray:
-    limit = config.clip_raw_rewards
-    return rewards if limit is None else np.clip(rewards, -limit, limit)
+    return Discounted(returns, left, episode)
 
 
 def _checked(
@@ -129,30 +131,45 @@ def _checked(
     if not length:
         raise DataError(f"{where}: it has no step")
     try:
-        seen = network.observation.encode(cut(episode.observations, slice(None)), (length + 1,))
+        seen = network.observation.encode(_seen(where, network.observation, episode), (length + 1,))
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(f"{where}: the observations are {error}; give the environment that they are of") from None
     try:
         actions = to_policy(network.action, episode.actions, length)
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(f"{where}: the actions are {error}; give the environment that they are of") from None
-    if (row := _forbidden(network, seen[:-1], actions)) is not None:
-        raise DataError(f"{where}, step {row}: the action is one that the mask forbids")
+    if (found := _forbidden(network, seen[:-1], actions)) is not None:
+        raise DataError(f"{where}, step {found[0]}: {found[1]}")
     if (found := unlearnable(seen)) is not None:
         raise DataError(f"{where}, step {found[0]}: the observation has {found[1]}")
     rewards = np.asarray(episode.rewards, np.float64)
-    if not np.isfinite(rewards).all():
-        raise DataError(f"{where}: a reward is {rewards[~np.isfinite(rewards)][0]}")
+    if (found := unlearnable(rewards[:, None])) is not None:
+        raise DataError(f"{where}, step {found[0]}: the reward is {rewards[found[0]]}, which cannot be learned from")
     return seen[:-1], actions, rewards, seen[-1:]
 
 
-def _forbidden(network: ActorCritic, observations: np.ndarray, actions: np.ndarray) -> int | None:
-    """Return the first row in which an action is forbidden by the mask that is seen; None: there is none."""
+def _seen(where: str, observation: Observation, episode: Demonstration) -> Any:
+    """Return what was seen in an episode, [L + 1, ...], with the masks of actions beside it, if they are needed.
+
+    Raises:
+      DataError: there are none.
+    """
+    if not isinstance(observation, MaskedObservation) or observation.holds_mask(episode.observations):
+        return episode.observations
+    if episode.masks is None:
+        raise DataError(f"{where}: it has no masks of actions, as the environment gives; record its infos too")
+    return observation.joined(episode.observations, episode.masks)
+
+
+def _forbidden(network: ActorCritic, observations: np.ndarray, actions: np.ndarray) -> tuple[int, str] | None:
+    """Return the first row in which the mask that is seen forbids the action, or all of them, and this in words."""
     if not network.masked:
         return None
     distribution = network.action.distribution
     allowed = observations[:, mask_of(network.observation)] > 0
+    if (nothing := nothing_allowed(network.action, allowed)) is not None:
+        return nothing
     outputs = distribution.forbid(np, np.zeros((len(actions), distribution.network_size), np.float32), allowed)
     chance = distribution.log_prob(np, distribution.from_network(outputs, at_first(distribution)), actions)
     rows = np.flatnonzero(chance < 0.5 * FORBIDDEN)
-    return int(rows[0]) if len(rows) else None
+    return (int(rows[0]), "the action is one that the mask forbids") if len(rows) else None

@@ -11,8 +11,6 @@ from baselines_ppo.common.envs.backend_contract import Unusable
 from baselines_ppo.common.policy.observations import MaskedObservation, mask_of
 from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
 
-MISSING = f"its info has no {MASK}, as it had when it was tried out; give one at reset and at each step"
-
 
 def mask_in(info: Any) -> Any:
     """Return the mask in an info, or another dict, of one environment or of a vector form; or None."""
@@ -30,6 +28,10 @@ class Masking:
 
     def __init__(self, observation: MaskedObservation) -> None:
         self._observation = observation
+        where = "info" if observation.mask is None else "observation"
+        self._missing = (
+            f"its {where} has no {MASK}, as it had when it was tried out; give one at reset and at each step"
+        )
 
     def encoded(self, row: int, seen: Any, info: Any, ended: bool) -> np.ndarray:
         """Return what a row gave with its mask, [D + M]: that of the observation, else that of the info.
@@ -44,7 +46,7 @@ class Masking:
         if not self._observation.holds_mask(seen):
             mask = None if ended else mask_in(info)
             if mask is None and not ended:
-                raise Unusable(row, MISSING)
+                raise Unusable(row, self._missing)
             given = self._observation.joined(seen, mask)
         try:
             encoded = self._observation.encode(given)
@@ -66,7 +68,7 @@ class Masking:
         given = seen
         if not self._observation.holds_mask(seen):
             if (masks := mask_in(infos)) is None:
-                raise Unusable(None, MISSING)
+                raise Unusable(None, self._missing)
             given = self._observation.joined(seen, masks)
         try:
             encoded = self._observation.encode(given, (count,))

@@ -70,6 +70,8 @@ class NativeBackend:
         if self._ended.any():  # rows that nobody waits for are stepped too
             idle = np.flatnonzero(self._ended).tolist()
             self.reset(idle, [0] * len(idle))
+        if self._masking is not None:
+            actions = self._allowed(actions, rows)
         try:
             observations, rewards, terminated, truncated, self._infos = self._envs.step(as_sent(self.action, actions))
         except BaseException as error:
@@ -81,6 +83,15 @@ class NativeBackend:
         acting = [row for row in rows if not self._ended[row]] if self._masking is not None else []
         encoded = self._encoded(observations, self._infos, acting)
         return Outcome(encoded, rewards, terminated, truncated, raised={})
+
+    def _allowed(self, actions: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+        """Return actions [n, ...], with allowed ones in place of those of other rows, that nobody waits for."""
+        idle = np.setdiff1d(np.arange(self._count), rows)
+        if not len(idle):
+            return actions
+        actions, allowed = actions.copy(), self._masked[idle, mask_of(self.observation)] > 0
+        actions[idle] = untrained_actions(self.action, None, allowed)
+        return actions
 
     def make_again(self, row: int) -> None:
         raise AssertionError("a vector form raises as a whole, and is not made again")
@@ -114,7 +125,8 @@ class NativeBackend:
 
     def _encoded(self, observations: Any, infos: Any, acting: Sequence[int]) -> np.ndarray:
         if self._masking is not None:
-            return self._masking.encoded_rows(observations, infos, self._count, acting)
+            self._masked = self._masking.encoded_rows(observations, infos, self._count, acting)
+            return self._masked
         try:
             return self.observation.encode(observations, (self._count,))
         except ValueError as error:

@@ -30,6 +30,7 @@ GIVES_MASKS = "gymnasium.envs.toy_text.taxi:"  # the only one of these
 WATCHED = Treatment(streams=tuple(STREAMS))
 UNTRIED = "whether its episodes repeat is not known before a resume"
 MASKS = "it says in its info which actions are allowed; no others are taken"
+UNHEEDED = "it says in its info which actions are allowed; this policy was trained without that, and takes others too"
 MASKS_LATE = "its steps say in their info which actions are allowed, its reset does not, so nothing is forbidden"
 NEW_EPISODES = "a resume of this environment begins new episodes"
 
@@ -57,6 +58,12 @@ class Trial(NamedTuple):
     def told_in_training(self) -> tuple[str, ...]:
         """What whoever trains must know, a line each."""
         return tuple("; ".join(filter(None, finding)) for finding in self.findings)
+
+    def to_policy(self, masked: bool) -> Trial:
+        """Return what is to be known where a policy acts that was trained with masks, or without."""
+        if masked:
+            return self
+        return self._replace(findings=tuple(f._replace(fact=f.fact.replace(MASKS, UNHEEDED)) for f in self.findings))
 
 
 def try_out_spec(spec: EnvironmentSpec, closing: Callable[[], None] = lambda: None) -> Trial:

@@ -12,12 +12,11 @@ from baselines_ppo.common.files.checkpoint import Checkpoint, find
 from baselines_ppo.common.files.remembered import is_remembered
 from baselines_ppo.common.policy.actions import action_at, as_sent
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import WrongShapeError
 from baselines_ppo.common.policy.networks import NETWORKS, find_network
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed
+from baselines_ppo.common.policy.spaces.masks import MASK, nothing_allowed, untrained_actions
 from baselines_ppo.common.policy.spaces.observation_json import observation_from_json
 from baselines_ppo.common.policy.spaces.vectors import GroupObservation
 
@@ -217,14 +216,8 @@ def _try_out(agent: Agent) -> None:
     seen = np.zeros((1, *network.observation.shape), network.observation.dtype)
     with np.errstate(all="raise", under="ignore"):
         actions = agent.act_encoded(seen)
-    drawn = network.action.to_environment(
-        policy.distribution.mode(
-            policy.distribution.from_network(
-                np.zeros((1, policy.distribution.network_size), np.float32), at_first(policy.distribution)
-            )
-        )
-    )
-    if actions.shape != drawn.shape or not np.isfinite(actions).all():
-        raise ValueError(f"it acts with {actions.shape}, expected {drawn.shape} finite numbers")
+    expected = (1, *untrained_actions(network.action, None, None).shape[1:])
+    if actions.shape != expected or not np.isfinite(actions).all():
+        raise ValueError(f"it acts with {actions.shape}, expected {expected} finite numbers")
     action_at(network.action, as_sent(network.action, actions), 0)
     agent.reset()

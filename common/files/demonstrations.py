@@ -17,6 +17,7 @@ from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import npz, strict_json
 from baselines_ppo.common.files.checkpoint import LARGEST_ARRAYS, read_regular
 from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.policy.actions import Action, action_from_json
 
 FORMAT = 1
 KIND = "demonstrations"
@@ -32,6 +33,7 @@ class Demonstration(NamedTuple):
     actions: Any  # [L, ...] as the environment took them
     rewards: np.ndarray  # [L] float64, raw
     terminated: bool  # by its environment; else it was cut off
+    masks: Any = None  # [L + 1, ...] of actions, if they are beside the observations
 
     @property
     def length(self) -> int:
@@ -47,13 +49,14 @@ class Demonstrations(NamedTuple):
     episodes: list[Demonstration]
     wrappers: tuple[str, ...] | None = None
     env_kwargs: str | None = None  # JSON
+    action: Action | None = None  # of the environment
 
 
 def save(path: Path, episodes: Sequence[Demonstration], about: Mapping[str, Any]) -> None:
     """Write episodes into a file.
 
     Args:
-      about: what else is to be known, as strict JSON: `env`, `wrapper`, `env_kwargs`, and more.
+      about: what else is to be known, as strict JSON: `env`, `wrapper`, `env_kwargs`, `action_space`, and more.
 
     Raises:
       WriteError: the file cannot be written; nothing is left of it.
@@ -94,7 +97,8 @@ def load(path: Path) -> Demonstrations:
             raise ValueError(f"format {about['format']} is newer than this version reads (<= {FORMAT})")
         wrappers = tuple(map(str, about["wrapper"]))
         episodes = _episodes(arrays, about["parts"])
-        return Demonstrations(str(path), str(about["env"]), episodes, wrappers, str(about["env_kwargs"]))
+        action = action_from_json(about["action_space"]) if "action_space" in about else None
+        return Demonstrations(str(path), str(about["env"]), episodes, wrappers, str(about["env_kwargs"]), action)
     except OSError as error:
         raise LoadError(f"{short(path)} cannot be read: {error.strerror or short(error)}") from None
     except Exception as error:  # a file from a stranger may be wrong in any way

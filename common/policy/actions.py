@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.policy.arrays import ACTING, Array
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import Bernoulli, Categorical, MultiCategorical
 from baselines_ppo.common.policy.joint import Joint
-from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction
+from baselines_ppo.common.policy.spaces.box_actions import BoxAction, IntegerBoxAction, shaped, wrapped
 from baselines_ppo.common.policy.spaces.unsupported import refusal
 
 FLOATS = ("float16", "float32", "float64")
@@ -36,9 +37,9 @@ class DiscreteAction:
     def distribution(self) -> Distribution:
         return Categorical(self.size)
 
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+    def to_environment(self, actions: Array, xp: Any = ACTING) -> Array:
         """Return environment actions [n]."""
-        return _counted(actions, self.start, self.dtype)
+        return _counted(xp, actions, wrapped([self.start])[0], self.dtype)
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class MultiDiscreteAction:
     def distribution(self) -> Distribution:
         return MultiCategorical(self.sizes)
 
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+    def to_environment(self, actions: Array, xp: Any = ACTING) -> Array:
         """Return environment actions [n, *shape]."""
-        return _counted(actions, self.starts, self.dtype).reshape(-1, *self.shape)
+        return shaped(xp, _counted(xp, actions, wrapped(self.starts), self.dtype), self.shape)
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class MultiBinaryAction:
     def distribution(self) -> Distribution:
         return Bernoulli(self.size)
 
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+    def to_environment(self, actions: Array, xp: Any = ACTING) -> Array:
         """Return environment actions [n, *shape]."""
-        return actions.astype(np.int8).reshape(-1, *self.shape)
+        return shaped(xp, xp.asarray(actions, np.dtype(np.int8)), self.shape)
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,6 @@ def _numbers(values: np.ndarray) -> tuple[int, ...]:
     return tuple(map(int, values.ravel()))
 
 
-def _counted(choices: np.ndarray, start: Any, dtype: str | None) -> np.ndarray:
-    """Return choices [n, ...], which count from 0, as numbers from a start; in a type that holds the sums."""
-    kind = np.dtype(dtype or np.int64)
-    return choices.astype(kind) + np.array(start, kind)  # what does not fit on the way wraps around, and back
+def _counted(xp: Any, choices: Array, start: Any, dtype: str | None) -> Array:
+    """Return choices [n, ...], which count from 0, as numbers from a start; their sums may wrap around, and back."""
+    return xp.asarray(choices + start, np.dtype(dtype or np.int64))

@@ -1,7 +1,8 @@
-"""The array functions that networks and distributions are written over: numpy acts, TensorFlow learns.
+"""The array functions that policies are written over: numpy acts, TensorFlow learns.
 
-Every such function takes `xp`, which is `NUMPY` or `tensorflow_arrays()`. Both know the same names and no others, so
-that a network that acts can learn too. An exported one is written over a third kind, see `run/exporting`.
+Every network takes `xp`, which is `NUMPY` or `tensorflow_arrays()`. Both know the same names and no others, so that a
+network that acts can learn too. An exported one is written over a third kind, see `run/exporting`; so is all that is
+between an observation, the network and the action, which in numpy is written over `ACTING`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,23 @@ NUMPY = Arrays(
     concatenate=np.concatenate,
     asarray=np.asarray,
 )
+
+# What a whole policy takes beside these, whose networks are a part of it: on the way from an observation to an action.
+# `difference` subtracts float64 from numbers whose working dtype that is; `wide` is in what that is computed then:
+# float64, or float32 where a runtime has no other.
+ACTING = Arrays(
+    **vars(NUMPY),
+    argmax=np.argmax,
+    rint=np.rint,
+    transpose=np.transpose,
+    difference=np.subtract,
+    wide=np.dtype(np.float64),
+)
+
+
+def computed_in(xp: Any, dtype: np.dtype) -> np.dtype:
+    """Return in what numbers of a working dtype are computed: the same, or what stands for float64."""
+    return xp.wide if dtype == np.float64 else dtype
 
 
 def tensorflow_arrays() -> Arrays:

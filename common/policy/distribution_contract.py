@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from baselines_ppo.common.policy.arrays import Array
+from baselines_ppo.common.policy.arrays import ACTING, Array
 from baselines_ppo.common.policy.parameters import Parameter
 
 
@@ -48,8 +48,8 @@ class Distribution(Protocol):
     def sample(self, params: Any, noise: np.ndarray) -> np.ndarray:
         """Return actions, one per row; numpy."""
 
-    def mode(self, params: Any) -> np.ndarray:
-        """Return the most likely actions, one per row; numpy."""
+    def mode(self, params: Any, xp: Any = ACTING) -> Array:
+        """Return the most likely actions, one per row."""
 
     def log_prob(self, xp: Any, params: Any, action: Array) -> Array:
         """Return log pi(action), one number per row."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.policy.arrays import Array
+from baselines_ppo.common.policy.arrays import ACTING, Array
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.parameters import Parameter
 
@@ -69,7 +69,7 @@ class DiagonalGaussian:
     def sample(self, params: GaussianParams, noise: np.ndarray) -> np.ndarray:
         return params.mean + np.exp(params.log_std) * noise
 
-    def mode(self, params: GaussianParams) -> np.ndarray:
+    def mode(self, params: GaussianParams, xp: Any = ACTING) -> Array:
         return params.mean
 
     def log_prob(self, xp: Any, params: GaussianParams, action: Array) -> Array:
@@ -120,10 +120,10 @@ class Categorical:
         return rng.gumbel(size=(steps, self.size)).astype(np.float32)
 
     def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        return np.argmax(params + noise, axis=-1)  # the Gumbel-max trick
+        return self.mode(params + noise)  # the Gumbel-max trick
 
-    def mode(self, params: np.ndarray) -> np.ndarray:
-        return np.argmax(params, axis=-1)
+    def mode(self, params: Array, xp: Any = ACTING) -> Array:
+        return xp.argmax(params, axis=-1)
 
     def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
         chosen = action[..., None] == np.arange(self.size)
@@ -178,8 +178,9 @@ class MultiCategorical:
     def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
         return self.mode(params + noise)  # the Gumbel-max trick
 
-    def mode(self, params: np.ndarray) -> np.ndarray:
-        return np.stack([np.argmax(logits, axis=-1) for _, logits in self.choices(params)], axis=-1)
+    def mode(self, params: Array, xp: Any = ACTING) -> Array:
+        chosen = [choice.mode(logits, xp)[..., None] for choice, logits in self.choices(params)]
+        return xp.concatenate(chosen, axis=-1)
 
     def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
         choices = enumerate(self.choices(params))
@@ -236,8 +237,8 @@ class Bernoulli:
     def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
         return self.mode(params + noise)  # logistic noise exceeds -logit with probability sigmoid(logit)
 
-    def mode(self, params: np.ndarray) -> np.ndarray:
-        return (params > 0).astype(np.int64)
+    def mode(self, params: Array, xp: Any = ACTING) -> Array:
+        return xp.asarray(params > np.float32(0.0), np.int64)
 
     def log_prob(self, xp: Any, params: Array, action: Array) -> Array:
         return xp.sum(xp.where(action == 1, self._log_on(xp, params), self._log_on(xp, -params)), axis=-1)

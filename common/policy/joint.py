@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.policy.arrays import Array
+from baselines_ppo.common.policy.arrays import ACTING, Array
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import Categorical
 from baselines_ppo.common.policy.parameters import Parameter
@@ -69,8 +69,8 @@ class Joint:
         each = zip(self.parts, params, self._outputs, strict=True)  # every part takes as much noise as outputs
         return self._joined([part.sample(own, noise[..., columns]) for part, own, columns in each])
 
-    def mode(self, params: tuple[Any, ...]) -> np.ndarray:
-        return self._joined([part.mode(own) for part, own in zip(self.parts, params, strict=True)])
+    def mode(self, params: tuple[Any, ...], xp: Any = ACTING) -> Array:
+        return self._joined([part.mode(own, xp) for part, own in zip(self.parts, params, strict=True)], xp)
 
     def log_prob(self, xp: Any, params: tuple[Any, ...], action: Array) -> Array:
         each = zip(self.parts, params, self.apart(xp, action), strict=True)
@@ -92,10 +92,10 @@ class Joint:
             drawn.append(own[..., 0] if isinstance(part, Categorical) else own)
         return drawn
 
-    def _joined(self, actions: list[np.ndarray]) -> np.ndarray:
+    def _joined(self, actions: list[Array], xp: Any = ACTING) -> Array:
         each = zip(self.parts, actions, strict=True)
         columns = [x[..., None] if isinstance(part, Categorical) else x for part, x in each]
-        return np.concatenate(columns, axis=-1, dtype=np.float32, casting="unsafe")
+        return xp.concatenate([xp.asarray(x, np.float32) for x in columns], axis=-1)
 
     @cached_property
     def _outputs(self) -> list[slice]:

@@ -6,9 +6,12 @@ gradient step; they are merged over the ranks at its end.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from baselines_ppo.common.moments import Moments, merge_moments
+from baselines_ppo.common.policy.arrays import ACTING, Array, computed_in
 from baselines_ppo.common.policy.given_arrays import working_dtype
 
 EPSILON = 1e-8  # added to the variance
@@ -39,21 +42,20 @@ class Normalizer:
         """Merge moments that are the same on all ranks."""
         self.moments = merge_moments(self._moments, seen)
 
-    def normalize(self, x: np.ndarray) -> np.ndarray:
-        """Return (x - mean) / std, clipped, float32, for x [..., *shape]; computed in the working dtype of x."""
-        x = np.asarray(x)
-        working = working_dtype(x.dtype)
-        mean, inverse_std = self.constants(working)
-        if working == np.float32:
-            return self._clipped((x.astype(np.float32, copy=False) - mean) * inverse_std)
-        with np.errstate(over="ignore"):  # where nothing is clipped, what float32 does not hold is Inf
-            return self._clipped((x - mean) * inverse_std).astype(np.float32)
+    def normalize(self, x: Array, xp: Any = ACTING, working: np.dtype | None = None, columns: Any = ...) -> Array:
+        """Return (x - mean) / std, clipped, float32, for x [..., *shape].
 
-    def constants(self, working: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is subtracted and what is multiplied by, in a working dtype: mean and 1 / std [*shape]."""
-        if working == np.float32:
-            return self._mean, self._inverse_std
-        return self.moments.mean, self._exact_inverse_std
+        Args:
+          working: the dtype in which this is computed; None: that of x.
+          columns: which of the numbers x is; all by default.
+        """
+        working = working_dtype(x.dtype) if working is None else working
+        narrow, kind = working == np.float32, computed_in(xp, working)
+        mean, inverse_std = (self._mean, self._inverse_std) if narrow else (self.moments.mean, self._exact_inverse_std)
+        centred = xp.asarray(x, np.float32) - mean[columns] if narrow else xp.difference(x, mean[columns])
+        y = self._clipped(centred * inverse_std[columns].astype(kind, copy=False), kind, xp)
+        with np.errstate(over="ignore"):  # where nothing is clipped, what float32 does not hold is Inf
+            return xp.asarray(y, np.float32)
 
     def denormalize(self, y: np.ndarray) -> np.ndarray:
         """Return y std + mean, the inverse of `normalize` without its clip."""
@@ -61,10 +63,13 @@ class Normalizer:
 
     def scale(self, x: np.ndarray) -> np.ndarray:
         """Return x / std, clipped, float32, for x [..., *shape]; keeps the sign and the zero."""
-        return self._clipped(np.asarray(x, np.float32) * self._inverse_std)
+        return self._clipped(np.asarray(x, np.float32) * self._inverse_std, np.dtype(np.float32))
 
-    def _clipped(self, y: np.ndarray) -> np.ndarray:
-        return y if self.clip is None else np.maximum(np.minimum(y, self.clip), -self.clip)  # faster than np.clip
+    def _clipped(self, y: Array, kind: np.dtype, xp: Any = ACTING) -> Array:
+        if self.clip is None:
+            return y
+        limit = kind.type(self.clip)
+        return xp.maximum(xp.minimum(y, limit), -limit)  # in numpy faster than its clip
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the moments as named arrays."""

@@ -127,19 +127,20 @@ class Policy:
     @functools.cached_property
     def _acting_rows(self) -> int:
         """How many observations a forward pass of the policy takes at most on this machine."""
-        parts, examples = self._examples()
+        parts, examples = self._examples
         return independent_rows(functools.partial(self.network.act, NUMPY, parts), examples, self._most_rows)
 
     @functools.cached_property
     def _valued_rows(self) -> int:
         """How many a pass of the value function takes at most."""
-        parts, examples = self._examples()
+        parts, examples = self._examples
         return independent_rows(self._value_function(parts), examples, self._most_rows)
 
     @property
     def _most_rows(self) -> int:
         return ROWS if self.sees_images else MOST_ROWS  # a convolution makes hundreds of rows of each image
 
+    @functools.cached_property
     def _examples(self) -> tuple[dict[str, Array], tuple[np.ndarray, np.ndarray]]:
         """Return parameters, normalised observations and states to try blocks with, the same on all ranks."""
         rng, network = np.random.default_rng(0), self.network

@@ -12,14 +12,14 @@ from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.policy.fit import check_spaces
 
 
-def found_out(spec: EnvironmentSpec) -> Trial:
-    """Return how environments of a spec are treated, once it is said what their user must know of it.
+def found_out(agent: Agent, spec: EnvironmentSpec) -> Trial:
+    """Return how environments of a spec are treated, once it is said what the agent's user must know of it.
 
     Raises:
       UsageError: none can be made, or two are the same object.
     """
     trial = try_out_spec(spec)
-    sys.stderr.write("".join(f"{line}\n" for line in trial.told))
+    sys.stderr.write("".join(f"{line}\n" for line in trial.to_policy(agent.policy.network.masked).told))
     return trial
 
 
@@ -33,7 +33,7 @@ def backend_for(agent: Agent, spec: EnvironmentSpec, rows: int = 1, trial: Trial
       UsageError: the environment, a wrapper or a space is not supported.
       LoadError: it has other spaces than the agent.
     """
-    treatment = (trial or found_out(spec)).treatment
+    treatment = (trial or found_out(agent, spec)).treatment
     backend = make_backend(spec, rows, treatment, taken_for=agent.policy.network.observation)
     _check(agent, spec, backend)
     return backend
@@ -45,7 +45,7 @@ def seen_backend_for(agent: Agent, spec: EnvironmentSpec, make: MakeEnvironment)
     Args:
       make: makes one of the spec's in the form that is seen; each episode may have a new one, see `Treatment`.
     """
-    treatment, taken_for = found_out(spec).treatment, agent.policy.network.observation
+    treatment, taken_for = found_out(agent, spec).treatment, agent.policy.network.observation
     backend = SerialBackend(make, 1, spec.env_id, treatment, taken_for=taken_for)
     _check(agent, spec, backend)
     return backend

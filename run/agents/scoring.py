@@ -75,7 +75,7 @@ def measure(
     comm = world()
     own = range(comm.rank, episodes, comm.size)
     most = comm.together(lambda: steps_allowed(spec.env_id, max_steps))
-    trial = comm.on_root(lambda: found_out(spec), "the trial of an environment")
+    trial = comm.on_root(lambda: found_out(agent, spec), "the trial of an environment")
     if trial.alone and episodes > comm.size and comm.is_root:
         sys.stderr.write(
             f"{spec.env_id}: its episodes are played one after the other{' on each rank' * (comm.size > 1)}\n"
@@ -117,7 +117,7 @@ def facts_in_words(score: Score) -> list[str]:
     told = {
         "flags_reached": "{:.1f} flags reached",
         "success_rate": "{:.0%} success",
-        "stood_up_rate": "{:.0%} stood up within 4 s",
+        "stood_up_rate": "{:.0%} stood up in time",
         "seconds_to_stand": "after {:.1f} s",
     }
     known = {name: getattr(score, name) for name in told}

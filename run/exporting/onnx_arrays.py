@@ -239,8 +239,8 @@ def _transpose(x: Tensor, axes: list[int]) -> Tensor:
     return x.graph.add("Transpose", x.example.transpose(axes), x, perm=list(axes))
 
 
-def _argmax(x: Tensor) -> Tensor:
-    return x.graph.add("ArgMax", x.example.argmax(axis=-1), x, axis=-1, keepdims=0)
+def _argmax(x: Tensor, axis: int) -> Tensor:
+    return x.graph.add("ArgMax", x.example.argmax(axis=axis), x, axis=axis, keepdims=0)
 
 
 @convolution.register(Tensor)
@@ -253,7 +253,7 @@ def _convolution(x: Tensor, weights: np.ndarray, stride: int) -> Tensor:
     return _transpose(convolved, [0, 2, 3, 1])
 
 
-# The functions of networks, and those of `whole_policy`.
+# The same as `ACTING`.
 ONNX = Arrays(
     tanh=_unary("Tanh", np.tanh),
     exp=_unary("Exp", np.exp),
@@ -271,4 +271,5 @@ ONNX = Arrays(
     rint=_unary("Round", np.rint),
     transpose=_transpose,
     difference=lambda x, subtracted: _cast(x, np.float64) - subtracted,
+    wide=np.dtype(np.float64),
 )

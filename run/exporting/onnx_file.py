@@ -47,7 +47,7 @@ def onnx_file(policy: Policy, description: Mapping[str, Any]) -> bytes:
     graph, network = Graph(), policy.network
     given = {each.name: graph.given(each.name, each.shape, each.dtype) for each in inputs_of(network)}
     parameters = network.layout.split(policy.parameters)
-    results = act(ONNX, policy, parameters, given, np.dtype(np.float64))
+    results = act(ONNX, policy, parameters, given)
     model = helper.make_model(
         _written(graph, given, results),
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -40,7 +40,7 @@ def save_model(policy: Policy, folder: Path, tflite: bool = False) -> None:
     @tf.function
     def traced(**tensors: Any) -> dict[str, Any]:
         parameters = {name: tf.constant(x) for name, x in values.items()}
-        return act(xp, policy, parameters, tensors, np.dtype(np.float32 if tflite else np.float64))
+        return act(xp, policy, parameters, tensors)
 
     with quiet():
         tf.saved_model.save(tf.Module(), str(folder), {SIGNATURE: traced.get_concrete_function(**specs)})
@@ -111,13 +111,14 @@ def written_tflite(data: bytes) -> Written:
 
 
 def _arrays(tflite: bool) -> Arrays:
-    """Return the functions of networks, and those of `whole_policy`."""
+    """Return the same functions as `ACTING`."""
     import tensorflow as tf
 
     return Arrays(
         **vars(tensorflow_arrays()),
-        argmax=lambda x: tf.argmax(x, axis=-1),
+        argmax=tf.argmax,
         rint=tf.round,
         transpose=tf.transpose,
         difference=difference if tflite else lambda x, subtracted: tf.cast(x, tf.float64) - subtracted,
+        wide=np.dtype(np.float32 if tflite else np.float64),
     )

@@ -64,6 +64,7 @@ def test_what_is_out_of_the_space_is_refused() -> None:
         (spaces.MultiBinary(2), [0, 2]),
         (spaces.Box(-1, 1, (2,)), [0.0, np.nan]),
         (spaces.Box(-1, 1, (2,)), [0.0]),
+        (spaces.Box(-np.inf, np.inf, (2,), np.float64), [0.0, 1e300]),
     ):
         with pytest.raises(ValueError):
             to_policy(action_of(space, "Any-v0"), np.asarray(wrong)[None], 1)

@@ -9,13 +9,17 @@ import gymnasium
 import numpy as np
 import pytest
 
-from baselines_ppo import CloneConfig, clone, configure, load
-from baselines_ppo.cloning.steps import Steps, discounted, parted, reward_scaler_of
+from baselines_ppo import CloneConfig, clone, configure, evaluate, load, record
+from baselines_ppo.cloning.steps import Steps, discounted, parted, reward_scaler_of, steps_of
 from baselines_ppo.common.failures import DataError, LoadError, UsageError
 from baselines_ppo.common.files import demonstrations
-from baselines_ppo.common.files.demonstrations import Demonstration
+from baselines_ppo.common.files.demonstrations import Demonstration, Demonstrations
+from baselines_ppo.common.policy.actions import action_to_json
+from baselines_ppo.common.policy.spaces.box_actions import BoxAction
 from baselines_ppo.settings.config import RolloutConfig
 from tests.cloning.data import about, right_episodes, right_file
+from tests.envs.masked_tasks import FIRST, NOTHING
+from tests.exporting import cases
 
 FAST = CloneConfig(num_epochs=60, minibatch_size=64, learning_rate=1e-2)
 SMALL: dict[str, Any] = {"hidden_sizes": (32,), "preset": "none"}
@@ -113,7 +117,7 @@ def spoilt(**parts: Any) -> Demonstration:
         (spoilt(observations=np.full((11, 4), np.nan)), "episode 1, step 0: the observation has NaN"),
         (spoilt(actions=np.full(10, 4)), "episode 1: the actions are out of range: 4"),
         (spoilt(actions=np.zeros((10, 2), int)), "episode 1: the actions are"),
-        (spoilt(rewards=np.full(10, np.inf)), "episode 1: a reward is inf"),
+        (spoilt(rewards=np.full(10, np.inf)), "episode 1, step 0: the reward is inf"),
     ],
 )
 def test_an_episode_that_does_not_fit_is_named(episode: Demonstration, words: str, tmp_path: Path) -> None:
@@ -150,3 +154,53 @@ def test_what_cannot_be_cloned_is_refused_before_anything_is_written(tmp_path: P
         with pytest.raises(kind, match=words):
             refused()
     assert {path.name for path in tmp_path.iterdir()} == {"full", data.name}
+
+
+@pytest.mark.parametrize("task", ["FreeArms", "Switches"])
+def test_masks_are_kept_with_what_was_seen_whatever_form_they_have(task: str, tmp_path: Path) -> None:
+    """Of a part that is free the mask is None; whoever does what is forbidden ends the episode with an error."""
+    env_id, environment = f"tests.envs.masked_tasks:{task}-v0", gymnasium.make(f"tests.envs.masked_tasks:{task}-v0")
+    spaces = environment.observation_space, environment.action_space
+    agent = cases.random_agent(tmp_path, task, *spaces, masks_in_info=True)
+    record(agent, tmp_path / "e.npz", episodes=4, env=env_id, stochastic=True)
+    config = configure(env_id, **SMALL)
+    cloned = clone(config, tmp_path / "e.npz", tmp_path / "cloned", CloneConfig(num_epochs=1, minibatch_size=16))
+    assert cloned.steps == 30 and load(cloned.folder).policy.network.masked
+    assert evaluate(cloned.folder, episodes=2).stochastic.mean_length == 10
+    with np.load(tmp_path / "e.npz") as file:
+        masks = file["observations/action_mask"].reshape(4, 11, -1)[:, :10]
+    by_turns = masks[..., -1] if task == "FreeArms" else masks[..., 0] // 2
+    np.testing.assert_array_equal(by_turns, (by_turns[:, :1] + np.arange(10)) % 2)
+
+
+def test_masks_that_are_missing_or_forbid_what_was_done_are_refused(tmp_path: Path) -> None:
+    """Three steps of four arms; the mask of the final observation says nothing."""
+    seen, done = np.zeros((4, 1)), np.array([FIRST, FIRST + 2, FIRST + 3])
+    space = gymnasium.spaces.Discrete(4, start=FIRST)
+    network = load(cases.random_agent(tmp_path, "Arms", NOTHING, space, masks_in_info=True)).policy.network
+
+    def steps(masks: np.ndarray | None, beside: bool = True) -> Steps:
+        shown = seen if beside else {"observation": seen, "action_mask": masks}
+        episode = Demonstration(shown, done, np.ones(3), True, masks if beside else None)
+        return steps_of(Demonstrations("mine", None, [episode]), network)
+
+    allowed = np.array([[1, 1, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]], np.int8)
+    for beside in (True, False):
+        np.testing.assert_array_equal(steps(allowed, beside).observations[:, 1:], allowed[:3])
+    for masks, words in (
+        (None, "mine, episode 0: it has no masks of actions"),
+        (allowed[[0, 3, 2, 3]], "mine, episode 0, step 1: the action_mask allows nothing"),
+        (allowed[[0, 0, 1, 3]], "mine, episode 0, step 2: the action is one that the mask forbids"),
+    ):
+        with pytest.raises(DataError, match=words):
+            steps(masks)
+
+
+def test_numbers_beyond_the_bounds_of_another_environment_are_not_clipped_silently(tmp_path: Path) -> None:
+    wide = demonstrations.load(right_file(tmp_path, "TargetBox", 3))
+    action = BoxAction((-2.0, -2.0), (2.0, 2.0), (2,), "float32")
+    demonstrations.save(
+        tmp_path / "w.npz", wide.episodes, {**about("TargetBox"), "action_space": action_to_json(action)}
+    )
+    with pytest.raises(UsageError, match=r"w.npz has other actions .*bounds -2\.\.2, here -1\.\.1"):
+        clone(configure("tests.environments:TargetBox-v0", **SMALL), tmp_path / "w.npz", tmp_path / "agent")

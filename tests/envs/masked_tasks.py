@@ -104,6 +104,13 @@ class AimedArms(Arms):
         return super().rightness(action) - float(action["aim"][0]) ** 2
 
 
+class FreeArms(AimedArms):
+    """The same, but says nothing of a part of which all is allowed."""
+
+    def mask(self) -> Any:
+        return {"pull": None} if self.allowed().all() else super().mask()
+
+
 class Switches(Arms):
     """Three switches, paid for those that are on; the first must be off in every other step, the second must be on.
 
@@ -236,6 +243,7 @@ def register() -> None:
         gymnasium.register(f"Arms{name}-v0", f"{__name__}:Arms", kwargs=keywords)
     gymnasium.register("TwoArms-v0", f"{__name__}:TwoArms")
     gymnasium.register("AimedArms-v0", f"{__name__}:AimedArms")
+    gymnasium.register("FreeArms-v0", f"{__name__}:FreeArms")
     gymnasium.register("Switches-v0", f"{__name__}:Switches")
     gymnasium.register("Unmasked-v0", f"{__name__}:Unmasked")
     gymnasium.register("Stuck-v0", f"{__name__}:Stuck", kwargs={"silent": False})

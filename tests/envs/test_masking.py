@@ -157,6 +157,15 @@ def test_a_vector_form_gives_its_masks_too() -> None:
         observations = envs.step(np.full(3, 3 * (t % 10 % 2))).observations
 
 
+def test_rows_of_a_vector_form_that_nobody_waits_for_do_nothing_forbidden() -> None:
+    """It steps all rows, and raises where one of them does what is forbidden."""
+    spec = EnvironmentSpec(f"{__name__}:Two-v0")
+    envs = VecEnv(make_backend(spec, 3), range(3), 0, spec.env_id, 0)
+    envs.reset()
+    for t in range(25):
+        envs.step(np.array([3 * (t % 10 % 2), 3, 3]), np.array([0]))
+
+
 @pytest.mark.parametrize("name", ["Arms", "ArmsInDict", "TwoArms", "AimedArms", "Switches"])
 def test_what_is_measured_with_random_actions_takes_no_forbidden_ones(name: str) -> None:
     """These raise for those: in the trial, in a benchmark, and of a random agent."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.policy.arrays import ACTING, Array, computed_in
 from baselines_ppo.common.policy.distribution_contract import Distribution
 from baselines_ppo.common.policy.distributions import DiagonalGaussian
 
@@ -30,17 +33,14 @@ class BoxAction:
     def distribution(self) -> Distribution:
         return DiagonalGaussian(len(self.low))
 
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+    def to_environment(self, actions: Array, xp: Any = ACTING) -> Array:
         """Return environment actions [n, *shape]: clipped and rescaled where both bounds are finite."""
-        least, most, half, middle, low, high = self.mapping
-        scaled = np.minimum(actions, most)
-        np.maximum(scaled, least, out=scaled)
+        kind = computed_in(xp, self.mapping[0].dtype)
+        least, most, half, middle, low, high = (x.astype(kind, copy=False) for x in self.mapping)
+        scaled = xp.maximum(xp.minimum(xp.asarray(actions, kind), most), least)
         if self.maps:
-            scaled *= half
-            scaled += middle
-            np.minimum(scaled, high, out=scaled)  # rounding may have left the bounds
-            np.maximum(scaled, low, out=scaled)
-        return scaled.astype(self.dtype or np.float32, copy=False).reshape(-1, *self.shape)
+            scaled = xp.maximum(xp.minimum(scaled * half + middle, high), low)  # rounding may have left the bounds
+        return shaped(xp, xp.asarray(scaled, np.dtype(self.dtype or np.float32)), self.shape)
 
     @cached_property
     def maps(self) -> bool:
@@ -81,22 +81,25 @@ class IntegerBoxAction:
     def distribution(self) -> Distribution:
         return DiagonalGaussian(len(self.low))
 
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+    def to_environment(self, actions: Array, xp: Any = ACTING) -> Array:
         """Return environment actions [n, *shape] in the space's own type.
 
         Raises:
           DataError: an action is not a number, which would be rounded to one.
         """
-        if np.isnan(actions).any():
+        if isinstance(actions, np.ndarray) and np.isnan(actions).any():
             raise DataError("the policy's action is NaN")
-        most, half, shift = self.mapping
+        most, half, shift = self.mapping.astype(xp.wide, copy=False)
         first, last = self.extent
-        clipped = np.clip(actions.astype(np.float32), -most, most).astype(np.float64)
-        steps = np.where(np.abs(clipped) < most, np.rint(clipped * half + shift), np.copysign(np.inf, clipped))
-        inner = np.clip(steps, -(2.0**63), 2.0**63 - 1024).astype(np.int64)  # beyond, a float64 is no int64
-        from_centre = np.clip(np.where(steps >= 2.0**63, LARGEST, inner), first, last)
-        whole = from_centre.view(np.uint64) + np.array([centre % 2**64 for centre in self.centres], np.uint64)
-        return whole.astype(self.dtype).reshape(-1, *self.shape)  # modulo 2**64, whatever the signs
+        limit = most.astype(np.float32)
+        clipped = xp.asarray(xp.maximum(xp.minimum(xp.asarray(actions, np.float32), limit), -limit), xp.wide)
+        steps, beyond = xp.rint(clipped * half + shift), xp.wide.type(2.0**63)  # which is no int64
+        fitting = xp.maximum(xp.minimum(steps, np.nextafter(beyond, xp.wide.type(0.0))), -beyond)
+        inner = xp.maximum(xp.minimum(xp.asarray(fitting, np.int64), last), first)
+        inner = xp.where(steps < beyond, inner, last)
+        ends = xp.where(clipped > xp.wide.type(0.0), last, first)  # float64 has not all whole numbers near the bounds
+        from_centre = xp.where(xp.abs(clipped) < most, inner, ends)
+        return shaped(xp, xp.asarray(from_centre + wrapped(self.centres), np.dtype(self.dtype)), self.shape)
 
     @cached_property
     def _limits(self) -> list[tuple[int, int, bool]]:
@@ -127,3 +130,13 @@ class IntegerBoxAction:
             for (low, high, both), centre in zip(self._limits, self.centres, strict=True)
         ]
         return np.array(columns, np.float64).T
+
+
+def shaped(xp: Any, flat: Array, shape: tuple[int, ...]) -> Array:
+    """Return numbers [n, A] in a space's own shape, [n, *shape]."""
+    return flat if len(shape) == 1 else xp.reshape(flat, [-1, *shape])
+
+
+def wrapped(numbers: Iterable[int]) -> np.ndarray:
+    """Return whole numbers of any size as int64, modulo 2**64: added to others, they give what their type holds."""
+    return np.array([number % 2**64 for number in numbers], np.uint64).view(np.int64)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.policy.arrays import ACTING, Array, computed_in
 from baselines_ppo.common.policy.given_arrays import Limits, array_of, limits_of, working_dtype
 
 SMALLEST_IMAGE = 36  # pixels; what is smaller has nothing left after Nature's three convolutions
@@ -44,19 +45,27 @@ class ImageObservation:
         Raises:
           ValueError: they are none, or of another shape.
         """
-        images = array_of(observation, (*lead, *self.box), self._dtype, self._limits)
+        return self.arranged(array_of(observation, (*lead, *self.box), self._dtype, self._limits), lead)
+
+    def arranged(self, images: Array, lead: tuple[int, ...], xp: Any = ACTING) -> Array:
+        """Return images [*lead, *box] as [*lead, H, W, C]; of `lead`, one size may be -1."""
         if self.box == self.shape:
             return images
-        rows = len(lead) + self.rows
-        others = [axis for axis in range(len(lead), images.ndim) if axis not in (rows, rows + 1)]
-        return images.transpose(*range(len(lead)), rows, rows + 1, *others).reshape(*lead, *self.shape)
+        first, rows = len(lead), len(lead) + self.rows
+        others = [axis for axis in range(first, first + len(self.box)) if axis not in (rows, rows + 1)]
+        return xp.reshape(xp.transpose(images, [*range(first), rows, rows + 1, *others]), [*lead, *self.shape])
 
-    def scaled(self, pixels: np.ndarray) -> np.ndarray:
-        """Return pixels of any shape as float32, 0 for black and 1 for white."""
+    def scaled(self, pixels: Array, xp: Any = ACTING, working: np.dtype | None = None) -> Array:
+        """Return pixels of any shape as float32, 0 for black and 1 for white.
+
+        Args:
+          working: the dtype in which this is computed; None: that of the pixels.
+        """
         if (self.low, self.high) == (0.0, 1.0):
-            return pixels.astype(np.float32, copy=False)
-        wide = pixels.astype(working_dtype(pixels.dtype), copy=False)
-        return ((wide - self.low) * (1.0 / (self.high - self.low))).astype(np.float32, copy=False)
+            return xp.asarray(pixels, np.float32)
+        kind = computed_in(xp, working_dtype(pixels.dtype) if working is None else working)
+        low, factor = kind.type(self.low), kind.type(1.0 / (self.high - self.low))
+        return xp.asarray((xp.asarray(pixels, kind) - low) * factor, np.float32)
 
     @cached_property
     def _dtype(self) -> np.dtype:
