@@ -61,7 +61,7 @@ def page(*arguments: str) -> tuple[list[str], Callable[[str], Session]]:
             raise Opened(agents, load)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Opened) as opened:
-        patch.setattr(serving, "Page", Page)
+        patch.setattr(serving, "SteerPage", Page)
         cli.main([*arguments, "--port", "0"])
     agents, load = opened.value.args
     return agents, load
