@@ -22,10 +22,11 @@ class PongPage(Page[Duel]):
     """What everybody sees who opens it."""
 
     def _add_controls(self) -> None:
-        live = self._live
+        live, gui = self._live, self._server.gui
+        gui.configure_theme(control_layout="fixed", control_width="small", show_logo=False, show_share_button=False)
         self._level: Any = self._add_button("level", "L", self._next_level)
         super()._add_controls()
-        self._server.gui.add_html(PANEL.format(HELP))
+        gui.add_html(PANEL.format(HELP))
         add_held_keys(self._server, lambda right, up: live.ask(lambda: live.session.move(right, up)))
 
     def _set_up(self, session: Duel) -> None:
