@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from baselines_ppo.run.agents.duel import AGENT, LEVELS, PERSON, POINTS, Duel
 from baselines_ppo.run.show.held_keys import add_held_keys
 from baselines_ppo.run.show.page import PANEL, Page, table
 
+DISTANCE = 4.3  # m, of the camera: the whole table is in the picture, beside the panel
 SCORE = (
     '<div style="text-align: center"><div style="font-size: 2.4em"><b style="color: #ed6129">{}</b> : '
     '<b style="color: #1f9fd0">{}</b></div>{}</div>'
@@ -28,6 +30,9 @@ class PongPage(Page[Duel]):
         super()._add_controls()
         gui.add_html(PANEL.format(HELP))
         add_held_keys(self._server, lambda right, up: live.ask(lambda: live.session.move(right, up)))
+
+    def _view(self, session: Duel) -> Mapping[str, Any]:
+        return {**session.simulated.view, "distance": DISTANCE}
 
     def _set_up(self, session: Duel) -> None:
         self._dress(session)
