@@ -62,5 +62,9 @@ def add_held_keys(server: viser.ViserServer, steer: Callable[[int, int], object]
 
         digit: Any = str(5 + right + 3 * up)
         server.gui.add_command(f"steer: {digit}", hotkey=digit, modifier="cmd/ctrl+alt+shift").on_trigger(told)
-    server.on_client_disconnect(lambda _: steer(0, 0))
+
+    @server.on_client_disconnect
+    def _(_: Any) -> None:
+        steer(0, 0)
+
     server._websock_server.queue_message(RunJavascriptMessage(SCRIPT.format(ways=json.dumps(WAYS))))
