@@ -25,7 +25,7 @@ class PongPage(Page[Duel]):
 
     def _add_controls(self) -> None:
         live, gui = self._live, self._server.gui
-        gui.configure_theme(control_layout="fixed", control_width="small", show_logo=False, show_share_button=False)
+        gui.main_panel.dock_right()  # beside the table, and not over it
         self._level: Any = self._add_button("level", "L", self._next_level)
         super()._add_controls()
         gui.add_html(PANEL.format(HELP))

@@ -26,9 +26,16 @@ def test_who_lies_is_seen_to_stand_up_and_who_is_pushed_over_to_try() -> None:
         def says(words: str) -> bool:
             return words in page.inner_text("table")
 
-        def go_on(until_it: Callable[[], object]) -> None:
-            """Let it act for 10 s at most."""
-            live.ask(lambda: any(session.step() or until_it() for _ in range(600)))
+        def go_on(until_it: Callable[[], object], steps: int = 600) -> None:
+            """Let it act for so many steps at most."""
+
+            def act() -> None:
+                left = steps
+                while left and not until_it():
+                    session.step()
+                    left -= 1
+
+            live.ask(act)
 
         until(page, lambda: says("getting up"))
         go_on(lambda: session.numbers.rises)
@@ -36,7 +43,7 @@ def test_who_lies_is_seen_to_stand_up_and_who_is_pushed_over_to_try() -> None:
         begun = session.episodes
         for _ in range(60):
             changes(opened, lambda: session._side, partial(page.keyboard.press, "v"))
-            live.ask(lambda: session.footing.lies or [session.step() for _ in range(10)])
+            go_on(lambda: session.footing.lies, 10)
             if session.footing.lies:
                 break
         until(page, lambda: says("fell"))

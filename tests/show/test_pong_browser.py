@@ -43,16 +43,17 @@ def test_keys_move_the_paddle_as_long_as_they_are_held_and_not_the_camera(
     game, page = duel(playing), playing.page
     (camera,) = (client.camera for client in playing.server.get_clients().values())
     playing.live.ask(game.reset)
-    before, seen = camera.position.copy(), game.place
+    before, home = camera.position.copy(), (-1.3, 0.0)
     for key in keys:
         page.keyboard.down(key)
-    until(page, lambda: tuple(game._way) == way)
-    for axis in (0, 1):
-        until(page, lambda axis=axis: way[axis] * (game.place[axis] - (-1.3, 0.0)[axis]) > 0.1 * abs(way[axis]) - 1e-9)
+    until(page, lambda: game._way.tolist() == [*way])
+    until(
+        page, lambda: all(w * (now - rest) >= 0.1 * abs(w) for w, now, rest in zip(way, game.place, home, strict=True))
+    )
     for key in keys:
         page.keyboard.up(key)
-    until(page, lambda: tuple(game._way) == (0, 0))
-    assert camera.position.tolist() == before.tolist(), seen
+    until(page, lambda: game._way.tolist() == [0, 0])
+    assert camera.position.tolist() == before.tolist()
 
 
 def test_the_page_shows_the_score(playing: Opened) -> None:
@@ -76,7 +77,7 @@ def test_pause_level_and_a_new_game(playing: Opened) -> None:
 def test_a_page_that_loses_the_focus_lets_the_paddle_go(playing: Opened) -> None:
     page, game = playing.page, duel(playing)
     page.keyboard.down("ArrowDown")
-    until(page, lambda: tuple(game._way) == (0, -1))
+    until(page, lambda: game._way.tolist() == [0, -1])
     page.evaluate("window.dispatchEvent(new Event('blur'))")
-    until(page, lambda: tuple(game._way) == (0, 0))
+    until(page, lambda: game._way.tolist() == [0, 0])
     page.keyboard.up("ArrowDown")
