@@ -21,6 +21,7 @@ COMMANDS = (
     "record",
     "race",
     "steer",
+    "pong",
     "export",
     "clone",
     "sweep",

@@ -170,6 +170,7 @@ def _brief(words: list[str]) -> list[str]:
         "record": ["--seconds", "0.2"],
         "race": ["--seconds", "0.2", "--out", "race.gif"],
         "steer": ["--port", "0"],
+        "pong": ["--port", "0"],
         "play": ["--port", "0"],
         "report": ["--episodes", "1", "--seconds", "0.2"],
         "bench": ["--env", "CartPole-v1", "--ranks", "1", "--num-envs", "8"],

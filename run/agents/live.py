@@ -6,8 +6,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
-from baselines_ppo.run.agents.steering import Session
+from baselines_ppo.run.show.motion import Motion
+from baselines_ppo.run.show.simulated import Simulated
 
 FRAME = 1 / 60  # s, from one picture to the next
 IDLE = 0.1  # s, between two looks at whether anybody watches
@@ -16,12 +18,31 @@ MOST = 0.1  # s of simulation at most between two pictures: where the machine is
 Order = Callable[[], object]
 
 
-class Live:
+class Steps(Protocol):
+    """What goes on step by step, and can be seen."""
+
+    simulated: Simulated
+    motion: Motion
+
+    def step(self) -> None:
+        """Go on by a step."""
+
+    def reset(self) -> None:
+        """Begin anew."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+S = TypeVar("S", bound=Steps)
+
+
+class Live(Generic[S]):
     """Steps a session as time passes; all that touches the session is done by the thread that runs it."""
 
     def __init__(
         self,
-        session: Session,
+        session: S,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:

@@ -1,19 +1,21 @@
-"""`steer`: an agent in the browser that runs where one clicks; and any agent to watch there."""
+"""`steer`: an agent in the browser that runs where one clicks; any agent to watch there; and what serves all pages."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.job.opengl import has_display
 from baselines_ppo.run.agents.choices import Shows, is_steered, is_turned, offered
-from baselines_ppo.run.agents.live import Live
+from baselines_ppo.run.agents.live import Live, S
 from baselines_ppo.run.agents.scoring import trusted
 from baselines_ppo.run.agents.steering import Session, make_steered
 from baselines_ppo.run.show.local_server import LOCAL, local_server
-from baselines_ppo.run.show.page import Load, Page
+from baselines_ppo.run.show.page import Page
 from baselines_ppo.run.show.stage import require_viser
+from baselines_ppo.run.show.steer_page import SteerPage
 
 HOST, PORT = "127.0.0.1", 8080
 EVERYWHERE = ("0.0.0.0", "::")  # which are no address to open
@@ -41,7 +43,7 @@ def steer(
         chosen = (env, wrapper, network, env_kwargs) if typed == agent else (None, None, None, None)
         return Session(*trusted(typed, *chosen), make_steered, seed)
 
-    return serve(agent, load, is_steered, host, port)
+    return serve(SteerPage, agent, load, is_steered, host, port)
 
 
 def watch(
@@ -62,13 +64,14 @@ def watch(
         acting = loaded if typed == agent else trusted(typed, None, None, None)
         return Session(*acting, make_environment, seed, deterministic)
 
-    return serve(agent, load, is_turned, host, port)
+    return serve(SteerPage, agent, load, is_turned, host, port)
 
 
-def serve(agent: str, load: Load, shows: Shows, host: str, port: int) -> int:
+def serve(page_of: type[Page[S]], agent: str, load: Callable[[str], S], shows: Shows, host: str, port: int) -> int:
     """Serve a page with an agent, and others to choose from, until Ctrl-C; returns the exit code.
 
     Args:
+      page_of: the kind of page.
       load: returns a session with what is typed.
       shows: whether it can, by the environment.
 
@@ -79,7 +82,7 @@ def serve(agent: str, load: Load, shows: Shows, host: str, port: int) -> int:
     live = Live(load(agent))
     try:
         with local_server(host, port, "baselines_ppo") as server:
-            page = Page(server, live, list(agents), lambda name: load(agents[name]))
+            page = page_of(server, live, list(agents), lambda name: load(agents[name]))
             print(address(host, server.get_port()), flush=True)
             live.run(page.show, page.watched)
     except KeyboardInterrupt:

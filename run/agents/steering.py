@@ -16,16 +16,16 @@ from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.run.agents.acting import seen_backend_for
+from baselines_ppo.run.agents.footing import Footing
 from baselines_ppo.run.show.motion import Motion
 from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.zoo import is_own
 
-MOMENT = 2.0  # s that a fallen robot has to get up, before a new episode begins
+MOMENT = 2.0  # s in which a fall is seen, before a new episode begins
+CHANCE = 6.0  # s that who can get up has for it, before a new episode begins
 SMOOTHING = 0.3  # s, over which the speed is averaged
+RUNS = 0.5  # m/s, from where on a robot runs
 PUSH = 1.5  # m/s, that a push adds to the velocity of a robot
-
-NEAREST, FARTHEST = 2.0, 8.0  # m, of the places in `follow_places`: in all at least, along x and y at most
-PACE = 1.0  # s that a robot has there for each metre
 
 
 class Numbers(NamedTuple):
@@ -33,8 +33,10 @@ class Numbers(NamedTuple):
 
     speed: float | None  # m/s over the floor; None: what there is does not go anywhere
     distance: float | None  # m to the flag; None: there is none
-    flags_reached: int  # since the start, like the next
+    doing: str | None  # in words, such as running; None: what there is is no robot on a floor
+    flags_reached: int  # since the start, like the next two
     falls: int
+    rises: int | None  # None: who falls cannot get up
     episode_return: float
     episode_seconds: float
 
@@ -46,7 +48,6 @@ class _Episode:
     episode_return: float = 0.0
     seconds: float = 0.0
     over: bool = False  # as training sees it: what comes then does not count
-    seconds_fallen: float = 0.0  # less those that it stood since
     flags_reached: int = 0
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))  # m/s, smoothed
 
@@ -78,9 +79,10 @@ class Session:
         self._seed, self._noise = seed, np.random.default_rng(seed)
         self._placed: tuple[float, float] | None = None  # the flag that was asked for, until another one appears
         self._counted = False  # whether the flag that is there was reached
-        self._reached, self._falls, self._side = 0, 0, 1
+        self._reached, self._side = 0, 1
         self.episodes = 0  # begun
         self._begin_episode(seed)
+        self.footing = Footing(self._gets_up)
         self.motion = Motion(self.simulated)
         self._begin()
 
@@ -97,10 +99,9 @@ class Session:
         episode.seconds += seconds
         episode.episode_return += 0.0 if episode.over else float(reward)
         episode.over |= bool(terminated)
-        self._falls += bool(terminated) and episode.seconds_fallen == 0.0
-        episode.seconds_fallen = max(episode.seconds_fallen + (seconds if terminated else -seconds), 0.0)
+        self.footing.step(self._is_down if self._gets_up else bool(terminated), seconds)
         self._keep_flag()
-        if truncated or episode.seconds_fallen >= MOMENT:
+        if truncated or self._is_lost(bool(terminated)):
             self.reset()
 
     def reset(self) -> None:
@@ -170,14 +171,33 @@ class Session:
         return hasattr(self._task, "body")
 
     @property
+    def _gets_up(self) -> bool:
+        """Whether a fall is not the end of an episode."""
+        return bool(getattr(self._task, "steered", False))
+
+    @property
+    def _is_down(self) -> bool:
+        """Whether one that can get up is on the ground."""
+        return self._gets_up and not self._task.upright[0]
+
+    def _is_lost(self, terminated: bool) -> bool:
+        """Return whether what has fallen had its time; where a fall is no end, only a failed simulation terminates."""
+        seconds = self.footing.seconds_down
+        return (terminated or seconds >= CHANCE) if self._gets_up else seconds >= MOMENT
+
+    @property
     def numbers(self) -> Numbers:
         """How it goes."""
         target, moves = self.target, bool(self.simulated.view["trackbodyid"])
+        speed = float(np.hypot(*self._episode.velocity))
+        doing = self.footing.words or ("running" if speed >= RUNS else "standing")
         return Numbers(
-            speed=float(np.hypot(*self._episode.velocity)) if moves else None,
+            speed=speed if moves else None,
             distance=None if target is None else float(np.hypot(*np.subtract(target, self.position))),
+            doing=doing if self.can_push else None,
             flags_reached=self._reached,
-            falls=self._falls,
+            falls=self.footing.falls,
+            rises=self.footing.rises if self._gets_up else None,
             episode_return=self._episode.episode_return,
             episode_seconds=self._episode.seconds,
         )
@@ -215,6 +235,7 @@ class Session:
 
     def _begin(self) -> None:
         self._agent.reset()
+        self.footing.begin(lying=self._is_down)
         self._episode, self._counted = _Episode(), False
         self.episodes += 1
         if self._flags is not None:
@@ -236,15 +257,8 @@ class Session:
         self._robot.set_target(0, x, y, stays)
 
 
-class Tally(NamedTuple):
-    """What `follow_places` came to."""
-
-    reached: int  # in time
-    falls: int
-
-
 def make_steered(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
-    """Return one of our environments without a time limit, with a cube to throw where there is a robot that walks.
+    """Return one of our environments without a time limit; its robot has a cube to be thrown at it, and may fall.
 
     Raises:
       UsageError: it is not one of ours, or see `wrapped`.
@@ -252,31 +266,10 @@ def make_steered(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
     name, keywords = registered(spec.env_id), dict(spec.keywords)
     if OWN_ID.fullmatch(name) is None:
         raise UsageError(f"{spec.env_id} has nothing to steer; see it with the command play")
-    from baselines_ppo.zoo.tasks.by_name import WALKERS, WITH_CUBE  # a new MuJoCo, which only ours need
+    from baselines_ppo.zoo.tasks.by_name import TASKS, TO_STEER  # a new MuJoCo, which only ours need
 
     with explained(spec.env_id):
         task = keywords.pop("task", gymnasium.spec(name).kwargs["task"])
-        task += WITH_CUBE if task in WALKERS else ""
+        task += TO_STEER if f"{task}{TO_STEER}" in TASKS else ""
         env = gymnasium.make(name, disable_env_checker=True, task=task, **{**keywords, "max_episode_steps": -1})
     return wrapped(lambda: env, spec.wrappers)
-
-
-def follow_places(session: Session, count: int, generator: np.random.Generator) -> Tally:
-    """Put the flag in so many random places around the robot, one after the other; returns how well it followed.
-
-    Each place is one in a square of 16 m around where the robot then is, but at least 2 m away; it has as many
-    seconds to come as it is metres away.
-    """
-    start, in_time = session.numbers, 0
-    for _ in range(count):
-        way = np.zeros(2)
-        while np.hypot(*way) < NEAREST:
-            way = generator.uniform(-FARTHEST, FARTHEST, 2)
-        session.set_target(session.position[0] + way[0], session.position[1] + way[1])
-        before, steps = session.numbers.flags_reached, int(PACE * np.hypot(*way) / session.simulated.step_seconds)
-        for _ in range(steps):
-            session.step()
-            if session.numbers.flags_reached > before:
-                in_time += 1
-                break
-    return Tally(in_time, session.numbers.falls - start.falls)

@@ -14,7 +14,7 @@ USAGE = "[AGENT]"
 
 def add_options(result: Parser, arguments: Sequence[str]) -> None:
     """Add this command's flags."""
-    add_agent(result, nargs="?", default="RoboHumanoidFlagrun-v1")
+    add_agent(result, nargs="?", default="RoboHumanoidFlagrunHarder-v1")
     add_page(result)
 
 

@@ -17,7 +17,8 @@ from baselines_ppo.run.agents import choices, serving
 from baselines_ppo.run.agents.steering import Session
 from tests.untrained import untrained
 
-FLAGRUN, ANT, PENDULUM = "RoboHumanoidFlagrun-v1", "RoboAnt-v1", "InvertedPendulum-v4"
+FLAGRUN, HARDER = "RoboHumanoidFlagrun-v1", "RoboHumanoidFlagrunHarder-v1"
+ANT, PENDULUM = "RoboAnt-v1", "InvertedPendulum-v4"
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def page(*arguments: str) -> tuple[list[str], Callable[[str], Session]]:
             raise Opened(agents, load)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Opened) as opened:
-        patch.setattr(serving, "Page", Page)
+        patch.setattr(serving, "SteerPage", Page)
         cli.main([*arguments, "--port", "0"])
     agents, load = opened.value.args
     return agents, load
@@ -77,7 +78,7 @@ def test_own_runs_are_offered_newest_first_where_the_page_can_show_them(here: Pa
     (here / "runs" / "file").touch()
     own = [f"{FLAGRUN}/new", f"{ANT}/old"]
     agents, load = page("steer")
-    assert agents[:3] == [FLAGRUN, *own]
+    assert agents[:3] == [HARDER, *own]
     assert f"zoo:{ANT}" in agents
     assert "zoo:Hopper-v4" not in agents
     os.chdir(here.parent)  # an environment may do so

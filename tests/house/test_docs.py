@@ -33,7 +33,7 @@ from tests.docs import Command
 from tests.house.test_package import FLOORS
 
 FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--cleanenv"}  # of launchers
-SERVING = ("steer", "play")  # until Ctrl-C
+SERVING = ("steer", "pong", "play")  # until Ctrl-C
 NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
 SECONDS = 150
 

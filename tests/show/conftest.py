@@ -1,10 +1,11 @@
-"""A page of `steer` that is open in a browser."""
+"""Pages that are open in a browser, such as one of `steer`."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.run.agents.live import Live
 from baselines_ppo.run.agents.steering import Session, make_steered
 from baselines_ppo.run.show.local_server import local_server
-from baselines_ppo.run.show.page import CHASE, Page
+from baselines_ppo.run.show.steer_page import CHASE, SteerPage
 from tests.browser import open_browser, require_playwright
 
 AGENT, OTHER = "RoboHumanoidFlagrun-v1", "RoboHalfCheetah-v1"
@@ -28,7 +29,7 @@ class Opened(NamedTuple):
     """A page that is open in a browser, and what it shows."""
 
     page: Any
-    live: Live
+    live: Live[Any]
     server: Any
     requests: list[str]  # addresses
     frames: list[float]  # when something came from the server, s
@@ -37,11 +38,20 @@ class Opened(NamedTuple):
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Opened]:
     """Steer an agent, and open the page."""
+    with opened_in_browser(Live(session_of(AGENT)), partial(SteerPage, agents=[AGENT, OTHER], load=session_of)) as page:
+        page.page.wait_for_selector("text=speed")
+        cameras = [client.camera for client in page.server.get_clients().values()]
+        until(page.page, lambda: all(at_distance(camera, CHASE) for camera in cameras))
+        yield page
+
+
+@contextmanager
+def opened_in_browser(live: Live[Any], page_of: Callable[..., Any]) -> Iterator[Opened]:
+    """Serve a page, of the kind that is made of a server and what goes on, and open it."""
     playwright = require_playwright()
-    live = Live(session_of(AGENT))
     stop = threading.Event()
     with local_server("127.0.0.1", 0, "steer") as server, playwright.sync_playwright() as driver:
-        shown = Page(server, live, [AGENT, OTHER], session_of)
+        shown = page_of(server, live)
         thread = threading.Thread(target=live.run, args=(shown.show, shown.watched, stop))
         thread.start()
         browser = open_browser(driver)
@@ -57,13 +67,13 @@ def opened() -> Iterator[Opened]:
         page.on("websocket", listen)
         page.goto(f"http://127.0.0.1:{server.get_port()}")
         until(page, shown.watched)
-        page.wait_for_selector("text=speed")
-        until(page, lambda: all(at_distance(client.camera, CHASE) for client in server.get_clients().values()))
-        yield Opened(page, live, server, requests, frames)
-        browser.close()
-        stop.set()
-        thread.join(10)
-        live.session.close()
+        try:
+            yield Opened(page, live, server, requests, frames)
+        finally:
+            browser.close()
+            stop.set()
+            thread.join(10)
+            live.session.close()
 
 
 @pytest.fixture

@@ -14,17 +14,17 @@ from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.run.agents.live import Live
 from baselines_ppo.run.agents.steering import Session
 from baselines_ppo.run.show.local_server import local_server
-from baselines_ppo.run.show.page import Page
 from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.run.show.stage import Stage
+from baselines_ppo.run.show.steer_page import SteerPage
 from tests.show.test_steering import CHEETAH, FLAGRUN, HOPPER, PENDULUM, run, session_of
 
 BROKEN = "one that cannot be read"
 
 
 class Unseen(NamedTuple):
-    page: Page
-    live: Live
+    page: SteerPage
+    live: Live[Session]
     loaded: list[str]  # names
 
 
@@ -42,7 +42,7 @@ def unseen() -> Iterator[Unseen]:
 
     live = Live(session_of())
     with local_server("127.0.0.1", 0, "unseen") as server:
-        yield Unseen(Page(server, live, [FLAGRUN, CHEETAH, HOPPER, BROKEN], load), live, loaded)
+        yield Unseen(SteerPage(server, live, [FLAGRUN, CHEETAH, HOPPER, BROKEN], load), live, loaded)
 
 
 def choose(unseen: Unseen, name: str) -> None:

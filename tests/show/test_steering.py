@@ -16,7 +16,8 @@ from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.run.agents.steering import MOMENT, PUSH, Session, follow_places, make_steered
+from baselines_ppo.run.agents.following import follow_places
+from baselines_ppo.run.agents.steering import MOMENT, PUSH, Session, make_steered
 from baselines_ppo.zoo import REGISTERED
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import WALKERS
@@ -38,9 +39,8 @@ def task_of(session: Session) -> Any:
     return session._task
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_it_runs_where_it_is_told_to(seed: int) -> None:
-    score = follow_places(session_of(seed=seed), 20, np.random.default_rng(seed))
+def test_it_runs_where_it_is_told_to() -> None:
+    score = follow_places(session_of(), 20, np.random.default_rng(0))
     assert score.reached >= 16
     assert score.falls <= 2
 

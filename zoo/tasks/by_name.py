@@ -16,7 +16,8 @@ from baselines_ppo.zoo.tasks.pong import Pong
 from baselines_ppo.zoo.tasks.reacher import Reacher
 from baselines_ppo.zoo.tasks.walker import Walker
 
-WITH_CUBE = " with a cube"
+HARDER = "HumanoidFlagrunHarder"
+TO_STEER = " to steer"  # behind the name of a task: its form for those who tell the robot where to run
 
 # Of the number of robots.
 WALKERS: dict[str, Callable[..., Walker]] = {
@@ -34,10 +35,11 @@ TASKS: dict[str, Callable[..., Task]] = {
     "InvertedDoublePendulum": InvertedDoublePendulum,
     "Reacher": Reacher,
     **WALKERS,
-    "HumanoidFlagrunHarder": FlagrunHarder,
+    HARDER: FlagrunHarder,
     "Pong": Pong,
-    # With a cube to be thrown at them, which no policy has learned to expect.
-    **{f"{name}{WITH_CUBE}": partial(make, cube=True) for name, make in WALKERS.items()},
+    # With a cube to be thrown at them, which none of their policies has learned to expect.
+    **{f"{name}{TO_STEER}": partial(make, cube=True) for name, make in WALKERS.items()},
+    f"{HARDER}{TO_STEER}": partial(FlagrunHarder, start="upright", steered=True),
 }
 
 
@@ -52,6 +54,6 @@ def make_task(name: str, count: int, **settings: Any) -> Task:
       ValueError: it has no such start.
     """
     for setting in settings:
-        if setting != "start" or name not in STARTS:
+        if setting != "start" or name.removesuffix(TO_STEER) not in STARTS:
             raise TypeError(f"{name} got an unexpected keyword argument '{setting}'")
     return TASKS[name](count, **settings)

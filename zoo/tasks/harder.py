@@ -52,16 +52,17 @@ class Terms(NamedTuple):
 class FlagrunHarder:
     """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
 
-    def __init__(self, count: int, start: str | None = None) -> None:
+    def __init__(self, count: int, start: str | None = None, steered: bool = False) -> None:
         """Make them; none has begun.
 
         Args:
           start: one of `STARTS`, or `LYING`, for all episodes; None: each is drawn.
+          steered: whether a fall ends no episode, and no cube comes by itself.
         """
         if start not in (None, *STARTS, LYING):
             raise ValueError(f"start is {start!r}, expected one of {', '.join((*STARTS, LYING))}")
         self._always = start
-        self.episode_steps = EPISODE
+        self.episode_steps, self.steered = EPISODE, steered
         self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
         self.flags, self.cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
@@ -113,7 +114,7 @@ class FlagrunHarder:
         self._count_grounded()
         self._note_who_stands()
         self._throw(generators)
-        ended = self._grounded >= PATIENCE
+        ended = (self._grounded >= PATIENCE) & (not self.steered)
         self._fallen[:] = ended | failed
         terms = Terms(
             alive=np.where(ended, -1.0, self._bonus()),
@@ -125,6 +126,11 @@ class FlagrunHarder:
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
         )
         return TaskOutcome(terms, ended, failed)
+
+    @property
+    def upright(self) -> np.ndarray:
+        """[n] bool, who is not on the ground."""
+        return self._upright()
 
     @property
     def facts(self) -> dict[str, np.ndarray]:
@@ -173,7 +179,7 @@ class FlagrunHarder:
 
     def _throw(self, generators: Sequence[np.random.Generator]) -> None:
         self.cubes.hold()
-        due = (self._steps > FIRST) & (self._steps % EVERY == 0) & (self._grounded == 0)
+        due = (self._steps > FIRST) & (self._steps % EVERY == 0) & (self._grounded == 0) & (not self.steered)
         for row in np.flatnonzero(due).tolist():
             self.cubes.throw(row, self.body.pose, generators[row])
 

@@ -62,6 +62,7 @@ class Game:
         self.awaited = np.zeros(count, dtype=np.int64)  # the player who is to return the ball
         self.returns = np.zeros(count, dtype=np.int64)  # since it was served
         self.waited = np.zeros(count, dtype=np.int64)  # control steps since then, or since the last return
+        self.missed = np.zeros((count, 2), dtype=bool)  # who has let the ball pass in the last step
         self.state = {
             "velocities": self.table.velocities,
             "awaited": self.awaited,
@@ -85,7 +86,7 @@ class Game:
         returned = hit & (self.awaited[:, None] == [0, 1]) & (speed[:, None] * SIDES < 0)
         hints = HINT * np.abs(speed)[:, None] * returned
         self._count(returned.any(axis=1))
-        missed = x[:, None] * SIDES > GOAL
+        self.missed = missed = x[:, None] * SIDES > GOAL
         points = (missed[:, ::-1] & (self.returns > 0)[:, None]) - missed.astype(np.float64)
         out = missed.any(axis=1)
         served = out | (self.waited >= PATIENCE)
