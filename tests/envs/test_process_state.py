@@ -100,7 +100,7 @@ def test_a_stop_signal_still_saves(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 75, errors
-    assert arrays(tmp_path / "run")["adam/step"] >= 16
+    assert arrays(tmp_path / "run")["adam/step"] >= 2  # one each iteration
 
 
 def test_a_caller_gets_its_process_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
