@@ -171,7 +171,7 @@ def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (lambda progress: progress.log(entropy=1.0), "the row has a column of this name"),
+        (lambda progress: progress.log(approx_kl=1.0), "the row has a column of this name"),
         (lambda progress: progress.log(note="well"), "the callback logs note='well', expected a number"),
         (lambda progress: progress.log(steps=10**400), "the callback logs steps=10+.*, expected a number"),
         (lambda progress: progress.change(learning_rat=1e-4), "learning_rat cannot be changed on the way"),
