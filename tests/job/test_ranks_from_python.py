@@ -60,15 +60,6 @@ else:
     print("SEEN", found.arrays["observations/mean"].max())
 """
 
-LAZILY = """
-from tests.faults import use_stub
-
-use_stub()  # on each rank, which has not begun to learn
-
-def offset():
-    return 10.0
-"""
-
 
 def ran(folder: Path, mode: str) -> list[str]:
     """Run the script from another folder; returns the lines that it wrote for us."""
@@ -76,7 +67,7 @@ def ran(folder: Path, mode: str) -> list[str]:
         (folder / name).mkdir()
     shapes = "import numpy as np, gymnasium\nOBSERVATION = gymnasium.spaces.Box(-99, 99, (3,), np.float64)\n"
     (folder / "lib" / "shapes.py").write_text(shapes)
-    (folder / "lib" / "lazily.py").write_text(LAZILY)
+    (folder / "lib" / "lazily.py").write_text("def offset(): return 10.0\n")
     (folder / "work" / "offset.txt").write_text("4.5")
     (folder / "script.py").write_text(SCRIPT.replace("ROOT", repr(str(ROOT))))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
