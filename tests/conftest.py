@@ -23,6 +23,21 @@ MPIRUN = Path(sys.executable).with_name("mpirun")
 
 Finished = subprocess.CompletedProcess[str]
 
+# The files that take longest. They come first: a worker gets whole files, and one of these, begun last, would be alone.
+LONGEST = (
+    "house/test_typed.py", "training/test_resume.py", "training/test_training.py", "house/test_notebooks.py",
+    "training/test_learning.py", "training/test_ranks.py", "exporting/test_export.py", "training/test_override.py",
+    "learning/test_programs.py", "envs/test_process_state.py", "job/test_faults.py", "job/test_stuck.py",
+    "job/test_alive.py", "training/test_own_algorithm.py", "training/test_hybrid.py", "house/test_docs.py",
+    "experiments/test_sweep.py", "cloning/test_clone_command.py", "experiments/test_tune.py",
+)  # fmt: skip
+ORDER = {str(ROOT / "tests" / name): place for place, name in enumerate(LONGEST)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; within each, and among the others, all stays as it is."""
+    items.sort(key=lambda item: ORDER.get(str(item.path), len(ORDER)))
+
 
 def command(ranks: int, *arguments: str) -> list[str]:
     """Return the command line that runs this Python with these arguments on some ranks."""
@@ -41,6 +56,14 @@ def no_library_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test choose for those after it what draws."""
     monkeypatch.setenv("MUJOCO_GL", "")
     monkeypatch.delenv("MUJOCO_GL")
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings in this process have the learner of tests/faults.py, for which nothing is compiled."""
+    from tests.faults import use_stub
+
+    use_stub(monkeypatch.setattr)
 
 
 @pytest.fixture

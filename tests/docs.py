@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +31,7 @@ SHORTER = {
     "ppo_kl": ["--num-episodes", "none", "--hidden-sizes", "8", "--value-epochs", "1"],
 }
 MOST_RANKS = 2
+SECONDS = 150
 # What a reader is to put something else for, or does not have.
 PLACES = {
     "ID": "CartPole-v1",
@@ -55,6 +59,21 @@ class Command(NamedTuple):
         """Which of our commands it is; its first word if it is none."""
         after = self.words[self.words.index(RUN[-1]) + 1 :] if RUN[-1] in self.words else self.words
         return after[0] if RUN[-1] not in self.words or after[0] in OTHERS else "train"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of somebody who has activated .venv, and has no display."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+
+
+def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Type a line in a folder."""
+    return subprocess.run(
+        words, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=SECONDS,
+    )  # fmt: skip
 
 
 def python_blocks() -> list[str]:

@@ -148,7 +148,9 @@ def test_where_the_packages_folder_cannot_be_written_agents_are_kept_in_one_of_t
 OWN_ENVIRONMENT = """
 import gymnasium
 from gymnasium.envs.classic_control import CartPoleEnv
+from tests.faults import use_stub
 
+use_stub()  # wherever it is imported
 gymnasium.register("Poles-v0", CartPoleEnv, max_episode_steps=30)
 """
 

@@ -38,14 +38,13 @@ def test_ppo_begins_where_the_expert_was(trainer: Trainer, tmp_path: Path) -> No
 
 
 def test_one_rank_and_two_make_the_same_clone_to_the_last_bit(trainer: Trainer, tmp_path: Path) -> None:
-    right_file(tmp_path, "TargetBox", 20)
-    for ranks in (1, 2):
-        finished = trainer(
-            ranks, "clone", "--env", "tests.environments:TargetBox-v0", "--preset", "none", "--data", "TargetBox.npz",
-            "--out", f"cloned{ranks}", "--num-epochs", 3,
-        )  # fmt: skip
-        assert finished.returncode == 0, finished.stderr
-        assert finished.stdout.count("clone on tests.environments:TargetBox-v0: 18 episodes") == 1
+    data, env = right_file(tmp_path, "TargetBox", 20), "tests.environments:TargetBox-v0"
+    clone(configure(env, preset="none"), data, tmp_path / "cloned1", CloneConfig(num_epochs=3))  # the one rank is here
+    finished = trainer(
+        2, "clone", "--env", env, "--preset", "none", "--data", data, "--out", "cloned2", "--num-epochs", 3
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count(f"clone on {env}: 18 episodes") == 1
     assert_same_bits(arrays(tmp_path / "cloned1"), arrays(tmp_path / "cloned2"))
     manifest = checkpoint.load(tmp_path / "cloned2").manifest
     assert (manifest["kind"], manifest["cloned"]["steps"]) == ("agent", 180)

@@ -16,6 +16,7 @@ from baselines_ppo.common.failures import Failure, LoadError
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.run import cli
 from baselines_ppo.run.cards import export
+from tests.faults import use_stub
 
 ENV = "RoboHopper-v1"
 SMALL: dict[str, Any] = {"num_envs": 2, "num_steps": 32, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": (8,)}
@@ -28,7 +29,9 @@ Edit = Callable[[dict[str, Any]], None]  # of a manifest
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small run of a robot, which every command takes."""
     folder = tmp_path_factory.mktemp("doors") / "run"
-    train(configure(ENV, num_timesteps=640, log_interval=1e6, **SMALL), logdir=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        use_stub(patch.setattr)
+        train(configure(ENV, num_timesteps=640, log_interval=1e6, **SMALL), logdir=folder)
     return folder
 
 

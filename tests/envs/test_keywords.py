@@ -73,6 +73,7 @@ def returns(run: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple
     return float(line.split()[1]), float(line.split()[-1])
 
 
+@pytest.mark.usefixtures("stub")
 def test_an_environment_is_what_its_arguments_say_in_training_evaluating_and_playing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +89,7 @@ def test_an_environment_is_what_its_arguments_say_in_training_evaluating_and_pla
     assert "return 20.00, length 8" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_wrapper_gets_what_is_in_its_brackets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bonus = f"{BONUS}(each=0.5, factors=(2, 3.0))"
     run = trained(tmp_path / "run", "--wrapper", f"{bonus},gymnasium.wrappers:TimeLimit(max_episode_steps=3)")
@@ -103,6 +105,7 @@ def test_a_wrapper_gets_what_is_in_its_brackets(tmp_path: Path, capsys: pytest.C
     assert returns(run, capsys, *MODULES, "--wrapper", bonus) == (36.0, 4.0)
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_resume_compares_arguments_by_what_they_mean(tmp_path: Path) -> None:
     run = trained(tmp_path / "run", "--env-kwargs", '{"wage": 2.5, "steps": 8}', "--wrapper", f"{BONUS}(each=1)")
     again = ["--resume", str(run), *MODULES, "--wrapper", f"{BONUS}( each = 1 )", "--num-timesteps", "128"]
@@ -111,6 +114,7 @@ def test_a_resume_compares_arguments_by_what_they_mean(tmp_path: Path) -> None:
         main([*again, "--env-kwargs", '{"steps": 8, "wage": 2}'])
 
 
+@pytest.mark.usefixtures("stub")
 def test_equal_numbers_are_equal_at_a_resume_and_the_run_keeps_its_own(tmp_path: Path) -> None:
     """A truth is no number, though Python takes it for one."""
     run = trained(tmp_path / "run", "--env-kwargs", '{"wage": 1, "steps": 8.0}', "--wrapper", f"{BONUS}(each=2)")

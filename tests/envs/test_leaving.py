@@ -122,7 +122,7 @@ def test_a_job_that_is_left_in_the_middle_does_not_look_finished(ranks: int, fau
 
 def test_the_supervisor_sees_that_ranks_left_which_nothing_in_them_could_tell(mpi: Run, tmp_path: Path) -> None:
     """Left from C: a start makes a hundred steps, and a checkpoint after every 32."""
-    line = ("--env", "tests.leaving:Vanishing-v0", *LINE, "--save-interval", 0)
+    line = ("--env", "tests.stubbed:Vanishing-v0", *LINE, "--save-interval", 0)
     finished = mpi(1, "-m", "baselines_ppo.run", "launch", "--restarts", 1, "--", *line)
     assert finished.returncode == 1, finished.stderr
     assert finished.stderr.count("a rank left before all steps were made") == 2
@@ -131,7 +131,7 @@ def test_the_supervisor_sees_that_ranks_left_which_nothing_in_them_could_tell(mp
 
 
 def test_a_training_of_several_ranks_from_python_sees_it_too(tmp_path: Path) -> None:
-    name = "tests.leaving:Vanishing-v0"
+    name = "tests.stubbed:Vanishing-v0"
     config = configure(name, preset="none", num_envs=2, num_steps=16, num_minibatches=2, num_timesteps=320)
     with pytest.raises(Failure, match="a rank left before all steps were made"):
         train(config, ranks=2, logdir=tmp_path / "run")

@@ -96,6 +96,7 @@ def test_an_episode_that_is_not_too_long_goes_on_as_ever(monkeypatch: pytest.Mon
     assert stepped(envs, 30, 70) == stepped(again, 30, 70)
 
 
+@pytest.mark.usefixtures("stub")
 def test_checkpoints_of_endless_episodes_stay_small_and_a_resume_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,7 +26,8 @@ Run = Callable[..., Finished]
 
 SHAPE = ("--preset", "none", "--num-envs", 2, "--num-steps", 32, "--num-minibatches", 4, "--num-epochs", 2)
 LINE = (*SHAPE, "--num-timesteps", 256, "--log-interval", 0, "--progress", "table")
-ENVS = ("Tame", "Meddling", "Closing")
+RANKS = {"Tame": 1, "Meddling": 2, "Closing": 2}
+MEDDLING = ("Meddling", "Closing")
 
 
 def env(name: str) -> tuple[str, str]:
@@ -35,11 +36,11 @@ def env(name: str) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Finished]]:
-    """The same training of each environment on two ranks, in one folder."""
+    """The same training of each environment in one folder; the tame one is the same on any number of ranks."""
     folder = tmp_path_factory.mktemp("meddling")
     finished = {}
-    for name in ENVS:
-        line = command(2, "-m", "baselines_ppo.run", *map(str, (*env(name), *LINE, "--logdir", name)))
+    for name, ranks in RANKS.items():
+        line = command(ranks, "-m", "baselines_ppo.run", *map(str, (*env(name), *LINE, "--logdir", name)))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
         finished[name] = subprocess.run(
             line, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL
@@ -47,7 +48,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Fini
     return folder, finished
 
 
-@pytest.mark.parametrize("name", ENVS[1:])
+@pytest.mark.parametrize("name", MEDDLING)
 def test_what_an_environment_changes_changes_no_bit(name: str, runs: tuple[Path, dict[str, Finished]]) -> None:
     folder, finished = runs
     assert finished[name].returncode == 0, finished[name].stderr
@@ -60,7 +61,7 @@ def test_what_an_environment_changes_changes_no_bit(name: str, runs: tuple[Path,
     assert min(modes) >= 0o600
 
 
-@pytest.mark.parametrize("name", ENVS[1:])
+@pytest.mark.parametrize("name", MEDDLING)
 def test_tables_and_last_lines_are_still_shown(name: str, runs: tuple[Path, dict[str, Finished]]) -> None:
     tame, other = (runs[1][which].stdout for which in ("Tame", name))
     assert other.count("| total_steps") == tame.count("| total_steps") == 4
@@ -79,7 +80,8 @@ def test_an_environment_that_fails_to_close_is_warned_of(runs: tuple[Path, dict[
 
 def test_a_stop_signal_still_saves(tmp_path: Path) -> None:
     """The environment takes every signal for itself."""
-    line = (*env("Meddling"), *SHAPE, "--num-timesteps", 1e9, "--save-interval", 1e6, "--logdir", "run")
+    endless = ("--num-timesteps", 1e9, "--save-interval", 1e6, "--logdir", "run")
+    line = ("--env", "tests.stubbed:Meddling-v0", *SHAPE, *endless)
     process = subprocess.Popen(
         command(2, "-m", "baselines_ppo.run", *map(str, line)),
         cwd=tmp_path,
@@ -98,7 +100,7 @@ def test_a_stop_signal_still_saves(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 75, errors
-    assert arrays(tmp_path / "run")["adam/step"] >= 16
+    assert arrays(tmp_path / "run")["adam/step"] >= 2  # one each iteration
 
 
 def test_a_caller_gets_its_process_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,7 @@ def test_what_cannot_be_repeated_is_said_at_the_start_and_written_down(tmp_path:
     assert json.loads((tmp_path / "run" / "config.json").read_text())["environment"]["repeats"] is False
 
 
+@pytest.mark.usefixtures("stub")
 def test_one_that_can_be_made_once_at_a_time_is_trained_on(tmp_path: Path) -> None:
     trial = try_out(Once, "X")
     assert trial.treatment == AS_USUAL
@@ -221,6 +222,7 @@ def test_a_constructor_that_raises_is_one_line_with_its_traceback_below(faulty: 
         train(configure("Mine", **SMALL), environment=Unmakeable, logdir=tmp_path / "own")
 
 
+@pytest.mark.usefixtures("stub")
 @pytest.mark.parametrize("alg", ["ppo2", "ppo_kl"])
 def test_a_slow_iteration_says_how_far_it_is(
     alg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

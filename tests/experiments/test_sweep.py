@@ -25,9 +25,9 @@ from tests.job.test_alive import until
 from tests.runs import arrays, assert_same_bits, figures
 
 SMALL = {"preset": "none", "num_envs": 2, "num_steps": 64, "num_minibatches": 4, "num_epochs": 2, "save_interval": 0.0}
-STEPS = 12_800  # 100 iterations, each saved
+STEPS = 25_600  # 200 iterations, each saved
 FILE = f"""\
-env = ["CartPole-v1", "tests.environments:Raising-always-v0"]
+env = ["tests.stubbed:CartPole-v1", "tests.stubbed:Raising-always-v0"]
 seeds = "0-1"
 num_timesteps = {STEPS}
 preset = "none"
@@ -37,10 +37,10 @@ num_minibatches = 4
 num_epochs = 2
 save_interval = 0
 
-[for."tests.environments:Raising-always-v0"]
+[for."tests.stubbed:Raising-always-v0"]
 num_timesteps = 128
 """
-BROKEN = "tests.environments-Raising-always-v0/ppo2-seed="
+GOOD, BROKEN = "tests.stubbed-CartPole-v1", "tests.stubbed-Raising-always-v0/ppo2-seed="
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     """A run that fails stops no other, is named with its error, and gives the sweep its exit code."""
     (tmp_path / "my.toml").write_text(FILE)
     folder, text = tmp_path / "runs", tmp_path / "said"
-    good = [folder / "CartPole-v1" / f"ppo2-seed={seed}" for seed in (0, 1)]
+    good = [folder / GOOD / f"ppo2-seed={seed}" for seed in (0, 1)]
     with sweeping(tmp_path) as process:
         until(lambda: steps_made(good[0]), 100)
         second = trainer(1, "sweep", "my.toml", "--logdir", "runs")
@@ -93,12 +93,12 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
         process.wait(300)
     said = text.read_text()
     assert process.returncode == 1, said
-    assert f"{BROKEN}0 failed with exit code 65: env tests.environments:Raising-always-v0, rank 0" in said
+    assert f"{BROKEN}0 failed with exit code 65: env tests.stubbed:Raising-always-v0, rank 0" in said
     assert "step raised RuntimeError: the wheel came off; see runs/" in said
     assert "2 of 4 runs failed; the same command tries them again\n" in said
     assert [stage(path, STEPS) for path in good] == [MADE, MADE]
     assert (folder / "results.md").read_text() in said
-    assert (folder / "results.csv").read_text().count("CartPole-v1,") == 1
+    assert (folder / "results.csv").read_text().count(":CartPole-v1,") == 1
     assert (folder / "curves.png").stat().st_size > 10_000
 
     written = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--slurm=--time=1:00:00")
@@ -106,7 +106,7 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     task = {**os.environ, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_TASK_ID": "1"}  # as Slurm starts it
     alone = subprocess.run(["bash", "whole/array.sh"], cwd=tmp_path, env=task, capture_output=True, text=True)
     assert alone.returncode == 0, alone.stderr
-    whole = tmp_path / "whole" / "CartPole-v1" / "ppo2-seed=1"
+    whole = tmp_path / "whole" / GOOD / "ppo2-seed=1"
     assert [*runs_of(tmp_path / "whole").values()] == [whole]
     assert_same_bits(arrays(whole), arrays(good[1]))
     assert figures(whole) == figures(good[1])
@@ -131,7 +131,7 @@ def test_a_sweep_waits_for_a_run_that_is_still_being_saved(tmp_path: Path) -> No
 
 def test_a_job_is_begun_stopped_and_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    settings = {"env": "CartPole-v1", **SMALL, "num_timesteps": 1_000_000}
+    settings = {"env": "tests.stubbed:CartPole-v1", **SMALL, "num_timesteps": 1_000_000}
     assert (stage(folder, 1_000_000), standing(folder)) == (NEW, None)
     job = Job(folder, settings)
     job.begin()

@@ -21,13 +21,14 @@ from tests.conftest import ROOT
 from tests.runs import figures
 
 STEPS = 16_384
-FLAGS = ("--env", "CartPole-v1", "--num-timesteps", STEPS, "--seeds", 1, "--jobs", 1, "--pruner", "none")
-SPACE = ("--space", "learning_rate=1e-4..1e-2")
+ENV = "tests.stubbed:CartPole-v1"
+FLAGS = ("--env", ENV, "--preset", "CartPole-v1", "--num-timesteps", STEPS)
+SEARCH = ("--space", "learning_rate=1e-4..1e-2", "--seeds", 1, "--jobs", 1, "--pruner", "none")
 SECONDS = 200
 
 
 def started(folder: Path, *more: object) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "baselines_ppo.run", "tune", *map(str, (*FLAGS, *SPACE, *more))]
+    words = [sys.executable, "-m", "baselines_ppo.run", "tune", *map(str, (*FLAGS, *SEARCH, *more))]
     return subprocess.Popen(
         words, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
     )
@@ -49,7 +50,7 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
     study = tmp_path / "study"
     killed = started(tmp_path, "--trials", 2, "--logdir", "study")
     trains(study / "trials" / "0000" / "seed-0")
-    config, space = configure("CartPole-v1", num_timesteps=STEPS), [LogUniform("learning_rate", 1e-4, 1e-2)]
+    config, space = configure(ENV, preset="CartPole-v1", num_timesteps=STEPS), [LogUniform("learning_rate", 1e-4, 1e-2)]
     with pytest.raises(UsageError, match=rf"is in use by process {killed.pid} on "):
         tune(config, space=space, logdir=study)
     os.kill(killed.pid, signal.SIGKILL)
@@ -80,13 +81,13 @@ def test_a_search_that_was_killed_goes_on_and_counts_each_trial_once(tmp_path: P
     with pytest.raises(UsageError, match="seeds 1 -> 2; give another --study"):
         tune(config, space=space, logdir=study, trials=2, seeds=2)
     with pytest.raises(UsageError, match=r"is the folder of study tune-ppo2 in study\.db"):
-        tune(configure("CartPole-v1", "trpo"), logdir=study)
+        tune(configure(ENV, "trpo"), logdir=study)
 
 
 def test_trials_that_diverge_or_are_refused_are_counted_as_the_worst(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = configure("tests.environments:Broken-nan-v0", "ppo_kl", num_timesteps=100, seed=1, wrapper=())
+    config = configure("tests.stubbed:Broken-nan-v0", "ppo_kl", num_timesteps=100, seed=1, wrapper=())
     networks = Choice("network", "auto", "lstm")
     found = tune(config, space=[networks], logdir=tmp_path / "study", trials=2, seeds=1, jobs=1)
     assert (found.trials, found.score, found.best) == (2, None, config)

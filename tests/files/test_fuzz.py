@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines_ppo import algorithm, start
 from baselines_ppo.common.envs.stored import check_stored_id, check_stored_wrappers
 from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.run.cli import main
 from baselines_ppo.settings.config import from_json
-from tests.faults import Stub
 from tests.runs import flags
 
 TIMES = [150, pytest.param(1000, marks=pytest.mark.slow)]
@@ -125,12 +123,8 @@ def test_two_members_of_one_name_are_refused(saved: Path, tmp_path: Path) -> Non
         checkpoint.load(tmp_path)
 
 
-def test_forged_arrays_do_not_get_into_a_resumed_run(
-    saved: Path, guarded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forged_arrays_do_not_get_into_a_resumed_run(saved: Path, guarded: None, stub: None, tmp_path: Path) -> None:
     """Whatever is exchanged, resuming refuses in one line, or goes on with finite numbers."""
-    monkeypatch.setattr(algorithm, "find_learner", lambda name: lambda config, *parts: Stub(*parts))
-    monkeypatch.setattr(start, "trackers_of", lambda track, say: {})
     rng, refused = np.random.default_rng(2), 0
     for k in range(25):
         folder = tmp_path / f"forged-{k}"

@@ -107,6 +107,7 @@ def test_a_folder_of_other_files_is_not_taken(tmp_path: Path) -> None:
         assert everything(other) == {name}
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_folder_of_hidden_files_alone_is_taken_and_these_stay(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".gitignore").write_text("*")
@@ -149,6 +150,7 @@ def test_a_run_that_fails_late_in_its_start_leaves_nothing(
     assert everything(tmp_path) == before
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_run_whose_configuration_was_removed_goes_on_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +217,7 @@ def test_a_path_that_we_print_can_be_pasted(name: str, tmp_path: Path, monkeypat
         checkpoint.find(read)
 
 
+@pytest.mark.usefixtures("stub")
 def test_the_commands_that_are_suggested_can_be_pasted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

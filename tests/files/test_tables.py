@@ -62,12 +62,14 @@ def test_a_line_has_the_success_rate_and_the_last_evaluation(
     assert said == [[("success", "0.5"), ("evaluation", known)] for known in ("-", "0.75", "0.75")]
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_run_in_which_no_episode_ended_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*map(str, flags("Pendulum-v1", "ppo2", 1, num_envs=2)), "--logdir", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert "\ndone: 64 steps, no episode ended, so there is no return yet\n" in out
 
 
+@pytest.mark.usefixtures("stub")
 def test_the_end_says_how_many_episodes_the_mean_is_over_and_which_steps_were_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +84,7 @@ def test_the_end_says_how_many_episodes_the_mean_is_over_and_which_steps_were_ma
     assert end == "done: 128 steps (whole iterations; 65 were asked for), mean return of the last 32 episodes 4.00"
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_result_says_over_how_many_episodes_its_mean_is(tmp_path: Path) -> None:
     shape: dict[str, Any] = {"num_envs": 2, "num_steps": 300, "num_minibatches": 3, "num_epochs": 1}
     config = configure("tests.envs.test_keywords:Paying-v0", preset="none", num_timesteps=600, **shape)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -29,93 +27,10 @@ from baselines_ppo.settings.config import TEXTBOOK, resolve
 from baselines_ppo.wiring import actor_critic_of
 from tests import docs
 from tests.conftest import ROOT
-from tests.docs import Command
+from tests.docs import done
 from tests.house.test_package import FLOORS
 
 FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--cleanenv"}  # of launchers
-SERVING = ("steer", "pong", "play")  # until Ctrl-C
-NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
-SECONDS = 150
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of somebody who has activated .venv, and has no display."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-
-
-def chosen() -> list[Any]:
-    """Return all commands that are run; those that show nothing new are slow."""
-    result, seen = [], set[str]()
-    by_words = {tuple(command.words): command for command in reversed(docs.commands())}
-    for command in reversed(by_words.values()):
-        if command.kinds:
-            new = command.kinds - seen
-            seen |= command.kinds
-            result.append(pytest.param(command, marks=[] if new else [pytest.mark.slow], id=command.text))
-    return result
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a run folder."""
-    folder = tmp_path_factory.mktemp("docs")
-    words = [sys.executable, "-m", "baselines_ppo.run", *docs._short(["--env", "CartPole-v1"]), "--logdir", "run"]
-    subprocess.run(words, cwd=folder, env=environment(folder), check=True, capture_output=True, timeout=SECONDS)
-    return folder / "run"
-
-
-def done(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=SECONDS,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def episodes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file of demonstrations."""
-    path = tmp_path_factory.mktemp("episodes") / "episodes.npz"
-    done([*docs.RUN, "record", "zoo:CartPole-v1", "--out", path.name, "--episodes", "2"], path.parent)
-    return path
-
-
-@pytest.mark.parametrize("command", chosen())
-def test_a_command_works(command: Command, run: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    (tmp_path / "run").symlink_to(run)
-    if command.name == "clone":
-        (tmp_path / "episodes.npz").write_bytes(request.getfixturevalue("episodes").read_bytes())
-    if command.name in SERVING and "--headless" not in command.words:
-        serves(command.words, tmp_path)
-        return
-    finished = done(command.words, tmp_path)
-    missing = [word for name, word in NEEDED.items() if name in command.kinds and not importlib.util.find_spec(word)]
-    assert finished.returncode == (2 if missing else 0), finished.stderr
-    if missing:
-        assert re.fullmatch(r"error: .* pip install '\S+'.*\n", finished.stderr)
-    elif "--out" in command.words:
-        out = tmp_path / command.words[-command.words[::-1].index("--out")]  # the last one counts
-        (written,) = [*out.glob("policy.*x"), *out.glob("arrays.npz")] if out.is_dir() else [out]
-        assert written.stat().st_size > 1000
-
-
-def serves(words: list[str], folder: Path) -> None:
-    """Check that a page is served until Ctrl-C."""
-    process = subprocess.Popen(
-        words, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "")
-        assert any(re.match(r"open http://127\.0\.0\.1:\d+ in a browser", line) for line in lines), (
-            process.communicate()
-        )
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=SECONDS)
-        assert (rest, process.returncode) == ("stopped\n", 0), errors
-    finally:
-        process.kill()
 
 
 def blocks() -> list[Any]:

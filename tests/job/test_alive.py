@@ -250,6 +250,8 @@ def test_a_notebook_is_warned_and_left_alone(tmp_path: Path) -> None:
         "from baselines_ppo import configure, train\n"
         "sys.ps1 = '>>> '\n"
         "from tests.environments import Forever\n"
+        "from tests.faults import use_stub\n"
+        "use_stub()\n"
         "class Napping(Forever):\n"
         "    steps = 0\n"
         "    def step(self, action):\n"

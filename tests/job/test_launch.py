@@ -19,7 +19,7 @@ import pytest
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.job import shared_memory
-from baselines_ppo.run.cli import main, parser
+from baselines_ppo.run.cli import parser
 from baselines_ppo.run.supervisor import FINAL, LaunchPlan, _plan
 from tests.conftest import ROOT, Finished
 from tests.job.test_alive import until
@@ -37,23 +37,22 @@ def launcher(mpi: Run) -> Run:
     return lambda *arguments: mpi(1, "-m", "baselines_ppo.run", "launch", *arguments)
 
 
-def test_a_run_whose_ranks_die_goes_on_to_the_end(launcher: Run, tmp_path: Path) -> None:
+def test_a_run_whose_ranks_die_goes_on_to_the_end(launcher: Run, trainer: Run, tmp_path: Path) -> None:
     """Two deaths; the third attempt is left alone, and ends as a training does that nobody disturbed."""
-    finished = launcher("-n", 1, "--", "--env", "tests.environments:Deadly-v0", *LINE, "--logdir", "run")
+    finished = launcher("-n", 1, "--", "--env", "tests.stubbed:Deadly-v0", *LINE, "--logdir", "run")
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr.count("restart ") == 2
     assert "launch: a rank was killed (exit code 9)" in finished.stderr
     lineage = checkpoint.find(tmp_path / "run")[0].manifest["lineage"]
     assert len(lineage) > 1
     assert all(part["exact"] for part in lineage)
-    whole = ("--env", "tests.environments:Deadly-v0", *LINE, "--logdir", tmp_path / "whole")
-    os.chdir(tmp_path)  # where the deaths are counted: there are no more
-    assert main(list(map(str, whole))) == 0
+    whole = trainer(1, "--env", "tests.stubbed:Deadly-v0", *LINE, "--logdir", "whole")
+    assert whole.returncode == 0, whole.stderr  # the deaths are counted in this folder: there are no more
     assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "run"))
 
 
 def test_a_run_that_gets_nowhere_is_given_up(launcher: Run) -> None:
-    line = ("--env", "tests.environments:Deadliest-v0", *SMALL, "--num-timesteps", 640, "--num-steps", 64)
+    line = ("--env", "tests.stubbed:Deadliest-v0", *SMALL, "--num-timesteps", 640, "--num-steps", 64)
     finished = launcher("-n", 1, "--restarts", 9, "--", *line, "--logdir", "run")
     assert finished.returncode == 9
     assert finished.stderr.count("; restart ") == 2
@@ -63,7 +62,7 @@ def test_a_run_that_gets_nowhere_is_given_up(launcher: Run) -> None:
 def test_a_checkpoint_is_gone_on_from_until_there_is_a_newer_one(launcher: Run, mpi: Run, tmp_path: Path) -> None:
     """Both deaths come before anything is saved: each start begins from the checkpoint that was named."""
     (tmp_path / "deaths").write_text("9")
-    line = ("--env", "tests.environments:Deadly-v0", *SMALL, "--num-steps", 64)  # they die at step 37
+    line = ("--env", "tests.stubbed:Deadly-v0", *SMALL, "--num-steps", 64)  # they die at step 37
     begun = mpi(1, "-m", "baselines_ppo.run", *line, "--num-timesteps", 128, "--logdir", "first")
     assert begun.returncode == 0, begun.stderr
     going_on = ("--resume", "first/checkpoints/ckpt-00000001", "--num-timesteps", 384, "--save-interval", 1e6)
@@ -134,7 +133,7 @@ def test_other_ends_are_final(exit_code: int) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "exit_code"),
-    [(("--env", "tests.environments:Broken-nan-v0"), 65), (("--env", "CartPole-v1", "--resume", "nowhere"), 66)],
+    [(("--env", "tests.stubbed:Broken-nan-v0"), 65), (("--env", "CartPole-v1", "--resume", "nowhere"), 66)],
 )
 def test_what_would_fail_again_is_not_started_again(flags: tuple[str, ...], exit_code: int, launcher: Run) -> None:
     finished = launcher("-n", 1, "--", *flags, *LINE)
@@ -150,7 +149,7 @@ def test_a_wrong_flag_starts_nothing(launcher: Run, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def launched(folder: Path, env: str = "Pendulum-v1") -> subprocess.Popen[str]:
+def launched(folder: Path, env: str = "tests.stubbed:Pendulum-v1") -> subprocess.Popen[str]:
     """Return a supervisor whose training is under way and has a checkpoint."""
     line = ("launch", "-n", 1, "--", "--env", env, *SMALL, "--num-timesteps", 1e9, "--save-interval", 0)
     process = subprocess.Popen(
@@ -179,7 +178,7 @@ def test_stop_signals_are_passed_on_and_end_it(number: int, tmp_path: Path) -> N
 
 
 def test_a_stop_signal_between_two_jobs_ends_it(tmp_path: Path) -> None:
-    process = launched(tmp_path, "tests.environments:Deadliest-v0")
+    process = launched(tmp_path, "tests.stubbed:Deadliest-v0")
     assert process.stderr is not None
     while "; restart 1" not in process.stderr.readline():
         assert process.poll() is None

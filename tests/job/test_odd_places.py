@@ -41,7 +41,7 @@ def refusal(folder: Path, *arguments: str | bytes, **environment: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("coding", [None, "ascii:strict"])
+@pytest.mark.parametrize("coding", [pytest.param(None, marks=pytest.mark.slow), "ascii:strict"])
 def test_an_ascii_terminal_trains_into_a_folder_with_umlauts(coding: str | None, tmp_path: Path) -> None:
     name = "läufe/größe".encode()
     told = {**ASCII, **({} if coding is None else {"PYTHONIOENCODING": coding})}

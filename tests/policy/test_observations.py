@@ -190,6 +190,7 @@ def test_the_banner_says_what_is_taken_for_what(space: spaces.Space[Any], networ
     assert seen(policy_of(observation_of(space, "X"), network=network).network, normalized=True) == words
 
 
+@pytest.mark.usefixtures("stub")
 def test_what_is_chosen_is_kept_and_decides_wherever_the_agent_goes(tmp_path: Path) -> None:
     """A run of before there was a choice goes on with what it took its pictures for, too."""
     settings: dict[str, Any] = {"preset": "none", "num_envs": 1, "num_steps": 32, "num_minibatches": 4, "num_epochs": 1}

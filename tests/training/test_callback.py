@@ -87,6 +87,7 @@ def test_attributes_are_set_on_all_ranks_and_a_killed_run_goes_on_with_them_bit_
         assert figures(tmp_path / "two") == figures(tmp_path / killed)
 
 
+@pytest.mark.usefixtures("stub")
 def test_an_attribute_is_set_where_an_episode_begins_and_never_within_one(tmp_path: Path) -> None:
     winds: list[list[float]] = []  # of each episode, its steps
 
@@ -140,6 +141,7 @@ def test_a_changed_setting_is_that_of_an_override_and_a_resume_goes_on_with_it(a
     assert "changed" not in checkpoint.find(tmp_path / "back")[0].manifest
 
 
+@pytest.mark.usefixtures("stub")
 def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[TrainingProgress] = []
 
@@ -165,10 +167,11 @@ def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (seen[0].folder, seen[0].total_steps, seen[0].config.num_envs) == (tmp_path, 32, 2)
 
 
+@pytest.mark.usefixtures("stub")
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (lambda progress: progress.log(entropy=1.0), "the row has a column of this name"),
+        (lambda progress: progress.log(approx_kl=1.0), "the row has a column of this name"),
         (lambda progress: progress.log(note="well"), "the callback logs note='well', expected a number"),
         (lambda progress: progress.log(steps=10**400), "the callback logs steps=10+.*, expected a number"),
         (lambda progress: progress.change(learning_rat=1e-4), "learning_rat cannot be changed on the way"),
@@ -188,6 +191,7 @@ def test_what_there_is_not_is_refused_in_one_line(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("stub")
 def test_robots_that_are_stepped_as_one_have_no_attributes_of_their_own(tmp_path: Path) -> None:
     shape: dict[str, Any] = {"num_envs": 2, "num_steps": 16, "num_timesteps": 64, "num_minibatches": 2}
     config = configure("RoboHopper-v1", "ppo1", preset="none", hidden_sizes=(4,), **shape)
@@ -196,6 +200,7 @@ def test_robots_that_are_stepped_as_one_have_no_attributes_of_their_own(tmp_path
         train(config, logdir=tmp_path, callback=callback)
 
 
+@pytest.mark.usefixtures("stub")
 def test_attributes_of_a_stranger_that_may_lead_to_a_file_are_not_set(tmp_path: Path) -> None:
     train(small(), logdir=tmp_path / "run", callback=at(1, lambda progress: progress.set_environments("wind", 0.1)))
     found = checkpoint.find(tmp_path / "run")[0]

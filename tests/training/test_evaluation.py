@@ -103,6 +103,7 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(faulty: Run, tmp_pat
     assert best["iteration"] == 1 + int(np.argmax(returns))
 
 
+@pytest.mark.usefixtures("stub")
 def test_it_can_be_seen_that_an_evaluation_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[str] = []
     original = Alive.note
@@ -128,6 +129,7 @@ def test_environments_that_cannot_live_side_by_side_are_not_evaluated(tmp_path: 
         main([*map(str, (*line, "--eval-interval", 1))])
 
 
+@pytest.mark.usefixtures("stub")
 def test_an_environment_that_raises_in_an_evaluation_ends_the_job_and_is_told(tmp_path: Path) -> None:
     """In its second episode, which none of the training's has begun."""
     line = (*flags("tests.environments:Raising-always-v0", "ppo1", 1, num_envs=2), "--hidden-sizes", 4)
@@ -136,6 +138,7 @@ def test_an_environment_that_raises_in_an_evaluation_ends_the_job_and_is_told(tm
         main([*map(str, (*line, *short, "--eval-interval", 1, "--eval-episodes", 20))])
 
 
+@pytest.mark.usefixtures("stub")
 def test_an_evaluation_is_left_where_environments_that_raise_may_be_made_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +149,7 @@ def test_an_evaluation_is_left_where_environments_that_raise_may_be_made_again(
     assert [row["eval_return"] for row in figures(tmp_path)] == [""]
 
 
+@pytest.mark.usefixtures("stub")
 def test_the_last_lines_tell_how_to_evaluate_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = (*flags("CartPole-v1", "ppo2", 2), *EVALUATED, "--hidden-sizes", 4, "--logdir", tmp_path / "a b")
     assert main([*map(str, line)]) == 0

@@ -126,6 +126,7 @@ def test_tensorboard_shows_a_film_among_its_images(tmp_path: Path) -> None:
     assert film == (tmp_path / "film.gif").read_bytes()
 
 
+@pytest.mark.usefixtures("stub")
 def test_a_film_in_the_making_is_a_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[str] = []
     monkeypatch.setattr(Alive, "note", lambda self, doing, saving=False, brief=False: noted.append(doing))

@@ -125,10 +125,15 @@ def test_every_field_that_may_be_overridden_is_tried_for_every_algorithm_that_ha
         assert fields - {"env_restarts"} == {change.field for change in CHANGES if BASES[change.base][0] == alg}
 
 
+# Compiled anew, while another algorithm has the same field.
+COMPILED = {("ppo1", "num_epochs"), ("ppo2", "entropy_coef"), ("trpo", "num_epochs"), ("trpo", "entropy_coef")}
+
+
 def cases() -> list[Any]:
-    """Return all changes; those of runs whose values fall linearly are slow."""
-    marks = {name: [pytest.mark.slow] if name.endswith("-linear") else [] for name in BASES}
-    return [pytest.param(each, marks=marks[each.base], id="-".join(map(str, each[:3]))) for each in CHANGES]
+    """Return all changes; those of runs whose values fall linearly, and what is compiled once more, are slow."""
+    slow = {each[:2] for each in CHANGES if each.base.endswith("-linear")} | COMPILED
+    marks: dict[bool, Any] = {True: pytest.mark.slow, False: ()}
+    return [pytest.param(each, marks=marks[each[:2] in slow], id="-".join(map(str, each[:3]))) for each in CHANGES]
 
 
 @pytest.mark.parametrize("change", cases())
@@ -166,6 +171,7 @@ def test_without_another_value_an_override_changes_no_bit(
     assert checkpoint.find(again)[0].manifest["lineage"][-1]["exact"]
 
 
+@pytest.mark.usefixtures("stub")
 @pytest.mark.parametrize("alg", TEXTBOOK)
 def test_restarts_may_be_allowed_when_a_run_goes_on(alg: str, tmp_path: Path) -> None:
     """Each of its environments raises at step 5 of its second episode, after the first iteration."""

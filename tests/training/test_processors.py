@@ -15,7 +15,7 @@ from tests.runs import flags
 
 def trained(folder: Path, kernels: str, *words: object) -> str:
     done = subprocess.run(
-        command(1, "-m", "baselines_ppo.run", *map(str, (*flags("CartPole-v1", "ppo2", 2), *words))),
+        command(1, "-m", "baselines_ppo.run", *map(str, (*flags("tests.stubbed:CartPole-v1", "ppo2", 2), *words))),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_CORETYPE": kernels},
         capture_output=True,

@@ -35,7 +35,7 @@ RUNS: dict[str, tuple[object, ...]] = {
 }
 
 
-QUICK = ("preset", "masks", "ppo_kl")  # a compiled gradient and one that is not; compiling the others is slow
+QUICK = ("preset", "masks", "ppo_kl", "trpo")  # gradients that are compiled and that are not; the others are slow
 
 
 def trained(folder: Path, ranks: int, names: Sequence[str]) -> Path:

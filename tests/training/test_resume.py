@@ -230,9 +230,10 @@ def test_a_single_checkpoint_begins_a_new_run(faulty: Run, tmp_path: Path) -> No
     assert_same_bits(arrays(tmp_path / "run"), arrays(tmp_path / "branch"))
 
 
+@pytest.mark.usefixtures("stub")
 @pytest.mark.parametrize(("name", "ranks"), [("Grid", 1), ("Choices", 1), ("Whole", 2)])
 def test_episodes_of_actions_of_several_dimensions_are_replayed_bit_for_bit(
-    name: str, ranks: int, trainer: Run, tmp_path: Path
+    name: str, ranks: int, faulty: Run, tmp_path: Path
 ) -> None:
     """The environment refuses what is not in its space, and what it shows depends on every digit of it."""
     line = [str(word) for word in flags(f"tests.environments:Strict{name}-v0", "ppo2", 3)]
@@ -242,6 +243,6 @@ def test_episodes_of_actions_of_several_dimensions_are_replayed_bit_for_bit(
     if ranks == 1:
         assert main(resumed) == 0
     else:
-        assert trainer(ranks, *resumed).returncode == 0
+        assert faulty(ranks, "stub+none", *resumed).returncode == 0
     assert checkpoint.load(second).arrays["environments/actions"].shape == (6 * 14, *(STRICT[name].shape or ()))
     assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "again"))

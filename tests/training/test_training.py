@@ -42,7 +42,7 @@ WHOLE: dict[str, tuple[object, ...]] = {
     for name, line, environments in (("ppo1", PPO1, 6), ("ppo2", PPO2, 6), ("lstm", REMEMBERING, 12))
 }
 SHORT_RUNS = {**SHARED_OUT, **WHOLE}
-QUICK = ("ppo2", "trpo", "counting", "ppo1 whole", "lstm whole")  # the others are slow: each is compiled twice
+QUICK = ("ppo2", "counting", "lstm whole")  # each is compiled by four ranks; trpo is among those of test_ranks.py
 
 
 def some_slow(names: Iterable[str]) -> list[Any]:
