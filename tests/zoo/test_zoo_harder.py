@@ -8,16 +8,7 @@ import pytest
 
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import make_task
-from baselines_ppo.zoo.tasks.harder import (
-    FACE_DOWN,
-    FACE_UP,
-    LYING,
-    PITCHES,
-    STARTS,
-    WALK,
-    FlagrunHarder,
-    start_chances,
-)
+from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, STARTS, WALK, FlagrunHarder, start_chances
 
 STILL = np.zeros((1, 17))
 
@@ -60,33 +51,6 @@ def test_all_episodes_start_as_they_are_asked_to(start: str) -> None:
     for _ in range(5):
         assert set(task._start) == {STARTS.index(start)}
         task.begin([0, 3], [generators[0], generators[3]])
-
-
-def test_who_starts_lying_is_rolled_further_each_time_it_has_stood_up() -> None:
-    """The first lie on their face; who always stands up comes to lie on any side, who never does goes back."""
-    task, generators = begun(60, LYING)
-
-    def chests() -> np.ndarray:
-        """Return how far the chests look up, from -1 to 1; the spines are level."""
-        rotations = np.zeros((60, 9))
-        for row in range(60):
-            mujoco.mju_quat2Mat(rotations[row], task.simulation.qpos[row, 3:7])
-        forwards, _, spines = np.moveaxis(rotations.reshape(60, 3, 3), 2, 0)
-        assert np.abs(spines[:, 2]).max() < 1e-6
-        assert (task.body.pose.height < 0.5).all()
-        return forwards[:, 2]
-
-    def again(stood_up: float, times: int) -> None:
-        for _ in range(times):
-            task._steps[:], task._stood_up[:] = task.episode_steps, stood_up
-            task.begin(list(range(60)), generators)
-
-    assert (chests() < -0.95).all()
-    again(1.0, 100)
-    assert np.histogram(chests(), bins=[-1.0, -0.7, 0.0, 0.7, 1.0])[0].all()  # all sides
-    assert ((task._start == FACE_UP) == (chests() > 0)).all()
-    again(np.nan, 100)
-    assert (chests() < -0.95).all()
 
 
 def test_a_start_that_there_is_not_is_refused() -> None:
@@ -281,18 +245,3 @@ def test_the_bonus_is_seven_parts_torso_and_three_parts_pelvis() -> None:
     task.look()
     task.body.senses.heights[0] = 0.1
     assert task._bonus()[0] == pytest.approx(0.5 + 1.5 * (0.7 * 0.3 + 0.3 * 0.1) / 0.7)
-
-
-def test_who_learns_lying_is_paid_for_its_turns_by_a_potential() -> None:
-    """It is lowest on the back; on the face and on the feet it is the same, so that nobody is paid to lie."""
-    task, generators = begun(3, LYING)
-
-    def potential(start: str) -> np.ndarray:
-        for row, generator in enumerate(generators):
-            task.body.stand(row, generator, PITCHES[STARTS.index(start)])
-        task.look()
-        return task._turned()
-
-    assert (potential("face_up") < -1.0).all()
-    assert np.abs(potential("face_down")).max() < 1e-9
-    assert np.abs(potential("upright")).max() < 1e-9

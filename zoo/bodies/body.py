@@ -84,18 +84,17 @@ class Body:
         self.feel()
         return failed
 
-    def stand(self, row: int, generator: np.random.Generator, pitch: float = 0.0, roll: float = 0.0) -> None:
+    def stand(self, row: int, generator: np.random.Generator, pitch: float = 0.0) -> None:
         """Put one on the floor, its joints about zero, or about where their ranges begin.
 
         Args:
           pitch: rad, of the root: forwards.
-          roll: rad, about the spine, before that.
         """
         qpos, root = self.simulation.qpos[row], self._root_qpos.start
         qpos[self._qpos] = self._start + generator.uniform(-START_NOISE, START_NOISE, self.num_joints)
         yaw = generator.uniform(-self.robot.most_yaw, self.robot.most_yaw)
         if not self.robot.planar:
-            qpos[root + 3 : root + 7] = _quaternion(roll, pitch, yaw)
+            qpos[root + 3 : root + 7] = _quaternion(pitch, yaw)
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self.simulation.model, self._data)
         lift = START_CLEARANCE - self._solids.lowest(self._data)
@@ -170,12 +169,7 @@ def _sensor(model: mujoco.MjModel, name: str) -> int:
     return int(model.sensor(name).adr[0])
 
 
-def _quaternion(roll: float, pitch: float, yaw: float) -> list[float]:
-    """Return the rotation about the spine, then forwards, then about the vertical, as (w, x, y, z)."""
-    p, before, after = pitch / 2, (yaw - roll) / 2, (yaw + roll) / 2
-    return [
-        np.cos(p) * np.cos(after),
-        -np.sin(p) * np.sin(before),
-        np.sin(p) * np.cos(before),
-        np.cos(p) * np.sin(after),
-    ]
+def _quaternion(pitch: float, yaw: float) -> list[float]:
+    """Return the rotation by a pitch and then by a yaw, as (w, x, y, z)."""
+    p, y = pitch / 2, yaw / 2
+    return [np.cos(y) * np.cos(p), -np.sin(y) * np.sin(p), np.cos(y) * np.sin(p), np.sin(y) * np.cos(p)]

@@ -20,11 +20,6 @@ EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
 WALK, FACE_DOWN, FACE_UP = range(len(STARTS))
-# To learn with: it lies on its face, rolled from there the further the more often it stands up, and is paid to turn.
-LYING = "lying"
-FIRST_ROLL = 0.3  # rad, that it is rolled by at most
-WIDER, NARROWER = 0.05, 0.1  # rad, by which that grows or falls: two of three stand up
-TURNING = 100.0  # times what the chest, of a robot that lies, has turned to the floor
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
@@ -56,12 +51,12 @@ class FlagrunHarder:
         """Make them; none has begun.
 
         Args:
-          start: one of `STARTS`, or `LYING`, for all episodes; None: each is drawn.
+          start: one of `STARTS`, for all episodes; None: each is drawn.
           steered: whether a fall ends no episode, and no cube comes by itself.
         """
-        if start not in (None, *STARTS, LYING):
-            raise ValueError(f"start is {start!r}, expected one of {', '.join((*STARTS, LYING))}")
-        self._always = start
+        if start not in (None, *STARTS):
+            raise ValueError(f"start is {start!r}, expected one of {', '.join(STARTS)}")
+        self._always = None if start is None else STARTS.index(start)
         self.episode_steps, self.steered = EPISODE, steered
         self.body = body_of(HUMANOID, count, flag=True, cube=True)
         self.simulation = self.body.simulation
@@ -72,13 +67,12 @@ class FlagrunHarder:
         self._grounded = np.zeros(count, dtype=np.int64)  # control steps on the ground, less those off it
         self._upright_steps = np.zeros(count, dtype=np.int64)  # without a break until now
         self._stood_up = np.full(count, np.nan)  # s from the start; nan: not yet, or it was upright
-        self._most_roll = np.full(count, FIRST_ROLL)  # rad, of those that always start lying
         self._successes = np.full((count, len(PITCHES), WINDOW), np.nan)  # the last of each start; nan: none yet
         self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
         self.observation_bound, self.view = CLIP, self.body.view
         own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
         own |= {"successes": self._successes, "fallen": self._fallen}
-        own |= {"upright_steps": self._upright_steps, "stood_up": self._stood_up, "most_roll": self._most_roll}
+        own |= {"upright_steps": self._upright_steps, "stood_up": self._stood_up}
         self.state = {**own, **self.body.state, **self.flags.state, **self.cubes.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
@@ -87,15 +81,9 @@ class FlagrunHarder:
         for row, generator in zip(rows, generators, strict=True):
             if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
                 self._remember(row, not self._fallen[row])
-            if self._always == LYING:
-                side, share = generator.choice([-1.0, 1.0]), np.sqrt(generator.uniform())  # most near the limit
-                roll = side * share * self._most_roll[row]
-                self._start[row] = FACE_DOWN if abs(roll) < np.pi / 2 else FACE_UP
-                self.body.stand(row, generator, PITCHES[FACE_DOWN], roll)
-            else:
-                drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
-                self._start[row] = drawn if self._always is None else STARTS.index(self._always)
-                self.body.stand(row, generator, PITCHES[self._start[row]])
+            drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
+            self._start[row] = drawn if self._always is None else self._always
+            self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
             self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
             self._upright_steps[row], self._stood_up[row] = 0, np.nan
@@ -106,7 +94,6 @@ class FlagrunHarder:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body = self.body
         upright, bonus, before = self._upright(), self._bonus(), distances(self.flags.places, body.pose.position)
-        turned = self._turned()
         failed = body.step(actions)
         self._steps += 1
         progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
@@ -119,8 +106,7 @@ class FlagrunHarder:
         terms = Terms(
             alive=np.where(ended, -1.0, self._bonus()),
             progress=progress,
-            rising=RISING * (self._bonus() - bonus)
-            + (TURNING if self._always == LYING else 0.0) * (self._turned() - turned),
+            rising=RISING * (self._bonus() - bonus),
             electricity=body.electricity(actions, np.where(self._upright(), ELECTRICITY_COST, ELECTRICITY_COST_LYING)),
             joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
@@ -162,11 +148,6 @@ class FlagrunHarder:
         height = 0.7 * self.body.pose.height + 0.3 * self.body.senses.heights[:, 0]
         return LYING_BONUS + STANDING_BONUS * np.clip(height, 0.0, FULL_HEIGHT) / FULL_HEIGHT
 
-    def _turned(self) -> np.ndarray:
-        """Return -2 of each that lies on its back, 0 on its face, and 0 of who stands: a potential, [n]."""
-        lying = 1.0 - (self._bonus() - LYING_BONUS) / STANDING_BONUS
-        return (np.sin(self.body.pose.pitch) - 1.0) * lying
-
     def _count_grounded(self) -> None:
         upright = self._upright()
         self._grounded[:] = np.where(upright, np.maximum(self._grounded - 1, 0), self._grounded + 1)
@@ -186,8 +167,6 @@ class FlagrunHarder:
     def _remember(self, row: int, success: bool) -> None:
         window = self._successes[row, self._start[row]]
         window[:] = [*window[1:], success]
-        change = WIDER if self._stood_up[row] <= IN_TIME else -NARROWER
-        self._most_roll[row] = np.clip(self._most_roll[row] + change, FIRST_ROLL, np.pi)
 
 
 def start_chances(successes: np.ndarray) -> np.ndarray:
