@@ -102,9 +102,7 @@ def start(
         begun = stored if continued else None
         facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial), "the run folder")
         if comm.is_root:
-            screen.say(
-                "\n".join((banner(plan, typed), *trial.to_policy(network.masked).told_in_training, *_noted(config)))
-            )
+            screen.say("\n".join((banner(plan, typed), *_told(trial.to_policy(network.masked), config))))
         comm.alive.note("loading TensorFlow")
         state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
         run = TrainingRun(state, folder, process, screen, callback)
@@ -131,10 +129,10 @@ def _screen(config: TrainConfig, comm: Comm) -> Screen:
     return screen
 
 
-def _noted(config: TrainConfig) -> list[str]:
-    """Note the modules that the user has named, now that they have proved good; returns in words what is new."""
+def _told(trial: Trial, config: TrainConfig) -> tuple[str, ...]:
+    """Note the modules that the user has named, now that they have proved good; returns this, and what else is new."""
     noted = remember(config.env, (*config.wrapper, config.policy.network))
-    return [noted] if noted else []
+    return (*trial.told_in_training, *filter(None, [noted]))
 
 
 def _logger(config: TrainConfig, folder: RunFolder, facts: dict[str, Any], screen: Screen) -> Logger:
@@ -247,8 +245,7 @@ def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], conti
     exactness = restore(run.state, stored, changes)
     if continued:
         run.saver.mark_saved()
-    steps = run.counters.total_steps
-    screen.say(f"resumed {stored.path.name} at {steps:,} steps: {exactness}")
+    screen.say(f"resumed {stored.path.name} at {(steps := run.counters.total_steps):,} steps: {exactness}")
     if not continued:
         screen.say("it goes on in a new run folder; the old one stays as it is")
     if moved := moved_schedules(run.config, configuration_in(stored), steps):

@@ -16,10 +16,6 @@ from tests.terminal import Screen, typed
 SAYS = """
 import os, sys
 import gymnasium
-from tests.faults import use_stub
-
-use_stub()
-
 class Says(gymnasium.Env):
     observation_space = action_space = gymnasium.spaces.Box(-1, 1, (1,))
     steps = 0

@@ -25,9 +25,9 @@ from baselines_ppo.run import cli
 from baselines_ppo.run.commands import zoo
 from baselines_ppo.settings.config import TEXTBOOK, resolve
 from baselines_ppo.wiring import actor_critic_of
-from tests import docs
 from tests.conftest import ROOT
-from tests.docs import done
+from tests.house import docs
+from tests.house.docs import done
 from tests.house.test_package import FLOORS
 
 FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--cleanenv"}  # of launchers

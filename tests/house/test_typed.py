@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests import docs
-from tests.docs import SECONDS, Command, done, environment
+from tests.house import docs
+from tests.house.docs import SECONDS, Command, done, environment
 
 SERVING = ("steer", "pong", "play")  # until Ctrl-C
 NEEDED = {"pybullet_envs_gymnasium": "pybullet_envs_gymnasium", "ale_py": "ale_py", "box2d": "Box2D"}
