@@ -271,6 +271,7 @@ def wait(*requests: Any) -> None:
 
 
 @functools.cache
+@launcher.ending_with_launcher()
 def world() -> Comm:
     """Return the communicator of all ranks; starts MPI.
 

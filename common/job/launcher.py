@@ -9,10 +9,13 @@ import shutil
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from baselines_ppo.common.failures import FINISHED, STUCK, UsageError, short
+from baselines_ppo.common.job.parent import killed_with_parent
 from baselines_ppo.common.job.shared_memory import shortage
 
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
@@ -29,6 +32,16 @@ UNDERSTOOD = {"MPICH": "pmi2", "Open MPI": "pmix"}  # what srun is to speak, as 
 def launched_by_mpi() -> bool:
     """Return whether an MPI launcher started this process."""
     return any(_number(name) is not None for name in RANK_VARIABLES) or launched_size() > 1
+
+
+@contextmanager
+def ending_with_launcher() -> Iterator[None]:
+    """Start MPI inside of this: a rank whose launcher is killed meanwhile would wait there for the others for ever.
+
+    Only where the launcher is MPICH's, whose process manager is the parent and has one thread.
+    """
+    with killed_with_parent() if "PMI_FD" in os.environ else nullcontext():
+        yield
 
 
 def launched_rank() -> int:

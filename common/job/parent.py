@@ -6,7 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
@@ -27,3 +28,21 @@ def ending_with_parent() -> Callable[[], None]:
             os.kill(os.getpid(), signal.SIGTERM)
 
     return begin
+
+
+@contextmanager
+def killed_with_parent() -> Iterator[None]:
+    """Let the kernel kill this process if its parent ends inside of this block; where there is no Linux, nobody does.
+
+    For what no thread of this process could end, because it waits in C and holds Python's lock. The parent must not be
+    one whose threads end before it.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    library = ctypes.CDLL(None)
+    library.prctl(DIE_WITH_PARENT, int(signal.SIGKILL))
+    try:
+        yield
+    finally:
+        library.prctl(DIE_WITH_PARENT, 0)

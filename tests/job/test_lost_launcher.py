@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -50,3 +52,34 @@ def test_ranks_whose_launcher_is_killed_end_with_mpirun(after: int, pause: float
         assert skipped == []
         assert found.manifest["iteration"] >= after
         assert "the launcher of this rank is gone" in (tmp_path / "run" / "ranks" / "01.log").read_text()
+
+
+WAITS_IN_C = """
+import ctypes, os, sys
+from baselines_ppo.common.job.parent import killed_with_parent
+
+if os.fork():
+    sys.stdin.read()  # until it is killed
+with killed_with_parent():
+    if sys.argv[1] == "inside":
+        os.write(1, b"%d\\n" % os.getpid())
+        ctypes.PyDLL(None).sleep(60)  # which keeps Python's lock
+os.write(1, b"%d\\n" % os.getpid())
+ctypes.PyDLL(None).sleep(60)
+"""
+
+
+@pytest.mark.parametrize("where", ["inside", "behind"])
+def test_who_waits_in_c_while_mpi_starts_is_killed_with_its_parent_and_later_is_not(where: str) -> None:
+    words = [sys.executable, "-c", WAITS_IN_C, where]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        if where == "inside":
+            until(lambda: not status(child), 20)
+        else:
+            time.sleep(0.5)
+            assert status(child)
+            os.kill(child, signal.SIGKILL)
