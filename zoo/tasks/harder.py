@@ -93,11 +93,11 @@ class FlagrunHarder:
     def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body = self.body
-        upright, bonus, before = self._upright(), self._bonus(), distances(self.flags.places, body.pose.position)
+        upright, bonus, before = self.upright, self._bonus(), distances(self.flags.places, body.pose.position)
         failed = body.step(actions)
         self._steps += 1
         progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
-        progress[self.flags.renew(body.pose.position, generators) | ~(upright & self._upright())] = 0.0
+        progress[self.flags.renew(body.pose.position, generators) | ~(upright & self.upright)] = 0.0
         self._count_grounded()
         self._note_who_stands()
         self._throw(generators)
@@ -107,7 +107,7 @@ class FlagrunHarder:
             alive=np.where(ended, -1.0, self._bonus()),
             progress=progress,
             rising=RISING * (self._bonus() - bonus),
-            electricity=body.electricity(actions, np.where(self._upright(), ELECTRICITY_COST, ELECTRICITY_COST_LYING)),
+            electricity=body.electricity(actions, np.where(self.upright, ELECTRICITY_COST, ELECTRICITY_COST_LYING)),
             joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
         )
@@ -116,7 +116,7 @@ class FlagrunHarder:
     @property
     def upright(self) -> np.ndarray:
         """[n] bool, who is not on the ground."""
-        return self._upright()
+        return self.body.pose.height >= UPRIGHT
 
     @property
     def facts(self) -> dict[str, np.ndarray]:
@@ -140,21 +140,18 @@ class FlagrunHarder:
         """Return observations [n, D] float32."""
         return self.body.observe(REFERENCE_HEIGHT, self.flags.places)
 
-    def _upright(self) -> np.ndarray:
-        return self.body.pose.height >= UPRIGHT
-
     def _bonus(self) -> np.ndarray:
         """Return the bonus of each, from lying flat to standing."""
         height = 0.7 * self.body.pose.height + 0.3 * self.body.senses.heights[:, 0]
         return LYING_BONUS + STANDING_BONUS * np.clip(height, 0.0, FULL_HEIGHT) / FULL_HEIGHT
 
     def _count_grounded(self) -> None:
-        upright = self._upright()
+        upright = self.upright
         self._grounded[:] = np.where(upright, np.maximum(self._grounded - 1, 0), self._grounded + 1)
         self._grounded[~upright & (self._start == WALK)] = PATIENCE  # who started upright must not fall
 
     def _note_who_stands(self) -> None:
-        self._upright_steps[:] = np.where(self._upright(), self._upright_steps + 1, 0)
+        self._upright_steps[:] = np.where(self.upright, self._upright_steps + 1, 0)
         risen = (self._upright_steps == STANDS) & np.isnan(self._stood_up) & (self._start != WALK)
         self._stood_up[risen] = (self._steps[risen] - STANDS) * CONTROL_STEP
 
