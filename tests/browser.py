@@ -9,6 +9,7 @@ import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update"
+PATIENCE = 120_000  # ms, for a picture of a page whose 3-D scene is drawn without a graphics card
 SOFTWARE = "--disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
 
 
@@ -24,3 +25,10 @@ def require_playwright() -> Any:
 def open_browser(driver: Any) -> Any:
     """Return the browser, started."""
     return driver.chromium.launch(executable_path=str(CHROMIUM), args=f"{QUIET} {SOFTWARE}".split())
+
+
+def open_page(browser: Any, **options: Any) -> Any:
+    """Return a new page, with time for what is slow on a busy machine."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(PATIENCE)
+    return page

@@ -26,9 +26,12 @@ REGISTERED: dict[str, tuple[int, float | None]] = {
     "HumanoidFlagrunHarder": (1000, None),
     "AtlasForwardWalk": (1000, None),
     "Pong": (1000, None),
+    "PongDuel": (1000, None),
 }
 
-# How episodes of a task can start; the keyword `start` chooses one of them for all episodes.
+# Keywords of tasks: how all episodes start; the agent that plays at the right.
+SETTINGS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("start",), "PongDuel": ("opponent",)}
+# How episodes of a task can start.
 STARTS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("upright", "face_down", "face_up")}
 
 

@@ -146,6 +146,7 @@ ZOO = {
     "HumanoidFlagrunHarder": adaptive(WIDE, 100_000_000, "The agent in the zoo began with that of Flagrun."),
     "AtlasForwardWalk": adaptive(WIDE, 50_000_000, "Return 1 131 at 11 M steps, 2 910 at 16.5 M (one seed)."),
     "Pong": adaptive(HUMANOID.config, 10_000_000, "See docs/results.md."),
+    "PongDuel": adaptive(HUMANOID.config, 10_000_000, "See docs/zoo.md for training it against itself."),
     "InvertedPendulum": Preset(TEXTBOOK_16, "The values of InvertedPendulum-v4."),
     "InvertedPendulumSwingup": Preset(SWINGUP, "Return 859 at 2 M steps; gamma 0.99 sees too short a time, 425."),
     "InvertedDoublePendulum": Preset(

@@ -16,9 +16,9 @@ from baselines_ppo.run.agents.scoring import trusted_agent
 from baselines_ppo.run.show.motion import Motion
 from baselines_ppo.run.show.simulated import Simulated
 from baselines_ppo.zoo.scene import CONTROL_STEP
+from baselines_ppo.zoo.tasks.opponents import PLAYED, can_play
 from baselines_ppo.zoo.tasks.pong import PongMatch
 
-ENV_ID = "RoboPong-v1"  # whose agents play
 PERSON, AGENT = 0, 1  # at the left, at the right
 LEVELS = {"easy": 0.35, "medium": 0.6, "hard": 1.0}  # of the speed that the agent asks for
 POINTS = 11  # that win a game
@@ -109,8 +109,9 @@ def player(typed: str, network: str | None = None) -> Agent:
       LoadError: there is no such agent, or it does not fit.
     """
     agent, name = trusted_agent(typed, network), short(Path(typed.removeprefix(PREFIX)).name)
-    if agent.env_id.rpartition(":")[2] != ENV_ID or agent.wrappers or agent.env_kwargs:
+    if not can_play(agent):
         seen = ", ".join(filter(None, (agent.env_id, agent.env_kwargs, *agent.wrappers)))
-        raise UsageError(f"{name} cannot play: it was trained on {short(seen)}; give one that was on {ENV_ID}")
-    backend_for(agent, EnvironmentSpec(ENV_ID)).close()
+        known = " or ".join(PLAYED)
+        raise UsageError(f"{name} cannot play: it was trained on {short(seen)}; give one that was on {known}")
+    backend_for(agent, EnvironmentSpec(PLAYED[0])).close()
     return agent

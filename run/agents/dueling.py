@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from baselines_ppo.run.agents.duel import ENV_ID, Duel, player
+from baselines_ppo.run.agents.duel import Duel, player
 from baselines_ppo.run.agents.serving import serve
 from baselines_ppo.run.show.pong_page import PongPage
 from baselines_ppo.run.show.stage import require_viser
+from baselines_ppo.zoo.tasks.opponents import PLAYED
 
 
 def pong(agent: str, network: str | None, level: str, seed: int, host: str, port: int) -> int:
@@ -23,4 +24,4 @@ def pong(agent: str, network: str | None, level: str, seed: int, host: str, port
     def load(typed: str) -> Duel:
         return Duel(player(typed, network if typed == agent else None), seed, level)
 
-    return serve(PongPage, agent, load, lambda env_id: env_id.rpartition(":")[2] == ENV_ID, host, port)
+    return serve(PongPage, agent, load, lambda env_id: env_id.rpartition(":")[2] in PLAYED, host, port)

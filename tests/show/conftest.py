@@ -18,7 +18,7 @@ from baselines_ppo.run.agents.live import Live
 from baselines_ppo.run.agents.steering import Session, make_steered
 from baselines_ppo.run.show.local_server import local_server
 from baselines_ppo.run.show.steer_page import CHASE, SteerPage
-from tests.browser import open_browser, require_playwright
+from tests.browser import open_browser, open_page, require_playwright
 
 AGENT, OTHER = "RoboHumanoidFlagrun-v1", "RoboHalfCheetah-v1"
 WIDTH, HEIGHT = 640, 480  # pixels
@@ -55,7 +55,7 @@ def opened_in_browser(live: Live[Any], page_of: Callable[..., Any]) -> Iterator[
         thread = threading.Thread(target=live.run, args=(shown.show, shown.watched, stop))
         thread.start()
         browser = open_browser(driver)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page = open_page(browser, viewport={"width": WIDTH, "height": HEIGHT})
         requests: list[str] = []
         frames: list[float] = []
         page.on("request", lambda request: requests.append(request.url))

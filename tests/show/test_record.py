@@ -21,7 +21,7 @@ import pytest
 
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
-from tests.browser import open_browser, require_playwright
+from tests.browser import open_browser, open_page, require_playwright
 from tests.conftest import ROOT, Finished
 from tests.untrained import untrained
 
@@ -122,10 +122,10 @@ def test_a_replay_opens_from_disk_and_plays_without_any_network(trainer: Run, tm
     asked: list[str] = []
     with playwright.sync_playwright() as play:
         browser = open_browser(play)
-        page = browser.new_page(viewport={"width": 400, "height": 300})
+        page = open_page(browser, viewport={"width": 400, "height": 300})
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
-        page.wait_for_selector("canvas", timeout=60_000)
+        page.wait_for_selector("canvas")
         scenes = [picture_after(page, 1000)]
         while len(scenes) < 40 and not moved(scenes):
             scenes.append(picture_after(page, 500))

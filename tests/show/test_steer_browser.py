@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo.run.agents.steering import Session
+from tests.browser import open_page
 from tests.show.conftest import AGENT, HEIGHT, OTHER, PATIENCE, WIDTH, Opened, at_distance, changes, press, until
 
 FREE = (150, 330)  # where the picture shows the floor and nothing else
@@ -195,7 +196,7 @@ def test_the_page_has_its_own_name_and_its_panel_is_folded_on_a_phone(opened: Op
         return 1e9 if box is None else box["y"]
 
     until(opened.page, lambda: top(speed) < HEIGHT)
-    with opened.page.context.browser.new_page(viewport={"width": 390, "height": 844}) as phone:
+    with open_page(opened.page.context.browser, viewport={"width": 390, "height": 844}) as phone:
         phone.goto(opened.page.url)
         title = phone.locator("#root").get_by_text("steer", exact=True)
         title.wait_for(timeout=1000 * PATIENCE)

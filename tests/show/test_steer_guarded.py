@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo.run.show.local_server import POLICY
+from tests.browser import open_page
 from tests.show.conftest import Opened, until
 from tests.show.test_steer_command import answer
 
@@ -80,7 +81,7 @@ def test_other_names_and_other_sites_are_refused(opened: Opened) -> None:
 def test_links_and_frames_do_not_put_other_scripts_on_the_page(opened: Opened) -> None:
     """A page of viser's runs what scripts it is sent by a server, and its address can name any."""
     own = opened.page.url
-    with viser_server() as other, opened.page.context.browser.new_page() as page:
+    with viser_server() as other, open_page(opened.page.context.browser) as page:
         refused = page.goto(f"{own}?websocket=ws://127.0.0.1:{other.get_port()}")
         assert refused.status == 403
         answered = page.goto(own)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from baselines_ppo.zoo import STARTS
+from baselines_ppo.zoo import SETTINGS
 from baselines_ppo.zoo.bodies.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 from baselines_ppo.zoo.task import Task
 from baselines_ppo.zoo.tasks.harder import FlagrunHarder
@@ -37,6 +37,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     **WALKERS,
     HARDER: FlagrunHarder,
     "Pong": Pong,
+    "PongDuel": partial(Pong, opponent="zoo:RoboPong-v1"),
     # With a cube to be thrown at them, which none of their policies has learned to expect.
     **{f"{name}{TO_STEER}": partial(make, cube=True) for name, make in WALKERS.items()},
     f"{HARDER}{TO_STEER}": partial(FlagrunHarder, start="upright", steered=True),
@@ -47,13 +48,15 @@ def make_task(name: str, count: int, **settings: Any) -> Task:
     """Return so many robots at a task.
 
     Args:
-      settings: `start`, one of the task's ways to start for all episodes, where it has several.
+      settings: those that the task has in `SETTINGS`: `start`, one of `STARTS` for all episodes; `opponent`, an agent.
 
     Raises:
       TypeError: the task has no such setting.
       ValueError: it has no such start.
+      UsageError: it cannot play against such an agent.
+      LoadError: there is no such agent.
     """
     for setting in settings:
-        if setting != "start" or name.removesuffix(TO_STEER) not in STARTS:
+        if setting not in SETTINGS.get(name.removesuffix(TO_STEER), ()):
             raise TypeError(f"{name} got an unexpected keyword argument '{setting}'")
     return TASKS[name](count, **settings)

@@ -10,6 +10,7 @@ from gymnasium.utils.seeding import np_random
 
 from baselines_ppo.zoo.simulation import Simulation
 from baselines_ppo.zoo.task import TaskOutcome
+from baselines_ppo.zoo.tasks.opponents import Opponent, Trained, Trainer
 from baselines_ppo.zoo.tasks.table import (
     BALL_SPEED,
     GOAL,
@@ -28,9 +29,6 @@ SERVE_DRIFT = 2.0  # m/s, the most along y
 SERVE_PLACE = 0.9  # m, the most |y|
 PATIENCE = 150  # control steps from a serve or a return to the next return, or the ball is served again
 HINT = 0.01  # s/m, the reward for a return, times the ball's speed along x
-
-TRAINER_REACH = 0.9  # of a paddle's reach: how far from home the trainer may stand
-TRAINER_HASTE = 4.0  # 1/s, its speed per distance: as much as it can brake from, so that it does not overshoot
 
 SPEED_SCALE = 0.5  # s/m, of observed speeds
 HALF_RANGES = np.array([REACH, REACH, [2.0, 1.1]])  # m, of observed places: paddle 0, paddle 1, ball
@@ -120,31 +118,35 @@ class Game:
 
 
 class Pong:
-    """n players, each against a trainer: a paddle that goes to another place at each serve, and stays there."""
+    """n players, each against a trainer or against an agent."""
 
-    def __init__(self, count: int) -> None:
-        self.game = Game(count, alone=True)
+    def __init__(self, count: int, opponent: str | None = None) -> None:
+        """Lay the tables; nothing is served.
+
+        Args:
+          opponent: the agent that plays at the right, as `load` takes it; None: a trainer.
+        """
+        self.game = Game(count, alone=opponent is None)
+        self._opponent: Opponent = Trainer(self.game.table.places) if opponent is None else Trained(opponent)
         self.simulation, self.view = self.game.simulation, VIEW
         self.observation_size, self.action_size = len(MIRROR), 2
         self.observation_bound = SPEED_SCALE * BALL_SPEED
-        self._trainers = np.zeros((count, 2))  # m, where they go
         self._failed = np.zeros(count, dtype=bool)
-        self.state = {"trainers": self._trainers, **self.game.state}
+        self.state = {**self._opponent.state, **self.game.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
         """Begin an episode in each of these rows."""
         self.simulation.reset(rows)
         for row, generator in zip(rows, generators, strict=True):
             self.game.begin(row, generator)
-            self._place_trainer(row, generator)
+            self._opponent.prepare(row, generator)
 
     def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, 2] within [-1, 1]: the velocity of the paddle."""
-        away = self._trainers - self.game.table.places[:, 1]
-        trainers = np.clip(TRAINER_HASTE * away, -PADDLE_SPEED, PADDLE_SPEED)
-        terms, served = self.game.step(np.stack([PADDLE_SPEED * actions, trainers], axis=1), generators)
+        opponents = self._opponent.velocities(self.game.observe(1))
+        terms, served = self.game.step(np.stack([PADDLE_SPEED * actions, opponents], axis=1), generators)
         for row in np.flatnonzero(served).tolist():
-            self._place_trainer(row, generators[row])
+            self._opponent.prepare(row, generators[row])
         return TaskOutcome(Terms(*(term[:, 0] for term in terms)), self._failed, self._failed)
 
     def look(self) -> None:
@@ -153,9 +155,6 @@ class Pong:
     def observe(self) -> np.ndarray:
         """Return observations [n, 13] float32."""
         return self.game.observe(0)
-
-    def _place_trainer(self, row: int, generator: np.random.Generator) -> None:
-        self._trainers[row] = HOMES[1] + TRAINER_REACH * REACH * generator.uniform(-1.0, 1.0, 2)
 
 
 class PongMatch:
