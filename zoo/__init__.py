@@ -29,10 +29,13 @@ REGISTERED: dict[str, tuple[int, float | None]] = {
     "PongDuel": (1000, None),
 }
 
-# Keywords of tasks: how all episodes start; the agent that plays at the right.
-SETTINGS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("start",), "PongDuel": ("opponent",)}
+# Keywords of tasks, as their constructors take them.
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "HumanoidFlagrunHarder": ("start", "fallen", "strength", "turning", "lying_cost"),
+    "PongDuel": ("opponent",),
+}
 # How episodes of a task can start.
-STARTS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("upright", "face_down", "face_up")}
+STARTS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("upright", "face_down", "face_up", "fallen")}
 
 
 def starts_of(env_id: str) -> tuple[str, ...]:

@@ -28,6 +28,13 @@ class RolloutConfig:
     num_steps: int = option(256, "T, steps per environment and iteration", low=1)
     gamma: float = option(0.99, "discount", low=0, high=1)
     gae_lambda: float = option(0.95, "lambda of arXiv:1506.02438", low=0, high=1)
+    noise_correlation: float = option(
+        0.0,
+        "of an action's noise with that of the step before, where actions are numbers, as in arXiv:2312.11091: it "
+        "explores slow movements",
+        low=0,
+        high=0.999,
+    )
     normalize_observations: bool = option(
         True, "by their running mean and std, which stay as they are within an iteration"
     )

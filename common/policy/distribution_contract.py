@@ -42,8 +42,12 @@ class Distribution(Protocol):
     def per_row(self, params: Any) -> Any:
         """Return them with a copy for every row of what is the same in all; numpy."""
 
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
-        """Draw what `sample` needs for one environment, [steps, ...]."""
+    def noise(self, rng: np.random.Generator, steps: int, correlation: float = 0.0) -> np.ndarray:
+        """Draw what `sample` needs for one environment, [steps, ...].
+
+        Args:
+          correlation: of the noise of a step with that of the step before, for actions that are numbers.
+        """
 
     def sample(self, params: Any, noise: np.ndarray) -> np.ndarray:
         """Return actions, one per row; numpy."""

@@ -63,8 +63,8 @@ class DiagonalGaussian:
     def per_row(self, params: GaussianParams) -> GaussianParams:
         return GaussianParams(params.mean, np.broadcast_to(params.log_std, params.mean.shape))
 
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
-        return rng.standard_normal((steps, self.size), dtype=np.float32)
+    def noise(self, rng: np.random.Generator, steps: int, correlation: float = 0.0) -> np.ndarray:
+        return correlated(rng.standard_normal((steps, self.size), dtype=np.float32), correlation)
 
     def sample(self, params: GaussianParams, noise: np.ndarray) -> np.ndarray:
         return params.mean + np.exp(params.log_std) * noise
@@ -116,7 +116,7 @@ class Categorical:
     def per_row(self, params: np.ndarray) -> np.ndarray:
         return params
 
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+    def noise(self, rng: np.random.Generator, steps: int, correlation: float = 0.0) -> np.ndarray:
         return rng.gumbel(size=(steps, self.size)).astype(np.float32)
 
     def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ class MultiCategorical:
     def per_row(self, params: np.ndarray) -> np.ndarray:
         return params
 
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+    def noise(self, rng: np.random.Generator, steps: int, correlation: float = 0.0) -> np.ndarray:
         return rng.gumbel(size=(steps, sum(self.sizes))).astype(np.float32)
 
     def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -231,7 +231,7 @@ class Bernoulli:
     def per_row(self, params: np.ndarray) -> np.ndarray:
         return params
 
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
+    def noise(self, rng: np.random.Generator, steps: int, correlation: float = 0.0) -> np.ndarray:
         return rng.logistic(size=(steps, self.size)).astype(np.float32)
 
     def sample(self, params: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -255,3 +255,16 @@ class Bernoulli:
         """Return log sigmoid(logits), finite however far they are from 0."""
         size = xp.abs(logits)  # differentiable at 0 too, where a minimum would pass the gradient on twice
         return 0.5 * (logits - size) - xp.log(1.0 + xp.exp(-size))
+
+
+def correlated(white: np.ndarray, correlation: float) -> np.ndarray:
+    """Return noise [T, ...], normal like the white noise it is made of, each step's correlated with the one before.
+
+    x_t = c x_{t-1} + sqrt(1 - c^2) white_t, so that the correlation of steps k apart is c^k.
+    """
+    if correlation == 0.0:
+        return white
+    noise, share = white.copy(), np.float32(np.sqrt(1.0 - correlation**2))
+    for t in range(1, len(noise)):
+        noise[t] = np.float32(correlation) * noise[t - 1] + share * white[t]
+    return noise

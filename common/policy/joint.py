@@ -62,8 +62,8 @@ class Joint:
     def per_row(self, params: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(part.per_row(own) for part, own in zip(self.parts, params, strict=True))
 
-    def noise(self, rng: np.random.Generator, steps: int) -> np.ndarray:
-        return np.concatenate([part.noise(rng, steps) for part in self.parts], axis=-1)
+    def noise(self, rng: np.random.Generator, steps: int, correlation: float = 0.0) -> np.ndarray:
+        return np.concatenate([part.noise(rng, steps, correlation) for part in self.parts], axis=-1)
 
     def sample(self, params: tuple[Any, ...], noise: np.ndarray) -> np.ndarray:
         each = zip(self.parts, params, self._outputs, strict=True)  # every part takes as much noise as outputs

@@ -54,6 +54,25 @@ def test_gaussian_log_prob_is_the_sum_of_normal_log_densities() -> None:
     np.testing.assert_allclose(DiagonalGaussian(2).log_prob(np, GAUSSIAN, action), [expected], rtol=1e-6)
 
 
+def test_correlated_noise_is_standard_normal_and_forgets_step_by_step() -> None:
+    many = DiagonalGaussian(3).noise(np.random.default_rng(0), SAMPLES, 0.9)
+    assert many.dtype == np.float32
+    np.testing.assert_allclose(many.mean(axis=0), 0.0, atol=0.04)  # it counts as SAMPLES / 19 independent ones
+    np.testing.assert_allclose(np.cov(many.T), np.eye(3), atol=0.05)
+    np.testing.assert_allclose((many**4).mean(axis=0), 3.0, rtol=0.1)
+    for apart in (1, 5, 20):
+        together = (many[apart:] * many[:-apart]).mean(axis=0)
+        np.testing.assert_allclose(together, 0.9**apart, atol=0.04)
+    first = np.stack([DiagonalGaussian(1).noise(np.random.default_rng(seed), 2, 0.9) for seed in range(5000)])
+    np.testing.assert_allclose(first.std(axis=0), 1.0, rtol=0.05)  # from the first step on
+
+
+@pytest.mark.parametrize("distribution", [case[0] for case in COUNTABLE])
+def test_the_noise_of_choices_does_not_correlate(distribution: Distribution) -> None:
+    white, other = (distribution.noise(np.random.default_rng(0), 9, correlation) for correlation in (0.0, 0.9))
+    np.testing.assert_array_equal(white, other)
+
+
 def test_categorical_log_prob_is_the_log_of_the_softmax() -> None:
     got = [float(Categorical(4).log_prob(np, LOGITS, np.array([k]))[0]) for k in range(4)]
     np.testing.assert_allclose(got, np.log(softmax(LOGITS[0])), rtol=1e-6)

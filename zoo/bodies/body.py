@@ -11,6 +11,8 @@ from baselines_ppo.zoo.simulation import Simulation
 
 START_NOISE = 0.1  # rad, of each joint at the start, to both sides
 START_CLEARANCE = 0.01  # m, of the lowest point above the floor
+LYING, LYING_PITCH = 0.7, 0.3  # share of the fallen that lie on some side, and the std of their pitch, rad
+MOST_BENT = 0.9  # of half the range of a joint, of the fallen
 VELOCITY_SCALE = 0.3  # s/m, of the observed velocity of the torso
 CLIP = 5.0  # of observations
 
@@ -90,11 +92,27 @@ class Body:
         Args:
           pitch: rad, of the root: forwards.
         """
-        qpos, root = self.simulation.qpos[row], self._root_qpos.start
-        qpos[self._qpos] = self._start + generator.uniform(-START_NOISE, START_NOISE, self.num_joints)
+        joints = self._start + generator.uniform(-START_NOISE, START_NOISE, self.num_joints)
         yaw = generator.uniform(-self.robot.most_yaw, self.robot.most_yaw)
-        if not self.robot.planar:
-            qpos[root + 3 : root + 7] = _quaternion(pitch, yaw)
+        self._put(row, joints, None if self.robot.planar else _quaternion(pitch, yaw))
+
+    def fall(self, row: int, generator: np.random.Generator) -> None:
+        """Put one that is not planar on the floor as if it had fallen: mostly lying on some side, its limbs anyhow."""
+        bent = self._middle + MOST_BENT * self._half * generator.uniform(-1.0, 1.0, self.num_joints)
+        joints = self._start + generator.uniform() * (bent - self._start)
+        rotation = generator.normal(size=4)  # any, as good as any other
+        if generator.uniform() < LYING:
+            spine, yaw = generator.uniform(-np.pi, np.pi, 2)
+            lying = _quaternion(np.pi / 2 + generator.normal(scale=LYING_PITCH), yaw)
+            mujoco.mju_mulQuat(rotation, lying, np.array([np.cos(spine / 2), 0.0, 0.0, np.sin(spine / 2)]))
+        self._put(row, joints, rotation / np.linalg.norm(rotation))
+
+    def _put(self, row: int, joints: np.ndarray, rotation: np.ndarray | None) -> None:
+        """Put one on the floor, its lowest point just above it; planar robots have no rotation to be given."""
+        qpos, root = self.simulation.qpos[row], self._root_qpos.start
+        qpos[self._qpos] = joints
+        if rotation is not None:
+            qpos[root + 3 : root + 7] = rotation
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self.simulation.model, self._data)
         lift = START_CLEARANCE - self._solids.lowest(self._data)
@@ -157,10 +175,15 @@ class Solids:
         return float((data.geom_xpos[self._geoms, 2] - (downward * self._halves).sum(axis=1) - self._radii).min())
 
 
-def body_of(robot: Robot, count: int, flag: bool = False, cube: bool = False) -> Body:
-    """Return robots of one kind, each in a scene of its own, with a flag or a cube where they are to have them."""
+def body_of(robot: Robot, count: int, flag: bool = False, cube: bool = False, strength: float = 1.0) -> Body:
+    """Return robots of one kind, each in a scene of its own, with a flag or a cube where they are to have them.
+
+    Args:
+      strength: times which their motors are as strong as they were.
+    """
     placed = Placed(robot.model, robot.feet, robot.watched, robot.friction)
     model = build_scene([placed], robot.substeps, flag=flag, cube=cube)
+    model.actuator_gear *= strength
     return Body(robot, Simulation(model, count, robot.substeps))
 
 
@@ -169,7 +192,7 @@ def _sensor(model: mujoco.MjModel, name: str) -> int:
     return int(model.sensor(name).adr[0])
 
 
-def _quaternion(pitch: float, yaw: float) -> list[float]:
+def _quaternion(pitch: float, yaw: float) -> np.ndarray:
     """Return the rotation by a pitch and then by a yaw, as (w, x, y, z)."""
     p, y = pitch / 2, yaw / 2
-    return [np.cos(y) * np.cos(p), -np.sin(y) * np.sin(p), np.cos(y) * np.sin(p), np.sin(y) * np.cos(p)]
+    return np.array([np.cos(y) * np.cos(p), -np.sin(y) * np.sin(p), np.cos(y) * np.sin(p), np.sin(y) * np.cos(p)])

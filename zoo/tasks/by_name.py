@@ -48,11 +48,11 @@ def make_task(name: str, count: int, **settings: Any) -> Task:
     """Return so many robots at a task.
 
     Args:
-      settings: those that the task has in `SETTINGS`: `start`, one of `STARTS` for all episodes; `opponent`, an agent.
+      settings: those that the task has in `SETTINGS`, see `FlagrunHarder` and `Pong`.
 
     Raises:
       TypeError: the task has no such setting.
-      ValueError: it has no such start.
+      ValueError: it has no such start, or a number is out of its range.
       UsageError: it cannot play against such an agent.
       LoadError: there is no such agent.
     """

@@ -14,13 +14,14 @@ from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.task import TaskOutcome
 from baselines_ppo.zoo.tasks.cubes import EVERY, FIRST, Cubes
 from baselines_ppo.zoo.tasks.flags import Flags, distances
+from baselines_ppo.zoo.tasks.strengths import Strengths
 from baselines_ppo.zoo.tasks.walker import FOOT_COST, LIMIT_COST
 
 EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
-WALK, FACE_DOWN, FACE_UP = range(len(STARTS))
-PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts
+WALK, FACE_DOWN, FACE_UP, FALLEN = range(len(STARTS))
+PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts but the last, which Roboschool did not have
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from
 UPRIGHT = 0.8  # m, the height of the waist from which on a robot is not on the ground
@@ -31,6 +32,7 @@ STANDS = 60  # control steps upright without a break; whoever manages them has s
 IN_TIME = 4.0  # s, in which one is to have stood up
 RISING = 100.0  # times what the bonus has grown
 ELECTRICITY_COST, ELECTRICITY_COST_LYING = 1.0, 0.4
+CREEPS, RISES = 0.3, 0.7  # m, heights of the waist between which a robot gets off the ground
 
 
 class Terms(NamedTuple):
@@ -47,18 +49,32 @@ class Terms(NamedTuple):
 class FlagrunHarder:
     """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
 
-    def __init__(self, count: int, start: str | None = None, steered: bool = False) -> None:
-        """Make them; none has begun.
+    def __init__(
+        self,
+        count: int,
+        start: str | None = None,
+        fallen: bool = False,
+        strength: float = 1.0,
+        turning: float = 0.0,
+        lying_cost: float = ELECTRICITY_COST_LYING,
+        steered: bool = False,
+    ) -> None:
+        """Make them; none has begun. All but `start` and `steered` help to learn to get up.
 
         Args:
           start: one of `STARTS`, for all episodes; None: each is drawn.
+          fallen: whether the last of these is drawn, too.
+          strength: of who starts on the ground, at first: times the robot's; see `Strengths`.
+          turning: times what the chest has turned to the ground, as a reward.
+          lying_cost: of electricity, on the ground.
           steered: whether a fall ends no episode, and no cube comes by itself.
         """
         if start not in (None, *STARTS):
             raise ValueError(f"start is {start!r}, expected one of {', '.join(STARTS)}")
         self._always = None if start is None else STARTS.index(start)
+        self._turning, self._lying_cost = turning, lying_cost
         self.episode_steps, self.steered = EPISODE, steered
-        self.body = body_of(HUMANOID, count, flag=True, cube=True)
+        self.body = body_of(HUMANOID, count, flag=True, cube=True, strength=strength)
         self.simulation = self.body.simulation
         self.flags, self.cubes = Flags(self.simulation.mocap_pos[:, 0, :2]), Cubes(self.simulation)
         self._start = np.zeros(count, dtype=np.int64)  # how the episode under way started
@@ -67,12 +83,15 @@ class FlagrunHarder:
         self._grounded = np.zeros(count, dtype=np.int64)  # control steps on the ground, less those off it
         self._upright_steps = np.zeros(count, dtype=np.int64)  # without a break until now
         self._stood_up = np.full(count, np.nan)  # s from the start; nan: not yet, or it was upright
-        self._successes = np.full((count, len(PITCHES), WINDOW), np.nan)  # the last of each start; nan: none yet
+        starts = len(STARTS) if fallen else len(PITCHES)
+        self._successes = np.full((count, starts, WINDOW), np.nan)  # the last of each start; nan: none yet
+        self._strengths = Strengths(count, strength)
         self.observation_size, self.action_size = self.body.observation_size, self.body.num_joints
         self.observation_bound, self.view = CLIP, self.body.view
         own: dict[str, np.ndarray] = {"start": self._start, "steps_made": self._steps, "grounded": self._grounded}
         own |= {"successes": self._successes, "fallen": self._fallen}
         own |= {"upright_steps": self._upright_steps, "stood_up": self._stood_up}
+        own |= self._strengths.state
         self.state = {**own, **self.body.state, **self.flags.state, **self.cubes.state}
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
@@ -81,9 +100,12 @@ class FlagrunHarder:
         for row, generator in zip(rows, generators, strict=True):
             if self._fallen[row] or self._steps[row] >= self.episode_steps:  # not one that somebody broke off
                 self._remember(row, not self._fallen[row])
-            drawn = generator.choice(len(PITCHES), p=start_chances(self._successes[row]))
+            drawn = generator.choice(self._successes.shape[1], p=start_chances(self._successes[row]))
             self._start[row] = drawn if self._always is None else self._always
-            self.body.stand(row, generator, PITCHES[self._start[row]])
+            if self._start[row] == FALLEN:
+                self.body.fall(row, generator)
+            else:
+                self.body.stand(row, generator, PITCHES[self._start[row]])
             self.flags.begin(row, generator)
             self._steps[row], self._grounded[row], self._fallen[row] = 0, 0, False
             self._upright_steps[row], self._stood_up[row] = 0, np.nan
@@ -94,7 +116,8 @@ class FlagrunHarder:
         """Advance all by a control step with actions [n, A] within [-1, 1]."""
         body = self.body
         upright, bonus, before = self.upright, self._bonus(), distances(self.flags.places, body.pose.position)
-        failed = body.step(actions)
+        turned = self._turned()
+        failed = body.step(self._strengths.weakened(actions, self._start))
         self._steps += 1
         progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
         progress[self.flags.renew(body.pose.position, generators) | ~(upright & self.upright)] = 0.0
@@ -106,8 +129,8 @@ class FlagrunHarder:
         terms = Terms(
             alive=np.where(ended, -1.0, self._bonus()),
             progress=progress,
-            rising=RISING * (self._bonus() - bonus),
-            electricity=body.electricity(actions, np.where(self.upright, ELECTRICITY_COST, ELECTRICITY_COST_LYING)),
+            rising=RISING * (self._bonus() - bonus) + self._turning * (self._turned() - turned),
+            electricity=body.electricity(actions, np.where(self.upright, ELECTRICITY_COST, self._lying_cost)),
             joints_at_limit=-LIMIT_COST * body.joints_at_limit(),
             foot_collision=-FOOT_COST * body.colliding.sum(axis=1),
         )
@@ -145,6 +168,11 @@ class FlagrunHarder:
         height = 0.7 * self.body.pose.height + 0.3 * self.body.senses.heights[:, 0]
         return LYING_BONUS + STANDING_BONUS * np.clip(height, 0.0, FULL_HEIGHT) / FULL_HEIGHT
 
+    def _turned(self) -> np.ndarray:
+        """Return how far each has got, 0 to 1: its chest from the sky to the ground, or itself from the ground."""
+        pose = self.body.pose
+        return np.maximum((1.0 + np.sin(pose.pitch)) / 2, np.clip((pose.height - CREEPS) / (RISES - CREEPS), 0.0, 1.0))
+
     def _count_grounded(self) -> None:
         upright = self.upright
         self._grounded[:] = np.where(upright, np.maximum(self._grounded - 1, 0), self._grounded + 1)
@@ -162,8 +190,11 @@ class FlagrunHarder:
             self.cubes.throw(row, self.body.pose, generators[row])
 
     def _remember(self, row: int, success: bool) -> None:
-        window = self._successes[row, self._start[row]]
-        window[:] = [*window[1:], success]
+        start = int(self._start[row])
+        self._strengths.remember(row, start, bool(self._stood_up[row] <= IN_TIME))
+        if start < self._successes.shape[1]:
+            window = self._successes[row, start]
+            window[:] = [*window[1:], success]
 
 
 def start_chances(successes: np.ndarray) -> np.ndarray:
