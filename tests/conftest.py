@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -88,6 +90,43 @@ def mpi(tmp_path: Path) -> Callable[..., Finished]:
 def trainer(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
     """Run `python -m baselines_ppo.run` with arguments on some ranks."""
     return lambda ranks, *arguments: mpi(ranks, "-m", "baselines_ppo.run", *arguments)
+
+
+@pytest.fixture
+def trainer_here(
+    trainer: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Finished]:
+    """Do as `trainer` does, but on one rank in this process, where TensorFlow is loaded and programs are compiled.
+
+    What nobody foresaw is raised here, and a process of its own would print it and end with 1.
+    """
+    from baselines_ppo.common.failures import Failure, readable
+    from baselines_ppo.run.cli import main
+
+    def run(ranks: int, *arguments: object) -> Finished:
+        if ranks > 1:
+            return trainer(ranks, *arguments)
+        words, out, errors = [*map(str, arguments)], io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            patch.chdir(tmp_path)
+            try:
+                exit_code = main(words)
+            except Failure as failure:  # as `run_job` ends one rank
+                exit_code = failure.exit_code
+                errors.write(readable(f"error: {failure}\n"))
+        return Finished(words, exit_code, out.getvalue(), errors.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def stubbed(
+    stub: None, trainer_here: Callable[..., Finished], faulty: Callable[..., Finished]
+) -> Callable[..., Finished]:
+    """Run the command with the learner of tests/faults.py: on one rank in this process, on several in their own."""
+    return lambda ranks, *arguments: (
+        trainer_here(1, *arguments) if ranks == 1 else faulty(ranks, "stub+none", *arguments)
+    )
 
 
 @pytest.fixture
