@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import hypothesis
@@ -45,6 +45,25 @@ def command(ranks: int, *arguments: str) -> list[str]:
     """Return the command line that runs this Python with these arguments on some ranks."""
     launcher = [str(MPIRUN), "-np", str(ranks)] if ranks > 1 else []
     return [*launcher, sys.executable, *arguments]
+
+
+def run_here(folder: Path, *arguments: object) -> Finished:
+    """Run the command in a folder, in this process, where TensorFlow is loaded and programs stay compiled.
+
+    What nobody foresaw is raised here, where a process of its own would print it and end with 1.
+    """
+    from baselines_ppo.common.failures import Failure, readable
+    from baselines_ppo.run.cli import main
+
+    words, out, errors = [*map(str, arguments)], io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.chdir(folder)
+        try:
+            exit_code = main(words)
+        except Failure as failure:  # as `run_job` ends one rank
+            exit_code = failure.exit_code
+            errors.write(readable(f"error: {failure}\n"))
+    return Finished(words, exit_code, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(autouse=True)
@@ -93,30 +112,9 @@ def trainer(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
 
 
 @pytest.fixture
-def trainer_here(
-    trainer: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Finished]:
-    """Do as `trainer` does, but on one rank in this process, where TensorFlow is loaded and programs are compiled.
-
-    What nobody foresaw is raised here, and a process of its own would print it and end with 1.
-    """
-    from baselines_ppo.common.failures import Failure, readable
-    from baselines_ppo.run.cli import main
-
-    def run(ranks: int, *arguments: object) -> Finished:
-        if ranks > 1:
-            return trainer(ranks, *arguments)
-        words, out, errors = [*map(str, arguments)], io.StringIO(), io.StringIO()
-        with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            patch.chdir(tmp_path)
-            try:
-                exit_code = main(words)
-            except Failure as failure:  # as `run_job` ends one rank
-                exit_code = failure.exit_code
-                errors.write(readable(f"error: {failure}\n"))
-        return Finished(words, exit_code, out.getvalue(), errors.getvalue())
-
-    return run
+def trainer_here(trainer: Callable[..., Finished], tmp_path: Path) -> Callable[..., Finished]:
+    """Do as `trainer` does, but what has one rank in this process."""
+    return lambda ranks, *arguments: run_here(tmp_path, *arguments) if ranks == 1 else trainer(ranks, *arguments)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.house.docs import SECONDS, Command, done, environment
 
 # What a quick test sees in full, in a process of its own or through the same command: as it stands here it is slow.
 ELSEWHERE = {
-    "ppo1": "training/test_resume.py", "trpo": "training/test_resume.py", "robots": "training/test_resume.py",
+    **dict.fromkeys(("ppo1", "ppo_kl", "trpo", "robots"), "training/test_resume.py"), "box2d": "show/test_record.py",
     "--resume": "house/test_docs.py", "--load-path": "cards/test_shipped.py", "ale_py": "envs/test_ids.py",
     "clone": "cloning/test_clone_command.py", "bench": "commands/test_bench.py", "launch": "job/test_launch.py",
     "tune": "experiments/test_tune.py",
