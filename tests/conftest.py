@@ -27,11 +27,14 @@ Finished = subprocess.CompletedProcess[str]
 
 # The files that take longest. They come first: a worker gets whole files, and one of these, begun last, would be alone.
 LONGEST = (
-    "house/test_typed.py", "training/test_resume.py", "training/test_training.py", "house/test_notebooks.py",
-    "training/test_learning.py", "training/test_ranks.py", "exporting/test_export.py", "training/test_override.py",
-    "learning/test_programs.py", "envs/test_process_state.py", "job/test_faults.py", "job/test_stuck.py",
-    "job/test_alive.py", "training/test_own_algorithm.py", "training/test_hybrid.py", "house/test_docs.py",
-    "experiments/test_sweep.py", "cloning/test_clone_command.py", "experiments/test_tune.py",
+    "training/test_learning.py", "training/test_override.py", "training/test_resume.py", "training/test_training.py",
+    "house/test_docs.py", "show/test_record.py", "house/test_typed.py", "learning/test_programs.py",
+    "job/test_stuck.py", "house/test_notebooks.py", "training/test_ranks.py", "show/test_steer_browser.py",
+    "job/test_faults.py", "job/test_alive.py", "exporting/test_export.py", "experiments/test_sweep.py",
+    "cloning/test_clone.py", "job/test_odd_places.py", "envs/test_process_state.py", "commands/test_bench.py",
+    "training/test_callback.py", "envs/test_leaving.py", "job/test_opengl.py", "job/test_launch.py",
+    "training/test_own_algorithm.py", "training/test_elastic.py", "experiments/test_study.py",
+    "cloning/test_clone_command.py", "training/test_hybrid.py", "experiments/test_tune.py",
 )  # fmt: skip
 ORDER = {str(ROOT / "tests" / name): place for place, name in enumerate(LONGEST)}
 

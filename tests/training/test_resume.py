@@ -125,7 +125,9 @@ def test_more_environments_on_resume_use_no_seed_again(stubbed: Run, tmp_path: P
     assert episodes[2] >= 3 * 64  # numbered after every episode that can have been
 
 
-def test_a_step_size_of_a_resumed_run_may_be_overridden_and_its_discount_may_not(stubbed: Run, tmp_path: Path) -> None:
+def test_the_step_size_of_a_resumed_run_may_be_overridden_and_its_discount_may_not(
+    stubbed: Run, tmp_path: Path
+) -> None:
     assert stubbed(1, *flags("Pendulum-v1", "ppo2", 2), "--logdir", "run").returncode == 0
     more = ("--resume", "run", "--num-timesteps", 3 * 192)
     asked = stubbed(1, *more, "--learning-rate", 1e-4)
