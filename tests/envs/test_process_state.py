@@ -37,6 +37,13 @@ def env(name: str) -> tuple[str, str]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Finished]]:
     """The same training of each environment in one folder; the tame one is the same on any number of ranks."""
     folder = tmp_path_factory.mktemp("meddling")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))  # which no test has set as yet
+        return folder, made(folder)
+
+
+def made(folder: Path) -> dict[str, Finished]:
+    """Make the trainings in a folder; that of the tame environment in this process."""
     finished = {"Tame": run_here(folder, *env("Tame"), *LINE, "--logdir", "Tame")}
     for name, ranks in RANKS.items():
         line = command(ranks, "-m", "baselines_ppo.run", *map(str, (*env(name), *LINE, "--logdir", name)))
@@ -44,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Fini
         finished[name] = subprocess.run(
             line, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL
         )
-    return folder, finished
+    return finished
 
 
 @pytest.mark.parametrize("name", RANKS)

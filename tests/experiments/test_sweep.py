@@ -101,7 +101,7 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     assert (folder / "results.csv").read_text().count(":CartPole-v1,") == 1
     assert (folder / "curves.png").stat().st_size > 10_000
 
-    written = trainer_here(1, "sweep", "my.toml", "--logdir", "whole", "--slurm=--time=1:00:00")
+    written = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--slurm=--time=1:00:00")
     assert "wrote whole/array.sh" in written.stdout
     task = {**os.environ, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_TASK_ID": "1"}  # as Slurm starts it
     alone = subprocess.run(["bash", "whole/array.sh"], cwd=tmp_path, env=task, capture_output=True, text=True)
