@@ -16,7 +16,7 @@ from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags, run_all
 
 SPLIT = ("--split-minibatches", "true")
 # A preset as it is but for its size: chaos would enlarge a bit of difference within these iterations.
-HOPPER = ("--env", "Hopper-v4", "--num-envs", 16, "--num-steps", 64, "--num-timesteps", 2 * 1024)
+HOPPER = ("--env", "Hopper-v4", "--num-envs", 16, "--num-steps", 64, "--num-timesteps", 4 * 1024)
 LARGE = ("--hidden-sizes", "160,160", "--value-minibatch-size", 1024)  # which ppo_kl shares out too
 RUNS: dict[str, tuple[object, ...]] = {
     "preset": HOPPER,
