@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import hypothesis
@@ -25,11 +27,14 @@ Finished = subprocess.CompletedProcess[str]
 
 # The files that take longest. They come first: a worker gets whole files, and one of these, begun last, would be alone.
 LONGEST = (
-    "house/test_typed.py", "training/test_resume.py", "training/test_training.py", "house/test_notebooks.py",
-    "training/test_learning.py", "training/test_ranks.py", "exporting/test_export.py", "training/test_override.py",
-    "learning/test_programs.py", "envs/test_process_state.py", "job/test_faults.py", "job/test_stuck.py",
-    "job/test_alive.py", "training/test_own_algorithm.py", "training/test_hybrid.py", "house/test_docs.py",
-    "experiments/test_sweep.py", "cloning/test_clone_command.py", "experiments/test_tune.py",
+    "training/test_learning.py", "training/test_override.py", "training/test_resume.py", "training/test_training.py",
+    "house/test_docs.py", "show/test_record.py", "house/test_typed.py", "learning/test_programs.py",
+    "job/test_stuck.py", "house/test_notebooks.py", "training/test_ranks.py", "show/test_steer_browser.py",
+    "job/test_faults.py", "job/test_alive.py", "exporting/test_export.py", "experiments/test_sweep.py",
+    "cloning/test_clone.py", "job/test_odd_places.py", "envs/test_process_state.py", "commands/test_bench.py",
+    "training/test_callback.py", "envs/test_leaving.py", "job/test_opengl.py", "job/test_launch.py",
+    "training/test_own_algorithm.py", "training/test_elastic.py", "experiments/test_study.py",
+    "cloning/test_clone_command.py", "training/test_hybrid.py", "experiments/test_tune.py",
 )  # fmt: skip
 ORDER = {str(ROOT / "tests" / name): place for place, name in enumerate(LONGEST)}
 
@@ -43,6 +48,25 @@ def command(ranks: int, *arguments: str) -> list[str]:
     """Return the command line that runs this Python with these arguments on some ranks."""
     launcher = [str(MPIRUN), "-np", str(ranks)] if ranks > 1 else []
     return [*launcher, sys.executable, *arguments]
+
+
+def run_here(folder: Path, *arguments: object) -> Finished:
+    """Run the command in a folder, in this process, where TensorFlow is loaded and programs stay compiled.
+
+    What nobody foresaw is raised here, where a process of its own would print it and end with 1.
+    """
+    from baselines_ppo.common.failures import Failure, readable
+    from baselines_ppo.run.cli import main
+
+    words, out, errors = [*map(str, arguments)], io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.chdir(folder)
+        try:
+            exit_code = main(words)
+        except Failure as failure:  # as `run_job` ends one rank
+            exit_code = failure.exit_code
+            errors.write(readable(f"error: {failure}\n"))
+    return Finished(words, exit_code, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +112,22 @@ def mpi(tmp_path: Path) -> Callable[..., Finished]:
 def trainer(mpi: Callable[..., Finished]) -> Callable[..., Finished]:
     """Run `python -m baselines_ppo.run` with arguments on some ranks."""
     return lambda ranks, *arguments: mpi(ranks, "-m", "baselines_ppo.run", *arguments)
+
+
+@pytest.fixture
+def trainer_here(trainer: Callable[..., Finished], tmp_path: Path) -> Callable[..., Finished]:
+    """Do as `trainer` does, but what has one rank in this process."""
+    return lambda ranks, *arguments: run_here(tmp_path, *arguments) if ranks == 1 else trainer(ranks, *arguments)
+
+
+@pytest.fixture
+def stubbed(
+    stub: None, trainer_here: Callable[..., Finished], faulty: Callable[..., Finished]
+) -> Callable[..., Finished]:
+    """Run the command with the learner of tests/faults.py: on one rank in this process, on several in their own."""
+    return lambda ranks, *arguments: (
+        trainer_here(1, *arguments) if ranks == 1 else faulty(ranks, "stub+none", *arguments)
+    )
 
 
 @pytest.fixture

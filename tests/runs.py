@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.remembered import notes_file
+from baselines_ppo.run.cli import main
+from tests.conftest import ROOT, command
 
 TIMES = (
     "memory_mb", "seconds", "steps_per_second", "environments_share", "acting_share", "learning_share",
@@ -30,6 +35,19 @@ def flags(env: str, alg: str, iterations: int, num_envs: int = 6) -> tuple[objec
     counted = ("--num-episodes", "none") if alg == "ppo_kl" else ()
     length = ("--num-timesteps", iterations * num_envs * 32)
     return ("--env", env, "--alg", alg, *shape, *counted, *length, "--save-interval", 0)
+
+
+def run_all(ranks: int, lines: Iterable[Sequence[object]]) -> None:
+    """Run one command after the other: one rank is this process, where TensorFlow is loaded; more are a job."""
+    words = [[*map(str, line)] for line in lines]
+    if ranks == 1:
+        assert [main(line) for line in words] == [0] * len(words)
+        return
+    series = [word for line in words for word in ("+", *line)][1:]
+    job = command(ranks, str(ROOT / "tests" / "series.py"), *series)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    finished = subprocess.run(job, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert finished.returncode == 0, finished.stderr
 
 
 def arrays(path: Path, iteration: int | None = None) -> dict[str, np.ndarray]:

@@ -124,13 +124,15 @@ def test_an_agent_is_loaded_and_acts_without_tensorflow(mpi: Run) -> None:
     assert finished.returncode == 0, finished.stderr
 
 
-def test_a_training_may_begin_with_an_agent_but_not_go_on_with_it(trainer: Run, tmp_path: Path) -> None:
+def test_a_training_may_begin_with_an_agent_but_not_go_on_with_it(
+    trainer: Run, trainer_here: Run, tmp_path: Path
+) -> None:
     shape = ("--env", PENDULUM, "--num-timesteps", 2048, "--learning-rate", 1e-30, "--logdir", "run")
     finished = trainer(1, *shape, "--load-path", f"zoo:{PENDULUM}")
     assert finished.returncode == 0, finished.stderr
     begun, agent = checkpoint.find(tmp_path / "run")[0], checkpoint.find(f"zoo:{PENDULUM}")[0]
     np.testing.assert_array_equal(begun.arrays["parameters"], agent.arrays["parameters"])
-    refused = trainer(1, "--resume", f"zoo:{PENDULUM}")
+    refused = trainer_here(1, "--resume", f"zoo:{PENDULUM}")
     assert refused.returncode == 66
     assert "is an agent, not a checkpoint; begin a new run from it with --load-path" in refused.stderr
 

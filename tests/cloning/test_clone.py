@@ -38,7 +38,10 @@ def accuracy(folder: Path, task: str) -> float:
     return float(np.mean(rewards))
 
 
-@pytest.mark.parametrize("task", ["TargetBox", "TargetDiscrete", "TargetMultiDiscrete", "ShownByDict"])
+@pytest.mark.parametrize(
+    "task",
+    ["TargetBox", "TargetMultiDiscrete", "ShownByDict", pytest.param("TargetDiscrete", marks=pytest.mark.slow)],
+)
 def test_a_clone_of_right_actions_acts_right(task: str, tmp_path: Path) -> None:
     """The right action is worth 1; those of chance at most 0.5."""
     if task == "ShownByDict":

@@ -201,7 +201,7 @@ for name, wrapped in (("Bare", False), ("Wrapped", True)):
 '''
 
 
-@pytest.mark.parametrize("name", ["Bare-v0", "Wrapped-v0"])
+@pytest.mark.parametrize("name", ["Wrapped-v0", pytest.param("Bare-v0", marks=pytest.mark.slow)])
 def test_mujoco_is_drawn_without_a_display_whoever_has_wrapped_it(
     name: str, trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

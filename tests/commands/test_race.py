@@ -99,8 +99,8 @@ def robots(picture: np.ndarray) -> int:
     return int((picture[..., 0] > picture[..., 1] + 20).sum())
 
 
-def test_a_replay_of_a_race_holds_all_its_moments(trainer: Run, tmp_path: Path) -> None:
-    finished = trainer(1, "race", HOPPER, CHEETAH, "--seconds", 2, "--out", tmp_path / "race.html", "--fps", 20)
+def test_a_replay_of_a_race_holds_all_its_moments(trainer_here: Run, tmp_path: Path) -> None:
+    finished = trainer_here(1, "race", HOPPER, CHEETAH, "--seconds", 2, "--out", tmp_path / "race.html", "--fps", 20)
     assert finished.returncode == 0, finished.stderr
     assert "41 pictures" in finished.stdout
     messages = replayed(tmp_path / "race.html")

@@ -39,8 +39,8 @@ def raising(when: str) -> tuple[object, ...]:
     return ("--env", f"tests.environments:Raising-{when}-v0", *SHAPE, "--logdir", "run", "--save-interval", 0)
 
 
-def test_an_environment_that_raises_ends_the_job_and_is_traced_to_its_line(faulty: Run) -> None:
-    finished = faulty(1, "stub+none", *raising("always"))
+def test_an_environment_that_raises_ends_the_job_and_is_traced_to_its_line(stubbed: Run) -> None:
+    finished = stubbed(1, *raising("always"))
     assert finished.returncode == 65, finished.stderr
     first, *trace = finished.stderr.splitlines()
     where = f"rank 0, environment 0, episode 1 (seed {episode_seed(0, 0, 1)}), step 5, last action ["
@@ -51,23 +51,23 @@ def test_an_environment_that_raises_ends_the_job_and_is_traced_to_its_line(fault
     assert trace[-1] == "RuntimeError: the wheel came off"
 
 
-def test_ranks_whose_environments_all_raise_report_once(faulty: Run) -> None:
-    finished = faulty(2, "stub+none", *raising("always"))
+def test_ranks_whose_environments_all_raise_report_once(stubbed: Run) -> None:
+    finished = stubbed(2, *raising("always"))
     assert finished.returncode == 65, finished.stderr
     assert "rank 0, environment 0, episode 1" in finished.stderr
     assert finished.stderr.count("Traceback") == 1
 
 
-def test_one_rank_whose_environment_raises_ends_both(faulty: Run, tmp_path: Path) -> None:
-    finished = faulty(2, "stub+none", *raising("rank-1"))
+def test_one_rank_whose_environment_raises_ends_both(stubbed: Run, tmp_path: Path) -> None:
+    finished = stubbed(2, *raising("rank-1"))
     assert finished.returncode == 65, finished.stderr
     assert f"rank 1, environment 1, episode 1 (seed {episode_seed(0, 1, 1)}), step 5" in finished.stderr
     assert "rank 0" not in finished.stderr
     assert finished.stderr.count("RuntimeError: the wheel came off") == 2  # in the message, and under its traceback
 
 
-def test_a_reset_that_raises_ends_the_job(faulty: Run) -> None:
-    finished = faulty(1, "stub+none", *raising("reset"))
+def test_a_reset_that_raises_ends_the_job(stubbed: Run) -> None:
+    finished = stubbed(1, *raising("reset"))
     assert finished.returncode == 65, finished.stderr
     seed = episode_seed(0, 0, 1)
     assert (
@@ -78,28 +78,28 @@ def test_a_reset_that_raises_ends_the_job(faulty: Run) -> None:
     assert "made again" not in finished.stderr
 
 
-def test_an_environment_whose_reset_raises_is_made_again_as_often_as_allowed(faulty: Run, tmp_path: Path) -> None:
+def test_an_environment_whose_reset_raises_is_made_again_as_often_as_allowed(stubbed: Run, tmp_path: Path) -> None:
     """Every second reset of an instance raises: 16 steps have one, before step 11."""
     once = ("--num-envs", 1, "--env-restarts", 1, "--num-timesteps")
-    finished = faulty(1, "stub+none", *raising("reset"), *once, 16)
+    finished = stubbed(1, *raising("reset"), *once, 16)
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr.count("made again, 1 of 1 times") == 1
     found = checkpoint.find(tmp_path / "run")[0]
     assert found.arrays["window"].tolist() == [[10.0, 10.0]]
     assert found.arrays["environments/episode"].tolist() == [2]  # the one that did not begin had a number
     assert found.arrays["environments/action_count"].tolist() == [6]
-    more = faulty(1, "stub+none", *raising("reset"), *once, 32, "--logdir", "more")
+    more = stubbed(1, *raising("reset"), *once, 32, "--logdir", "more")
     assert more.returncode == 65, more.stderr
     assert "error: env tests.environments:Raising-reset-v0, rank 0, environment 0, episode 3 " in more.stderr
 
 
-def test_how_often_an_environment_was_made_again_is_kept_across_a_checkpoint(faulty: Run, tmp_path: Path) -> None:
+def test_how_often_an_environment_was_made_again_is_kept_across_a_checkpoint(stubbed: Run, tmp_path: Path) -> None:
     """The second episode of every instance breaks: before the checkpoint, and after it."""
     line = (*raising("always"), "--env-restarts", 1)
-    assert faulty(1, "stub+none", *line, "--num-timesteps", 32).returncode == 0
+    assert stubbed(1, *line, "--num-timesteps", 32).returncode == 0
     assert arrays(tmp_path / "run")["environments/restarts"].tolist() == [1, 1]
     named = ("--env", "tests.environments:Raising-always-v0")
-    resumed = faulty(1, "stub+none", "--resume", "run", *named, "--num-timesteps", 64)
+    resumed = stubbed(1, "--resume", "run", *named, "--num-timesteps", 64)
     assert resumed.returncode == 65, resumed.stderr
     assert "resumed ckpt-00000001 at 32 steps: changed num_timesteps 32 -> 64\n" in resumed.stdout
     assert "error: env tests.environments:Raising-always-v0, rank 0, environment 0, " in resumed.stderr
@@ -151,8 +151,8 @@ def test_an_environment_that_raises_in_a_replay_begins_a_new_episode(faulty: Run
     assert one["environments/actions"][:9].tobytes() == other["environments/actions"][:9].tobytes()  # environment 0's
 
 
-def test_raising_more_often_than_allowed_ends_the_job(faulty: Run) -> None:
-    finished = faulty(1, "stub+none", *raising("always"), "--env-restarts", 1)
+def test_raising_more_often_than_allowed_ends_the_job(stubbed: Run) -> None:
+    finished = stubbed(1, *raising("always"), "--env-restarts", 1)
     assert finished.returncode == 65, finished.stderr
     assert finished.stderr.count("made again, 1 of 1 times") == 2  # each environment has its own allowance
     assert "error: env tests.environments:Raising-always-v0, rank 0, environment 0, episode 3 " in finished.stderr
@@ -168,32 +168,34 @@ def test_raising_more_often_than_allowed_ends_the_job(faulty: Run) -> None:
         ("gymnasium.wrappers:TransformReward", "TransformReward does not take this environment"),
     ],
 )
-def test_a_wrapper_that_cannot_be_used_is_refused_in_one_line(wrapper: str, message: str, faulty: Run) -> None:
-    finished = faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, "--wrapper", wrapper)
+def test_a_wrapper_that_cannot_be_used_is_refused_in_one_line(wrapper: str, message: str, stubbed: Run) -> None:
+    finished = stubbed(1, "--env", "Pendulum-v1", *SHAPE, "--wrapper", wrapper)
     assert finished.returncode == 2, finished.stderr
     (line,) = finished.stderr.splitlines()
     assert message in line
 
 
-def test_a_wrapper_changes_what_is_learned_from(faulty: Run, tmp_path: Path) -> None:
+def test_a_wrapper_changes_what_is_learned_from(stubbed: Run, tmp_path: Path) -> None:
     wrapper = ("--wrapper", "gymnasium.wrappers:TimeAwareObservation")
-    finished = faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, *wrapper, "--logdir", "run")
+    finished = stubbed(1, "--env", "Pendulum-v1", *SHAPE, *wrapper, "--logdir", "run")
     assert finished.returncode == 0, finished.stderr
     assert arrays(tmp_path / "run")["environments/observation"].shape == (2, 4)  # the time beside three numbers
-    evaluated = faulty(1, "none", "evaluate", "run", "--episodes", 1)
+    evaluated = stubbed(1, "evaluate", "run", "--episodes", 1)
     assert evaluated.returncode == 0, evaluated.stderr
 
 
 @pytest.mark.parametrize("kind", ["wrapper", "network"])
 def test_a_module_that_a_file_names_is_imported_only_if_the_command_line_names_it(
-    kind: str, faulty: Run, tmp_path: Path
+    kind: str, stubbed: Run, faulty: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is refused could have been imported here; what is accepted is imported in a process of its own."""
     (tmp_path / "foreign.py").write_text(FOREIGN)
+    monkeypatch.syspath_prepend(tmp_path)
     sizes = ("--hidden-sizes", "64,64")  # a network of one's own has none unless they are given
-    assert faulty(1, "stub+none", "--env", "Pendulum-v1", *SHAPE, *sizes, "--logdir", "run").returncode == 0
+    assert stubbed(1, "--env", "Pendulum-v1", *SHAPE, *sizes, "--logdir", "run").returncode == 0
     name = plant(kind, tmp_path / "run")
     longer = ("--num-timesteps", 160)
-    for refused in (faulty(1, "none", "evaluate", "run"), faulty(1, "stub+none", "--resume", "run", *longer)):
+    for refused in (stubbed(1, "evaluate", "run"), stubbed(1, "--resume", "run", *longer)):
         assert refused.returncode == 66, refused.stderr
         (line,) = refused.stderr.splitlines()
         assert name in line

@@ -142,9 +142,9 @@ def test_processes_that_an_environment_forks_end_as_it_wants_them_to(
     ranks: int, faulty: Run, mpi: Run, tmp_path: Path
 ) -> None:
     """By an exit code, an error, nothing at all, and a signal, which is not one to the training."""
-    finished = faulty(ranks, "stub+none", "--env", "tests.leaving:Forking-v0", *LINE)
+    finished = faulty(ranks, "stub+none", "--env", "tests.leaving:Forking-v0", *LINE, "--num-timesteps", 96)
     assert finished.returncode == 0, finished.stderr
-    assert checkpoint.find(tmp_path / "run")[0].manifest["total_steps"] == 320
+    assert checkpoint.find(tmp_path / "run")[0].manifest["total_steps"] == 96
     assert finished.stdout.count("done: ") == 1
 
 

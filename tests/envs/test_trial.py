@@ -141,24 +141,24 @@ def test_environments_that_draw_while_they_are_made_are_not_all_alike() -> None:
 
 @pytest.mark.parametrize("name", ["Global", "Remembering"])
 def test_a_run_of_such_environments_is_the_same_on_two_ranks_and_after_a_resume(
-    name: str, faulty: Run, tmp_path: Path
+    name: str, stubbed: Run, tmp_path: Path
 ) -> None:
     line = flags(f"tests.environments:Odd{name}-v0", "ppo2", 4)
     for ranks in (1, 2):
-        begun = faulty(ranks, "stub+none", *line, "--logdir", f"on-{ranks}")
+        begun = stubbed(ranks, *line, "--logdir", f"on-{ranks}")
         assert begun.returncode == 0, begun.stderr
         assert f"Odd{name}-v0: it " in begun.stdout.split("| iteration")[0]
     one, two = arrays(tmp_path / "on-1"), arrays(tmp_path / "on-2")
     collected = [key for key in one if key.startswith("environments/") or key == "window"]
     assert_same_bits({key: one[key] for key in collected}, {key: two[key] for key in collected})
     middle = ("--resume", "on-1/checkpoints/ckpt-00000002", "--env", line[1], "--logdir", "again")
-    resumed = faulty(1, "stub+none", *middle)
+    resumed = stubbed(1, *middle)
     assert "steps: exact" in resumed.stdout, resumed.stderr
     assert_same_bits(one, arrays(tmp_path / "again"))
 
 
-def test_what_cannot_be_repeated_is_said_at_the_start_and_written_down(tmp_path: Path, faulty: Run) -> None:
-    finished = faulty(1, "stub+none", *flags("tests.environments:OddEntropic-v0", "ppo2", 1), "--logdir", "run")
+def test_what_cannot_be_repeated_is_said_at_the_start_and_written_down(tmp_path: Path, stubbed: Run) -> None:
+    finished = stubbed(1, *flags("tests.environments:OddEntropic-v0", "ppo2", 1), "--logdir", "run")
     start = finished.stdout.split("| iteration")[0]
     assert "do not repeat with the same seed; a resume of this environment begins new episodes" in start
     assert json.loads((tmp_path / "run" / "config.json").read_text())["environment"]["repeats"] is False
@@ -208,9 +208,9 @@ def test_what_an_episode_of_an_evaluation_comes_to_does_not_depend_on_the_others
     assert len({episode.episode_return for episode in one["stochastic"]}) > 1
 
 
-def test_a_constructor_that_raises_is_one_line_with_its_traceback_below(faulty: Run, tmp_path: Path) -> None:
+def test_a_constructor_that_raises_is_one_line_with_its_traceback_below(stubbed: Run, tmp_path: Path) -> None:
     env_id = "tests.environments:OddUnmakeable-v0"
-    finished = faulty(2, "stub+none", *flags(env_id, "ppo2", 1), "--logdir", "run")
+    finished = stubbed(2, *flags(env_id, "ppo2", 1), "--logdir", "run")
     assert finished.returncode == 2, finished.stderr
     first, *below = finished.stderr.splitlines()
     assert first == f"error: environment {env_id}, rank 0, raised KeyError: 'port'"

@@ -141,7 +141,14 @@ def test_a_locked_storage_is_waited_for_then_named_and_nothing_is_lost(
     assert taken(host(tmp_path))[0].number == trial.number
 
 
-@pytest.mark.parametrize(("sampler", "pruner"), [("tpe", "median"), ("cmaes", "hyperband"), ("random", "none")])
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [
+        ("tpe", "median"),
+        pytest.param("cmaes", "hyperband", marks=pytest.mark.slow),
+        pytest.param("random", "none", marks=pytest.mark.slow),
+    ],
+)
 def test_samplers_and_pruners_go_well_with_trials_that_fail(sampler: str, pruner: str, tmp_path: Path) -> None:
     """The return rises to -|log10 of the learning rate + 3|; every fourth trial cannot be trained."""
     trials = host(tmp_path, wanted=24, sampler=sampler, pruner=pruner)

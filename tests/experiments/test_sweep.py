@@ -66,7 +66,7 @@ def runs_of(folder: Path) -> dict[str, Path]:
 
 
 def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
-    trainer: Callable[..., Finished], tmp_path: Path
+    trainer: Callable[..., Finished], trainer_here: Callable[..., Finished], tmp_path: Path
 ) -> None:
     """A run that fails stops no other, is named with its error, and gives the sweep its exit code."""
     (tmp_path / "my.toml").write_text(FILE)
@@ -74,7 +74,7 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     good = [folder / GOOD / f"ppo2-seed={seed}" for seed in (0, 1)]
     with sweeping(tmp_path) as process:
         until(lambda: steps_made(good[0]), 100)
-        second = trainer(1, "sweep", "my.toml", "--logdir", "runs")
+        second = trainer_here(1, "sweep", "my.toml", "--logdir", "runs")
         assert (second.returncode, "is in use by process" in second.stderr) == (2, True)
         process.kill()
     until(lambda: not any(map(user_of, runs_of(folder).values())), 60)  # its runs have ended with it
@@ -116,7 +116,12 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
 
 def test_a_sweep_waits_for_a_run_that_is_still_being_saved(tmp_path: Path) -> None:
     """As after a kill of the sweep, whose trainings need a moment longer than itself."""
-    keys: dict[str, Any] = {"env": "CartPole-v1", "num_timesteps": 128, "logdir": str(tmp_path / "runs"), **SMALL}
+    keys: dict[str, Any] = {
+        "env": "tests.stubbed:CartPole-v1",
+        "num_timesteps": 128,
+        "logdir": str(tmp_path / "runs"),
+        **SMALL,
+    }
     plan = planned(None, keys)
     record.keep(plan.folder, plan.cases, plan.ranks)
     (run,) = (plan.folder / case.name for case in plan.cases)

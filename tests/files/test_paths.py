@@ -119,14 +119,14 @@ def test_a_folder_of_hidden_files_alone_is_taken_and_these_stay(tmp_path: Path) 
 @pytest.mark.parametrize("words", [["--env", "CartPole-v9"], ["launch", "--", "--env", "CartPole-v9"]])
 @pytest.mark.parametrize("before", [[], ["runs"], ["runs/CartPole-v9"], ["runs/CartPole-v9/mine"]])
 def test_a_run_that_does_not_begin_leaves_what_there_was(
-    before: list[str], words: list[str], trainer: Callable[..., Finished], tmp_path: Path
+    before: list[str], words: list[str], trainer_here: Callable[..., Finished], tmp_path: Path
 ) -> None:
     if words[0] == "launch" and before in (["runs"], ["runs/CartPole-v9"]):
         pytest.skip("as without")
     for name in before:
         (tmp_path / name).mkdir(parents=True)
     there = everything(tmp_path)
-    assert trainer(1, *words).returncode == 2
+    assert trainer_here(1, *words).returncode == 2
     assert everything(tmp_path) == there
 
 

@@ -34,11 +34,11 @@ FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--clea
 
 
 def blocks() -> list[Any]:
-    """Return all blocks of Python; trainings but the first are slow."""
+    """Return all blocks of Python; trainings but the first are slow, and exports of TensorFlow, see test_export.py."""
     result, trains = [], False
     for block in docs.python_blocks():
         training = "train(" in block or "sweep(" in block or "tune(" in block
-        marks = [pytest.mark.slow] if training and trains else []
+        marks = [pytest.mark.slow] if (training and trains) or "format=" in block else []
         trains |= training
         result.append(pytest.param(block, marks=marks, id=block.strip().splitlines()[-1]))
     return result

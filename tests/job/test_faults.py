@@ -134,16 +134,16 @@ def test_a_nan_gradient_on_one_rank_stops_all_and_is_not_applied(faulty: Run, tm
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_unusable_data_from_an_environment_is_reported_with_its_origin(fault: str, faulty: Run) -> None:
-    finished = faulty(1, "stub+none", "--env", f"tests.environments:Broken-{fault}-v0", *SHORT[2:])
+def test_unusable_data_from_an_environment_is_reported_with_its_origin(fault: str, stubbed: Run) -> None:
+    finished = stubbed(1, "--env", f"tests.environments:Broken-{fault}-v0", *SHORT[2:])
     assert finished.returncode == 65, finished.stderr
     (line,) = finished.stderr.splitlines()
     for part in ("error: env tests.environments:Broken-", "rank 0", "environment 0", "episode 0 (seed ", "step 12: "):
         assert part in line
 
 
-def test_the_rank_whose_environment_fails_is_named(faulty: Run) -> None:
-    finished = faulty(2, "stub+none", "--env", "tests.environments:Broken-nan-v0", *SHORT[2:])
+def test_the_rank_whose_environment_fails_is_named(stubbed: Run) -> None:
+    finished = stubbed(2, "--env", "tests.environments:Broken-nan-v0", *SHORT[2:])
     assert finished.returncode == 65
     assert "the observation has NaN at [1]; last action [" in finished.stderr
 
@@ -165,11 +165,11 @@ def test_a_kill_during_a_save_loses_nothing(kills: int, tmp_path: Path) -> None:
     assert len(kept) <= 6
 
 
-def test_what_an_interrupted_save_left_is_swept(faulty: Run, tmp_path: Path) -> None:
+def test_what_an_interrupted_save_left_is_swept(stubbed: Run, faulty: Run, tmp_path: Path) -> None:
     assert faulty(1, "stub+kill-in-save", *SHORT).returncode != 0
     leftovers = list((tmp_path / "run" / "checkpoints").glob(".tmp-*"))
     assert leftovers
-    finished = faulty(1, "stub+none", "--resume", "run")
+    finished = stubbed(1, "--resume", "run")
     assert finished.returncode == 0, finished.stderr
     assert not list((tmp_path / "run" / "checkpoints").glob(".tmp-*"))
 

@@ -13,7 +13,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.common.job.threads import TENSORFLOW_VARIABLES
 from baselines_ppo.run.cli import main
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_here
 from tests.runs import arrays, figures
 
 SMALL = ("--preset", "none", "--num-envs", "2", "--num-steps", "16", "--num-minibatches", "2", "--num-epochs", "1")
@@ -106,7 +106,10 @@ def test_files_that_name_no_hosts_are_refused(content: bytes | None, tmp_path: P
     ],
 )
 def test_numbers_that_cannot_be_are_refused(flags: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    assert said in refusal(tmp_path, *flags)
+    finished = run_here(tmp_path, *flags)
+    assert (finished.returncode, finished.stderr.count("\n")) == (2, 1)
+    assert said in finished.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_behind_the_two_dashes_of_launch_is_that_of_the_training(tmp_path: Path) -> None:
@@ -125,11 +128,14 @@ def network(shape, settings):
 """
 
 
-def test_a_network_with_a_parameter_that_it_does_not_use_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(NETWORK)
-    finished = ran(tmp_path, *LINE, "--network", "mine:network", "--logdir", "run")
+def test_a_network_with_a_parameter_that_it_does_not_use_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "network_with_an_idle_part.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    finished = run_here(tmp_path, *LINE, "--network", "network_with_an_idle_part:network", "--logdir", "run")
     assert finished.returncode == 2, finished.stderr
-    (line,) = finished.stderr.decode().splitlines()
+    (line,) = finished.stderr.splitlines()
     assert "does not use its parameters" in line
     assert "idle" in line
 

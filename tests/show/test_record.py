@@ -22,13 +22,20 @@ import pytest
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run import cli
 from tests.browser import open_browser, open_page, require_playwright
-from tests.conftest import ROOT, Finished
+from tests.conftest import ROOT, Finished, run_here
 from tests.untrained import untrained
 
 Run = Callable[..., Finished]
 
-HOPPER, PENDULUM = "zoo:RoboHopper-v1", "zoo:RoboInvertedPendulum-v1"
+HOPPER, REACHER = "zoo:RoboHopper-v1", "zoo:RoboReacher-v1"  # an episode of a thousand steps, and of 150
 SMALL = ("--width", 160, "--height", 128)
+KINDS = ("mp4", "gif", "webp")
+STEPS_PER_SECOND = {"CartPole-v1": 50, "LunarLander-v3": 50, "HalfCheetah-v4": 20}
+FILMS: dict[str, tuple[str, tuple[object, ...]]] = {
+    **dict.fromkeys(KINDS, (HOPPER, ("--seconds", 1, "--fps", 20, *SMALL))),
+    **{name: (name, ("--seconds", 0.5, "--fps", fps, *SMALL)) for name, fps in STEPS_PER_SECOND.items()},
+    "for a page": (HOPPER, ("--seconds", 2)),
+}
 
 
 def recorded(trainer: Run, *arguments: object) -> list[str]:
@@ -70,10 +77,38 @@ def changes(frames: np.ndarray) -> np.ndarray:
     return np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
 
 
-@pytest.mark.parametrize("kind", ["mp4", "gif", "webp"])
-def test_a_film_lasts_as_long_as_the_simulation_and_shows_it_move(kind: str, trainer: Run, tmp_path: Path) -> None:
-    path = tmp_path / f"hop.{kind}"
-    lines = recorded(trainer, HOPPER, "--out", path, "--seconds", 1, "--fps", 20, *SMALL)
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[str]]]:
+    """Return a film of FILMS, and what its recording printed; all are made in one process, one after the other."""
+    folder, series = tmp_path_factory.mktemp("films"), list[str]()
+    for name, (agent, flags) in FILMS.items():
+        (folder / name).mkdir()
+        of = agent if agent.startswith("zoo:") else untrained(folder, agent)
+        series += ["+", "record", *map(str, (of, "--out", folder / name / f"film.{kind_of(name)}", *flags))]
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "series.py"), *series[1:]],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert finished.returncode == 0, finished.stderr
+    lines = [line for line in finished.stdout.splitlines() if not line.endswith(" so far")]
+    begins = [k for k, line in enumerate(lines) if line.startswith("episode 0: ")]
+    said = [lines[i:k] for i, k in zip(begins, [*begins[1:], len(lines)], strict=True)]
+    printed = dict(zip(FILMS, said, strict=True))
+    return lambda name: (folder / name / f"film.{kind_of(name)}", printed[name])
+
+
+def kind_of(name: str) -> str:
+    return name if name in KINDS else "gif"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_film_lasts_as_long_as_the_simulation_and_shows_it_move(
+    kind: str, filmed: Callable[[str], tuple[Path, list[str]]]
+) -> None:
+    path, lines = filmed(kind)
     assert re.fullmatch(r"episode 0: return [\d.]+, length 60, cut by --seconds", lines[0])
     assert "1.0 s, 21 pictures" in lines[-1]  # of every third of 61 steps in a second
     frames = pictures(path)
@@ -81,43 +116,42 @@ def test_a_film_lasts_as_long_as_the_simulation_and_shows_it_move(kind: str, tra
     assert changes(frames).min() > 0.3
     seconds = iio.immeta(path)["duration"] if kind == "mp4" else sum(duration for _, duration in shown(path)) / 1000
     assert seconds == pytest.approx(21 / 20.33, abs=0.05)
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_film_tells_the_return_that_evaluate_tells(trainer: Run, tmp_path: Path) -> None:
-    lines = recorded(trainer, HOPPER, "--out", tmp_path / "hop.mp4", "--fps", 1, "--episodes", 2, *SMALL)
-    returns = [float(re.findall(r"return ([\d.]+)", line)[0]) for line in lines[:2]]
-    evaluated = trainer(1, "evaluate", HOPPER, "--episodes", 2).stdout.splitlines()[2].split()
+    lines = recorded(trainer, REACHER, "--out", tmp_path / "reach.mp4", "--fps", 1, "--episodes", 2, *SMALL)
+    returns = [float(re.findall(r"return (-?[\d.]+), length 150", line)[0]) for line in lines[:2]]
+    evaluated = run_here(tmp_path, "evaluate", REACHER, "--episodes", 2).stdout.splitlines()[2].split()
     assert [min(returns), max(returns)] == [float(x) for x in evaluated[3:5]]
-    assert len(pictures(tmp_path / "hop.mp4")) == 2 * 17
+    assert returns[0] != returns[1]
+    assert len(pictures(tmp_path / "reach.mp4")) == 2 * 3
 
 
 @pytest.mark.parametrize(
-    ("env_id", "steps_per_second", "size"),
-    [("CartPole-v1", 50, (112, 160)), ("LunarLander-v3", 50, (112, 160)), ("HalfCheetah-v4", 20, (128, 160))],
+    ("env_id", "pictures_of_all", "size"),
+    [("CartPole-v1", 25, (112, 160)), ("LunarLander-v3", 25, (112, 160)), ("HalfCheetah-v4", 10, (128, 160))],
 )
 def test_gymnasiums_environments_show_themselves(
-    env_id: str, steps_per_second: int, size: tuple[int, int], trainer: Run, tmp_path: Path
+    env_id: str, pictures_of_all: int, size: tuple[int, int], filmed: Callable[[str], tuple[Path, list[str]]]
 ) -> None:
-    agent, path = untrained(tmp_path, env_id), tmp_path / "film.gif"
-    lines = recorded(trainer, agent, "--out", path, "--seconds", 0.5, "--fps", steps_per_second, *SMALL)
-    assert f"{steps_per_second // 2} pictures" in lines[-1] or not lines[0].endswith("cut by --seconds")
+    path, lines = filmed(env_id)
+    assert f"{pictures_of_all} pictures" in lines[-1] or not lines[0].endswith("cut by --seconds")
     frames = pictures(path)
     assert frames.shape[1:3] == size
     assert changes(frames).max() > 0.05
 
 
-def test_a_gif_is_small_enough_for_a_web_page(trainer: Run, tmp_path: Path) -> None:
-    path = tmp_path / "hop.gif"
-    recorded(trainer, HOPPER, "--out", path, "--seconds", 2)
+def test_a_gif_is_small_enough_for_a_web_page(filmed: Callable[[str], tuple[Path, list[str]]]) -> None:
+    path, _ = filmed("for a page")
     assert pictures(path).shape[1:3] == (352, 480)
     assert path.stat().st_size < 2 / 8 * 3e6  # 3 MB for 8 s
 
 
-def test_a_replay_opens_from_disk_and_plays_without_any_network(trainer: Run, tmp_path: Path) -> None:
+def test_a_replay_opens_from_disk_and_plays_without_any_network(trainer_here: Run, tmp_path: Path) -> None:
     playwright = require_playwright()
     path = tmp_path / "hop.html"
-    recorded(trainer, HOPPER, "--out", path, "--seconds", 3)
+    recorded(trainer_here, HOPPER, "--out", path, "--seconds", 3)  # in which the page draws, and not this process
     assert path.stat().st_size < 3e6
     asked: list[str] = []
     with playwright.sync_playwright() as play:

@@ -80,11 +80,11 @@ def test_an_evaluation_says_what_its_episodes_come_to_one_by_one(tmp_path: Path)
         assert float(row["eval_success_rate"]) == np.mean(successes)
 
 
-def test_a_killed_run_that_is_evaluated_resumes_bit_for_bit(faulty: Run, tmp_path: Path) -> None:
+def test_a_killed_run_that_is_evaluated_resumes_bit_for_bit(stubbed: Run, faulty: Run, tmp_path: Path) -> None:
     line = (*flags(WINDY, "ppo2", 5), *EVALUATED)
-    assert faulty(2, "stub+none", *line, "--logdir", "whole").returncode == 0
+    assert stubbed(2, *line, "--logdir", "whole").returncode == 0
     assert faulty(2, "stub+kill-1", *line, "--logdir", "killed").returncode != 0
-    resumed = faulty(2, "stub+none", *line, "--logdir", "killed", "--resume", "auto")
+    resumed = stubbed(2, *line, "--logdir", "killed", "--resume", "auto")
     assert "steps: exact" in resumed.stdout, resumed.stderr
     assert_same_bits(arrays(tmp_path / "whole"), arrays(tmp_path / "killed"))
     assert figures(tmp_path / "whole") == figures(tmp_path / "killed")
@@ -93,10 +93,10 @@ def test_a_killed_run_that_is_evaluated_resumes_bit_for_bit(faulty: Run, tmp_pat
     assert stored[0] == stored[1]
 
 
-def test_the_best_checkpoint_is_that_of_the_best_evaluation(faulty: Run, tmp_path: Path) -> None:
+def test_the_best_checkpoint_is_that_of_the_best_evaluation(stubbed: Run, tmp_path: Path) -> None:
     """And it is there, though none is due by the clock."""
     line = (*flags(WINDY, "ppo2", 12), "--save-interval", 1e9, "--eval-interval", 1)
-    assert faulty(1, "stub+none", *line, "--logdir", "run").returncode == 0
+    assert stubbed(1, *line, "--logdir", "run").returncode == 0
     returns = [float(row["eval_return"]) for row in figures(tmp_path / "run")]
     best = checkpoint.find(tmp_path / "run", unsaid=pretrained.BEST)[0].manifest
     assert best["eval_return"] == max(returns)

@@ -62,9 +62,9 @@ def test_a_film_shows_an_episode_of_the_policy_and_the_training_does_not_notice_
     assert np.allclose([shown[0].mean(), shown[-1].mean()], [expected[0], expected[-1]], atol=3)
 
 
-def test_where_nothing_can_be_shown_there_is_one_warning(faulty: Run, tmp_path: Path) -> None:
+def test_where_nothing_can_be_shown_there_is_one_warning(stubbed: Run, tmp_path: Path) -> None:
     line = flags("tests.environments:Forever-v0", "ppo2", 3)
-    finished = faulty(1, "stub+none", *line, "--film-interval", 1, "--logdir", "run")
+    finished = stubbed(1, *line, "--film-interval", 1, "--logdir", "run")
     assert finished.returncode == 0
     (said,) = finished.stderr.splitlines()
     assert said.startswith("warning: no film of iteration 1, and no more are tried: environment tests.environments:For")

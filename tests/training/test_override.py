@@ -125,8 +125,11 @@ def test_every_field_that_may_be_overridden_is_tried_for_every_algorithm_that_ha
         assert fields - {"env_restarts"} == {change.field for change in CHANGES if BASES[change.base][0] == alg}
 
 
-# Compiled anew, while another algorithm has the same field.
-COMPILED = {("ppo1", "num_epochs"), ("ppo2", "entropy_coef"), ("trpo", "num_epochs"), ("trpo", "entropy_coef")}
+# Compiled anew, while another run has the same field.
+COMPILED = {
+    ("ppo1", "num_epochs"), ("ppo2", "entropy_coef"), ("trpo", "num_epochs"), ("trpo", "entropy_coef"),
+    ("ppo2-adaptive", "learning_rate_schedule"),
+}  # fmt: skip
 
 
 def cases() -> list[Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ import pytest
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.failures import DataError, LoadError
 from baselines_ppo.common.files import checkpoint
-from tests.conftest import ROOT, Finished, command
-from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags
+from tests.conftest import Finished
+from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags, run_all
 
 Run = Callable[..., Finished]
 
@@ -42,7 +40,7 @@ WHOLE: dict[str, tuple[object, ...]] = {
     for name, line, environments in (("ppo1", PPO1, 6), ("ppo2", PPO2, 6), ("lstm", REMEMBERING, 12))
 }
 SHORT_RUNS = {**SHARED_OUT, **WHOLE}
-QUICK = ("ppo2", "counting", "lstm whole")  # each is compiled by four ranks; trpo is among those of test_ranks.py
+QUICK = ("ppo2", "counting", "ppo2 whole")  # each is compiled by four ranks; trpo is among those of test_ranks.py
 
 
 def some_slow(names: Iterable[str]) -> list[Any]:
@@ -60,12 +58,8 @@ def first_iterations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int,
     @functools.cache
     def made(ranks: int, quick: bool) -> Path:
         folder = tmp_path_factory.mktemp(f"ranks-{ranks}")
-        lines = {name: line for name, line in SHORT_RUNS.items() if (name in QUICK) == quick}
-        runs = [(*line, "--preset", "none", "--logdir", name, "+") for name, line in lines.items()]
-        line = command(ranks, str(ROOT / "tests" / "series.py"), *map(str, sum(runs, ())[:-1]))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        finished = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-        assert finished.returncode == 0, finished.stderr
+        chosen = {name: line for name, line in SHORT_RUNS.items() if (name in QUICK) == quick}
+        run_all(ranks, [(*line, "--preset", "none", "--logdir", folder / name) for name, line in chosen.items()])
         return folder
 
     return run_folder
@@ -208,18 +202,18 @@ def test_loading_and_acting_needs_no_tensorflow_and_no_pickle(trained: Path, mpi
     assert finished.stdout == "(1,)\n", finished.stderr
 
 
-def test_an_observation_of_another_size_is_refused(trained: Path, trainer: Run) -> None:
+def test_an_observation_of_another_size_is_refused(trained: Path, trainer_here: Run) -> None:
     agent = load(str(trained))
     for wrong in (np.zeros(1), np.zeros((5, 4)), np.zeros((2, 2, 3))):
         with pytest.raises(DataError, match=r"expected shape \(3,\), or a batch"):
             agent.act(wrong)
-    finished = trainer(1, "evaluate", trained, "--env", "CartPole-v1")
+    finished = trainer_here(1, "evaluate", trained, "--env", "CartPole-v1")
     assert finished.returncode == 66
     assert "trained on Pendulum-v1 with other spaces than CartPole-v1 has here: observation shape" in finished.stderr
 
 
-def test_evaluation_is_the_same_on_any_number_of_ranks(trained: Path, trainer: Run) -> None:
-    one, two = (trainer(ranks, "evaluate", trained, "--episodes", 4) for ranks in (1, 2))
+def test_evaluation_is_the_same_on_any_number_of_ranks(trained: Path, trainer_here: Run) -> None:
+    one, two = (trainer_here(ranks, "evaluate", trained, "--episodes", 4) for ranks in (1, 2))
     assert one.returncode == 0, one.stderr
     assert one.stdout == two.stdout
     rows = {line.split()[0]: line.split()[1:] for line in one.stdout.splitlines()[2:]}
@@ -228,10 +222,10 @@ def test_evaluation_is_the_same_on_any_number_of_ranks(trained: Path, trainer: R
     assert rows["deterministic"][4] == "200.0"
 
 
-def test_play_without_a_display_says_so(trained: Path, trainer: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_play_without_a_display_says_so(trained: Path, trainer_here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    finished = trainer(1, "play", trained)
+    finished = trainer_here(1, "play", trained)
     assert finished.returncode == 2
     assert "there is no display here" in finished.stderr
 

@@ -277,13 +277,13 @@ def test_against_an_agent_one_plays_the_match_that_two_agents_play() -> None:
     assert np.ptp(total) > 1  # points were made
 
 
-def test_an_opponent_is_an_agent_of_pong_and_anything_else_is_refused(trainer: Run) -> None:
+def test_an_opponent_is_an_agent_of_pong_and_anything_else_is_refused(trainer_here: Run) -> None:
     for opponent, code, said in (
         ("nobody", 66, "nobody does not exist"),
         ("zoo:CartPole-v1", 2, "not trained on RoboPong-v1 or RoboPongDuel-v1"),
     ):
         words = json.dumps({"opponent": opponent})
-        finished = trainer(1, "--env", "RoboPongDuel-v1", "--env-kwargs", words, "--num-timesteps", 1)
+        finished = trainer_here(1, "--env", "RoboPongDuel-v1", "--env-kwargs", words, "--num-timesteps", 1)
         assert finished.returncode == code, finished.stderr
         assert said in finished.stderr
         assert "Traceback" not in finished.stderr
