@@ -83,7 +83,6 @@ def test_a_fall_begins_no_new_episode_and_who_stands_again_has_got_up() -> None:
     assert session.numbers.doing == "running"
 
 
-@pytest.mark.xfail(strict=True, reason="the agent gets up from where training starts, not yet from a fall")
 @pytest.mark.parametrize("way", [(4.0, 0.0), (0.0, 4.0), (-4.0, 0.0), (0.0, -4.0)])
 def test_every_fall_is_followed_by_a_rise(way: tuple[float, float]) -> None:
     session = session_of(HARDER)
