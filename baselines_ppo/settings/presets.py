@@ -143,7 +143,7 @@ ZOO = {
     "Walker2d": adaptive(HUMANOID.config, 8_000_000, SOLVED.format("2 500", 3.3) + NO_GAIN),
     "Humanoid": adaptive(HUMANOID.config, 20_000_000, SOLVED.format("3 500", 4.2)),
     "HumanoidFlagrun": adaptive(HUMANOID.config, 60_000_000, "See docs/results.md."),
-    "HumanoidFlagrunHarder": adaptive(WIDE, 100_000_000, "The agent in the zoo began with that of Flagrun."),
+    "HumanoidFlagrunHarder": adaptive(WIDE, 100_000_000, "docs/zoo.md tells how it learned to get up."),
     "AtlasForwardWalk": adaptive(WIDE, 50_000_000, "Return 1 131 at 11 M steps, 2 910 at 16.5 M (one seed)."),
     "Pong": adaptive(HUMANOID.config, 10_000_000, "See docs/results.md."),
     "PongDuel": adaptive(HUMANOID.config, 10_000_000, "See docs/zoo.md for training it against itself."),
