@@ -12,7 +12,7 @@ LESS, MORE = 0.03, 0.02  # of strength, after an episode in which a robot stood 
 
 
 class Strengths:
-    """How strong n robots are in episodes of each start, times what they are by nature; upright ones are as they are."""
+    """How strong n robots are in episodes of each start, times what they are by nature; upright ones are natural."""
 
     def __init__(self, count: int, most: float) -> None:
         """Begin with the most, for which the motors are made."""
