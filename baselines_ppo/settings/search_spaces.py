@@ -175,7 +175,7 @@ SEARCH_SPACES: dict[str, tuple[Dimension, ...]] = {
     ),
 }
 # What changes nothing where actions are not continuous.
-CONTINUOUS_ONLY = ("init_log_std",)
+CONTINUOUS_ONLY = ("init_log_std", "noise_correlation")
 
 
 def search_space(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable
 
 import gymnasium
@@ -11,7 +9,6 @@ import mujoco
 import numpy as np
 import pytest
 
-from baselines_ppo import load
 from baselines_ppo.zoo.tasks.pong import Pong, PongMatch
 from baselines_ppo.zoo.tasks.table import (
     BALL_RADIUS,
@@ -30,7 +27,6 @@ STEP = 0.0165  # s
 BALL = 2  # its index among what lies on a table
 NOBODY = np.zeros((1, 2, 2))
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 Policy = Callable[[np.ndarray], np.ndarray]
 
 
@@ -262,31 +258,6 @@ def test_who_follows_the_ball_beats_the_trainer_and_who_does_anything_does_not()
     generator = np.random.default_rng(0)
     assert mean_return(follow) > 2.0
     assert mean_return(lambda observations: generator.uniform(-1, 1, (len(observations), 2))) < -5.0
-
-
-def test_against_an_agent_one_plays_the_match_that_two_agents_play() -> None:
-    agent, envs, match = load("zoo:RoboPong-v1"), RobotVectorEnv("PongDuel", 8), PongMatch(8, seed=3)
-    (seen, _), both = envs.reset(seed=3), match.reset()
-    total = np.zeros(8)
-    for _ in range(400):
-        np.testing.assert_array_equal(seen, both[:, 0])
-        seen, rewards, *_ = envs.step(follow(seen).astype(float))
-        both, earned = match.step(np.stack([follow(both[:, 0]), agent.act(both[:, 1])], axis=1).astype(float))
-        np.testing.assert_allclose(rewards, earned[:, 0])
-        total += rewards
-    assert np.ptp(total) > 1  # points were made
-
-
-def test_an_opponent_is_an_agent_of_pong_and_anything_else_is_refused(trainer_here: Run) -> None:
-    for opponent, code, said in (
-        ("nobody", 66, "nobody does not exist"),
-        ("zoo:CartPole-v1", 2, "not trained on RoboPong-v1 or RoboPongDuel-v1"),
-    ):
-        words = json.dumps({"opponent": opponent})
-        finished = trainer_here(1, "--env", "RoboPongDuel-v1", "--env-kwargs", words, "--num-timesteps", 1)
-        assert finished.returncode == code, finished.stderr
-        assert said in finished.stderr
-        assert "Traceback" not in finished.stderr
 
 
 def test_its_name_makes_it() -> None:
