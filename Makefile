@@ -21,6 +21,7 @@ docs: .venv/tested
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip  # that of Python 3.10 can take an hour to choose versions
 	$(BIN)/pip install --editable '.[mpich]'
 	touch $@
 
