@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -27,12 +28,8 @@ class Opponent(Protocol):
     def prepare(self, row: int, generator: np.random.Generator) -> None:
         """Get ready for a serve on one of the tables."""
 
-    def velocities(self, seen: np.ndarray) -> np.ndarray:
-        """Return the velocities that the paddles are to reach, [n, 2] m/s.
-
-        Args:
-          seen: [n, 13], by players at the right, see `Game.observe`.
-        """
+    def velocities(self) -> np.ndarray:
+        """Return the velocities that the paddles are to reach, [n, 2] m/s."""
 
 
 class Trainer:
@@ -48,7 +45,7 @@ class Trainer:
         """Choose another place."""
         self._places[row] = HOMES[1] + FARTHEST * REACH * generator.uniform(-1.0, 1.0, 2)
 
-    def velocities(self, seen: np.ndarray) -> np.ndarray:
+    def velocities(self) -> np.ndarray:
         """Return the velocities that bring it there, [n, 2] m/s."""
         away = self._places - self._on_tables[:, 1]
         return np.clip(HASTE * away, -PADDLE_SPEED, PADDLE_SPEED)
@@ -57,8 +54,11 @@ class Trainer:
 class Trained:
     """An agent that was trained on Pong; it takes its most likely actions."""
 
-    def __init__(self, agent: str) -> None:
+    def __init__(self, agent: str, look: Callable[[], np.ndarray]) -> None:
         """Load an agent.
+
+        Args:
+          look: returns what players at the right see, [n, 13], see `Game.observe`.
 
         Raises:
           LoadError: there is none.
@@ -66,7 +66,7 @@ class Trained:
         """
         from baselines_ppo.common.files.agent import load_agent  # other environments need nothing of agents
 
-        self._agent = load_agent(agent)
+        self._agent, self._look = load_agent(agent), look
         if not can_play(self._agent):
             raise UsageError(f"opponent is {agent!r}, which was not trained on {' or '.join(PLAYED)}")
         if self._agent.policy.initial_states(1).size:
@@ -76,9 +76,9 @@ class Trained:
     def prepare(self, row: int, generator: np.random.Generator) -> None:
         """Do nothing: it is always ready."""
 
-    def velocities(self, seen: np.ndarray) -> np.ndarray:
+    def velocities(self) -> np.ndarray:
         """Return what it does about what it sees, [n, 2] m/s; it plays as if at the left."""
-        return PADDLE_SPEED * TURNED * np.clip(self._agent.act(seen), -1.0, 1.0)
+        return PADDLE_SPEED * TURNED * np.clip(self._agent.act(self._look()), -1.0, 1.0)
 
 
 def can_play(agent: Agent) -> bool:

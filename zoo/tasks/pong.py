@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from gymnasium.utils.seeding import np_random
 
 from baselines_ppo.zoo.simulation import Simulation
 from baselines_ppo.zoo.task import TaskOutcome
-from baselines_ppo.zoo.tasks.opponents import Opponent, Trained, Trainer
+from baselines_ppo.zoo.tasks.opponents import TURNED, Opponent, Trained, Trainer
 from baselines_ppo.zoo.tasks.table import (
     BALL_SPEED,
     GOAL,
@@ -127,7 +128,9 @@ class Pong:
           opponent: the agent that plays at the right, as `load` takes it; None: a trainer.
         """
         self.game = Game(count, alone=opponent is None)
-        self._opponent: Opponent = Trainer(self.game.table.places) if opponent is None else Trained(opponent)
+        self._opponent: Opponent = (
+            Trainer(self.game.table.places) if opponent is None else Trained(opponent, partial(self.game.observe, 1))
+        )
         self.simulation, self.view = self.game.simulation, VIEW
         self.observation_size, self.action_size = len(MIRROR), 2
         self.observation_bound = SPEED_SCALE * BALL_SPEED
@@ -143,8 +146,8 @@ class Pong:
 
     def step(self, actions: np.ndarray, generators: Sequence[np.random.Generator]) -> TaskOutcome:
         """Advance all by a control step with actions [n, 2] within [-1, 1]: the velocity of the paddle."""
-        opponents = self._opponent.velocities(self.game.observe(1))
-        terms, served = self.game.step(np.stack([PADDLE_SPEED * actions, opponents], axis=1), generators)
+        targets = np.stack([PADDLE_SPEED * actions, self._opponent.velocities()], axis=1)
+        terms, served = self.game.step(targets, generators)
         for row in np.flatnonzero(served).tolist():
             self._opponent.prepare(row, generators[row])
         return TaskOutcome(Terms(*(term[:, 0] for term in terms)), self._failed, self._failed)
@@ -182,7 +185,7 @@ class PongMatch:
         if np.shape(actions) != expected or not np.isfinite(actions).all():
             raise ValueError(f"actions of shape {np.shape(actions)}, expected {expected} finite numbers")
         targets = PADDLE_SPEED * np.clip(actions, -1.0, 1.0)
-        targets[:, 1, 0] *= -1
+        targets[:, 1] *= TURNED
         terms, _ = self.game.step(targets, self.generators)
         return self._observe(), terms.return_hint + terms.point
 
