@@ -29,10 +29,10 @@ REGISTERED: dict[str, tuple[int, float | None]] = {
     "PongDuel": (1000, None),
 }
 
-# Keywords of tasks, as their constructors take them.
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "HumanoidFlagrunHarder": ("start", "fallen", "strength", "turning", "lying_cost"),
-    "PongDuel": ("opponent",),
+# Keywords of tasks and of what kind their values are, as their constructors take them.
+SETTINGS: dict[str, dict[str, type]] = {
+    "HumanoidFlagrunHarder": {"start": str, "fallen": bool, "strength": float, "turning": float, "lying_cost": float},
+    "PongDuel": {"opponent": str},
 }
 # How episodes of a task can start.
 STARTS: dict[str, tuple[str, ...]] = {"HumanoidFlagrunHarder": ("upright", "face_down", "face_up", "fallen")}

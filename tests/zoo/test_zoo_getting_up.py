@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, FALLEN, WALK, FlagrunHarder
 from baselines_ppo.zoo.tasks.strengths import Strengths
 
@@ -112,5 +113,5 @@ def test_electricity_on_the_ground_costs_what_it_is_to_cost() -> None:
 
 @pytest.mark.parametrize("strength", [0.9, 3.1, np.nan])
 def test_a_strength_out_of_range_is_refused(strength: float) -> None:
-    with pytest.raises(ValueError, match=r"expected 1 to 3"):
+    with pytest.raises(UsageError, match=r"expected 1 to 3"):
         FlagrunHarder(1, strength=strength)

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import make_task
 from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, STARTS, WALK, FlagrunHarder, start_chances
@@ -54,7 +55,7 @@ def test_all_episodes_start_as_they_are_asked_to(start: str) -> None:
 
 
 def test_a_start_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of upright, face_down, face_up"):
+    with pytest.raises(UsageError, match="expected one of upright, face_down, face_up"):
         FlagrunHarder(1, "sideways")
     with pytest.raises(TypeError, match="Ant got an unexpected keyword argument 'start'"):
         make_task("Ant", 1, start="upright")

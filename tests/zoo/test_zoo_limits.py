@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from baselines_ppo.common.failures import UsageError
+from baselines_ppo.run.cli import main
 from tests.zoo.test_zoo import NAMES, assert_same, make, run
 
 
@@ -86,3 +91,32 @@ def test_seeds_of_any_size_no_limit_and_wrong_settings() -> None:
     assert not any(step[3].any() for step in run(envs, np.zeros((5, 2, 8))))
     with pytest.raises(ValueError, match="render_mode is 'foo'"):
         make("Ant", 1, render_mode="foo")
+
+
+HARDER, DUEL = "RoboHumanoidFlagrunHarder-v1", "RoboPongDuel-v1"
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    (HARDER, {"strength": 0}, "strength is 0, expected 1 to 3"),
+    (HARDER, {"strength": "strong"}, "strength is 'strong', expected a finite number"),
+    (HARDER, {"strength": True}, "strength is True, expected a finite number"),
+    (HARDER, {"turning": 10**400}, "expected a finite number"),
+    (HARDER, {"lying_cost": [1]}, "lying_cost is [1], expected a finite number"),
+    (HARDER, {"fallen": 2}, "fallen is 2, expected true or false"),
+    (HARDER, {"start": "nowhere"}, "start is 'nowhere', expected one of upright"),
+    (HARDER, {"start": 3}, "start is 3, expected a word"),
+    (DUEL, {"opponent": 3}, "opponent is 3, expected a word"),
+]
+
+
+@pytest.mark.parametrize(("env", "keywords", "complaint"), WRONG)
+def test_a_wrong_keyword_is_an_error_that_a_user_can_act_on(env: str, keywords: dict[str, Any], complaint: str) -> None:
+    typed = ["--env", env, "--num-timesteps", "8", "--env-kwargs", json.dumps(keywords)]
+    with pytest.raises(UsageError, match=re.escape(complaint)):
+        main(typed)
+    with pytest.raises(UsageError, match=re.escape(complaint)):
+        gymnasium.make(env, **keywords)
+
+
+def test_a_keyword_that_is_null_is_as_if_it_were_not_given() -> None:
+    nothing = dict.fromkeys(("start", "fallen", "strength", "turning", "lying_cost"))
+    (given, _), (plain, _) = (gymnasium.make(HARDER, **keywords).reset(seed=3) for keywords in (nothing, {}))
+    np.testing.assert_array_equal(given, plain)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.zoo import SETTINGS
 from baselines_ppo.zoo.bodies.robot import ANT, ATLAS, HALF_CHEETAH, HOPPER, HUMANOID, WALKER2D
 from baselines_ppo.zoo.task import Task
@@ -17,6 +19,7 @@ from baselines_ppo.zoo.tasks.reacher import Reacher
 from baselines_ppo.zoo.tasks.walker import Walker
 
 HARDER = "HumanoidFlagrunHarder"
+IN_WORDS: dict[type, str] = {str: "a word", bool: "true or false", float: "a finite number"}
 TO_STEER = " to steer"  # behind the name of a task: its form for those who tell the robot where to run
 
 # Of the number of robots.
@@ -52,11 +55,20 @@ def make_task(name: str, count: int, **settings: Any) -> Task:
 
     Raises:
       TypeError: the task has no such setting.
-      ValueError: it has no such start, or a number is out of its range.
-      UsageError: it cannot play against such an agent.
+      UsageError: a value is of the wrong kind or out of its range, or it cannot play against such an agent.
       LoadError: there is no such agent.
     """
-    for setting in settings:
-        if setting not in SETTINGS.get(name.removesuffix(TO_STEER), ()):
+    kinds = SETTINGS.get(name.removesuffix(TO_STEER), {})
+    for setting, value in settings.items():
+        if setting not in kinds:
             raise TypeError(f"{name} got an unexpected keyword argument '{setting}'")
-    return TASKS[name](count, **settings)
+        if value is not None and not is_a(kinds[setting], value):
+            raise UsageError(f"{setting} is {short(repr(value))}, expected {IN_WORDS[kinds[setting]]}")
+    return TASKS[name](count, **{setting: value for setting, value in settings.items() if value is not None})
+
+
+def is_a(kind: type, value: Any) -> bool:
+    """Return whether a value is of that kind: a whole number is a number, too."""
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, kind)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines_ppo import zoo
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.zoo.bodies.body import CLIP, body_of
 from baselines_ppo.zoo.bodies.robot import HUMANOID
 from baselines_ppo.zoo.scene import CONTROL_STEP
@@ -68,9 +69,12 @@ class FlagrunHarder:
           turning: times what the chest has turned to the ground, as a reward.
           lying_cost: of electricity, on the ground.
           steered: whether a fall ends no episode, and no cube comes by itself.
+
+        Raises:
+          UsageError: there is no such start, or the strength is out of its range.
         """
         if start not in (None, *STARTS):
-            raise ValueError(f"start is {start!r}, expected one of {', '.join(STARTS)}")
+            raise UsageError(f"start is {start!r}, expected one of {', '.join(STARTS)}")
         self._always = None if start is None else STARTS.index(start)
         self._turning, self._lying_cost = turning, lying_cost
         self.episode_steps, self.steered = EPISODE, steered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from baselines_ppo import zoo
+from baselines_ppo.common.failures import UsageError
 
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
 STRONGEST = 3.0  # simulations become unstable beyond
@@ -15,9 +16,13 @@ class Strengths:
     """How strong n robots are in episodes of each start, times what they are by nature; upright ones are natural."""
 
     def __init__(self, count: int, most: float) -> None:
-        """Begin with the most, for which the motors are made."""
+        """Begin with the most, for which the motors are made.
+
+        Raises:
+          UsageError: that is not within 1 and `STRONGEST`.
+        """
         if not 1.0 <= most <= STRONGEST:
-            raise ValueError(f"strength is {most:g}, expected 1 to {STRONGEST:g}")
+            raise UsageError(f"strength is {most:g}, expected 1 to {STRONGEST:g}")
         self._most = most
         self.now = np.full((count, len(STARTS)), most)
         self.now[:, 0] = 1.0
