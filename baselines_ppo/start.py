@@ -16,7 +16,7 @@ from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.envs.trial import Trial
 from baselines_ppo.common.envs.vec_env import VecEnv
-from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import Checkpoint
@@ -51,6 +51,7 @@ from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.snapshot import restore
+from baselines_ppo.state.warm_start import warm_start
 from baselines_ppo.training_run import TrainingRun
 from baselines_ppo.wiring import actor_critic_of
 
@@ -111,7 +112,7 @@ def start(
         if stored is not None:
             _resume(run, stored, changes, continued, screen)
         else:
-            _begin(run, warm)
+            _begin(run, warm, load_path)
         run.logger = _logger(config, folder, facts, screen) if comm.is_root else None
         on_failure.pop_all()
     return run
@@ -270,31 +271,9 @@ def _check_fit(network: ActorCritic, sources: tuple[Checkpoint | None, ...], env
             check_network(source.path, stored, network)
 
 
-def _begin(run: TrainingRun, warm: Checkpoint | None) -> None:
+def _begin(run: TrainingRun, warm: Checkpoint | None, load_path: str | Path | None) -> None:
     """Begin a new run, with what an agent has learned if there is one to begin from."""
     if warm is not None:
-        _warm_start(run, warm)
+        warm_start(run.state, warm, str(load_path))
     run.state.begin_segment(exact=True)
     run.collector.envs.reset()
-
-
-def _warm_start(run: TrainingRun, source: Checkpoint) -> None:
-    """Begin with the policy, value function and statistics of an agent; optimiser and counters begin anew.
-
-    A log std other than 0 in the configuration takes the place of the agent's, which has all but ceased to explore.
-    """
-    agent, config, policy = agent_of(source), run.config, run.collector.policy
-    if agent.env_id != config.env and run.comm.is_root:
-        sys.stderr.write(f"warning: {source.path} was trained on {short(agent.env_id)}, this is {config.env}\n")
-    policy.observations.moments = agent.policy.observations.moments
-    if config.algorithm.normalize_value_targets:
-        policy.value_targets.moments = agent.policy.value_targets.moments
-    else:
-        agent.policy.absorb_value_targets()
-    scaler, names = run.collector.reward_scaler, [f"rewards/{key}" for key in ("mean", "variance", "count")]
-    if scaler is not None and all(name in source.arrays for name in names):
-        scaler.restore({name.removeprefix("rewards/"): source.arrays[name] for name in names})
-    parameters, log_std = agent.policy.parameters, config.policy.init_log_std
-    if log_std:
-        parameters = agent.policy.network.with_log_std(parameters, log_std)
-    run.algorithm.restore({**run.algorithm.state(), "parameters": parameters})

@@ -46,7 +46,7 @@ def record_of(run: Path, commit: str, episodes: int = EPISODES) -> dict[str, Any
       episodes: of the evaluation, in each of the two kinds of actions.
 
     Raises:
-      ValueError: the run was not made by the code of this checkout, or is not finished.
+      ValueError: the run was not made by the code of this checkout, began with an agent, or is not finished.
     """
     found = checkpoint.find(run)[0]
     manifest, facts = found.manifest, json.loads((run / "config.json").read_text("utf-8"))
@@ -54,6 +54,8 @@ def record_of(run: Path, commit: str, episodes: int = EPISODES) -> dict[str, Any
         raise ValueError(f"{run} was made by other code ({', '.join(sorted(codes))}) than this ({code_digest()})")
     if manifest["total_steps"] < facts["num_timesteps"]:
         raise ValueError(f"{run} is not finished: {manifest['total_steps']:,} of {facts['num_timesteps']:,} steps")
+    if "stages" in manifest:
+        raise ValueError(f"{run} began with an agent (--load-path); a row of the benchmark begins with nothing")
     returns, curve = found.arrays["window"][:, 0], curve_of(read_run(run))
     settings = json.loads(json.dumps(to_json(from_json(manifest["config"]))))
     return {

@@ -55,6 +55,15 @@ class Scores(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A training, with whose agent the next one began."""
+
+    agent: str  # as the next one named it
+    command: str | None  # None: how it came about is not known, as of a clone
+    total_steps: int | None
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known of an agent; all of it was measured, or read from its training."""
 
@@ -76,6 +85,7 @@ class Card:
     deterministic: Score  # this and the next two are `scores`
     stochastic: Score
     by_start: dict[str, Score] | None = None
+    stages: tuple[Stage, ...] = ()  # the trainings before this one, the first one first
 
     def __post_init__(self) -> None:
         if self.episodes < 1:

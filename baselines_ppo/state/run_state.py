@@ -74,6 +74,7 @@ class RunState:
     counters: Counters = field(default_factory=Counters)
     lineage: list[Segment] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)  # on the way: what the run began with, by field
+    stages: list[dict[str, Any]] = field(default_factory=list)  # trainings of the agent it began with; see `stages_of`
 
     @property
     def learns_from_its_own(self) -> bool:

@@ -79,6 +79,7 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
         **acted_on(run.config, collector.policy),
         "config": to_json(run.config),
         **({"changed": run.changed} if run.changed else {}),
+        **({"stages": run.stages} if run.stages else {}),
         **attributes_to_json(collector.envs.attributes, [record.attributes for record in records]),
         "iteration": counters.iteration,
         "total_steps": counters.total_steps,
@@ -140,6 +141,7 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
         counters.iteration, counters.total_steps = int(manifest["iteration"]), int(manifest["total_steps"])
         counters.episodes, counters.seconds = int(manifest["episodes"]), float(manifest["seconds"])
         counters.window.extend(_finished(arrays))
+        run.stages = list(manifest.get("stages", []))
         best, evaluated = manifest.get("best_eval_return"), manifest.get("eval_return")
         counters.best_eval_return = None if best is None else float(best)
         counters.eval_return = None if evaluated is None else float(evaluated)

@@ -22,12 +22,13 @@ from baselines_ppo.run.parser import EMPTY
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
 from baselines_ppo.settings.presets import ATARI, PRESETS, configure, preset_of
-from baselines_ppo.zoo.card import Card, Scores
+from baselines_ppo.zoo.card import Card, Scores, Stage
 
 STATISTICS = ("observations/", "value_targets/", "rewards/")
 ACTED_ON = ("env", "wrapper", "policy", "clip_observations")  # of a manifest
 TRAINING = ("config", "total_steps", "seconds", "lineage", "platform")  # likewise, kept for the card
 CHANGED = ("changed", "attributes")  # likewise, where a callback has changed something on the way
+STAGES = "stages"  # likewise, where the training began with an agent
 WIDTH, HEIGHT, QUALITY = 480, 360, 85  # of pictures
 SHOWN_STEPS = 100  # into an episode, at most, that the picture shows
 
@@ -76,6 +77,7 @@ class Training(NamedTuple):
     exact: bool  # whether no setting was changed on the way
     seconds: float
     versions: dict[str, str | None]
+    stages: tuple[Stage, ...]  # the trainings before
 
 
 def agent_files(found: Checkpoint, named: Named = NOTHING) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -90,7 +92,7 @@ def agent_files(found: Checkpoint, named: Named = NOTHING) -> tuple[dict[str, An
     kept = {name: x for name, x in arrays.items() if name == "parameters" or name.startswith(STATISTICS)}
     wrappers = tuple(map(str, manifest["wrapper"]))
     spec = named.spec(str(manifest["env"]), wrappers, str(manifest.get("env_kwargs", "")))
-    training = {name: manifest[name] for name in (*TRAINING, *CHANGED) if name in manifest}
+    training = {name: manifest[name] for name in (*TRAINING, *CHANGED, STAGES) if name in manifest}
     training["config"] = {**training["config"], "env": spec.env_id}  # from Python it may have had no module
     acted_on = {name: manifest[name] for name in ("env_kwargs", *ACTED_ON) if name in manifest}
     acted_on["env"] = spec.env_id
@@ -111,10 +113,11 @@ def training_of(agent: Checkpoint, named: Named = NOTHING) -> Training:
         if config.env_kwargs != manifest.get("env_kwargs", ""):
             raise ValueError(f"it was trained with other arguments of its environment: {config.env_kwargs}")
         ranks = tuple(int(stretch["ranks"]) for stretch in facts["lineage"])
-        command = command_of(config, max(ranks))
+        stages = _stages(facts.get(STAGES, []))
+        command = command_of(config, max(ranks), stages[-1].agent if stages else None)
         exact = all(stretch["exact"] is True for stretch in facts["lineage"]) and not {*CHANGED} & {*facts}
         steps, seconds = int(facts["total_steps"]), float(facts["seconds"])
-        training = Training(config, command, ranks, steps, exact, seconds, facts["platform"])
+        training = Training(config, command, ranks, steps, exact, seconds, facts["platform"], stages)
     except Exception as error:  # a file from a stranger may be wrong in any way
         raise LoadError(f"{agent.path} does not say how it was trained: {short(error)}") from None
     named.spec(config.env, config.wrapper, config.env_kwargs)
@@ -151,6 +154,7 @@ def card_of(agent: Checkpoint, episodes: int, seed: int, scores: Scores, named: 
         deterministic=scores.deterministic,
         stochastic=scores.stochastic,
         by_start=scores.by_start,
+        stages=training.stages,
     )
 
 
@@ -163,8 +167,24 @@ def digest(path: Path) -> str:
     return hashlib.sha256(read_regular(path, LARGEST_ARRAYS)).hexdigest()
 
 
-def command_of(config: TrainConfig, ranks: int) -> str:
-    """Return the command that trains as a configuration says: its environment's preset, and what differs from it."""
+def _stages(told: list[dict[str, Any]]) -> tuple[Stage, ...]:
+    """Return the trainings before one, from its manifest; each began with the agent of the one before."""
+    stages: list[Stage] = []
+    for each in told:
+        command = steps = None
+        if "config" in each:
+            begun = stages[-1].agent if stages else None
+            command, steps = command_of(from_json(each["config"]), int(each["ranks"]), begun), int(each["total_steps"])
+        stages.append(Stage(str(each["agent"]), command, steps))
+    return tuple(stages)
+
+
+def command_of(config: TrainConfig, ranks: int, agent: str | None = None) -> str:
+    """Return the command that trains as a configuration says: its environment's preset, and what differs from it.
+
+    Args:
+      agent: that the training begins with.
+    """
     base = {item.name: value for _, item, value in all_fields(configure(config.env, config.alg))}
     always = {"env": config.env, "alg": config.alg, "seed": config.seed}
     changed = {
@@ -174,7 +194,8 @@ def command_of(config: TrainConfig, ranks: int) -> str:
     }
     launcher = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
     flags = [word for name, value in (always | changed).items() for word in _flag(name, value)]
-    return shlex.join([*launcher, "python", "-m", "baselines_ppo.run", *flags])
+    begun = [] if agent is None else ["--load-path", agent]
+    return shlex.join([*launcher, "python", "-m", "baselines_ppo.run", *flags, *begun])
 
 
 def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:

@@ -10,7 +10,8 @@ from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.screen.numbers import duration
 from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
-from baselines_ppo.zoo.card import PICTURE, Card, Score, read_card
+from baselines_ppo.settings.algorithms import counted
+from baselines_ppo.zoo.card import PICTURE, Card, Score, Stage, read_card
 
 
 def list_agents() -> int:
@@ -43,6 +44,7 @@ def show(name: str) -> int:
         "algorithm": f"{card.algorithm}, preset {card.preset or 'none'}, seed {card.seed}",
         "training": f"{card.total_steps:,} steps in {duration(card.seconds)} on {ranks_in_words(card.ranks)}",
         "command": card.command + ("" if card.exact else ", with other settings or ranks on the way"),
+        **{f"  stage {number}": _stage_in_words(stage) for number, stage in enumerate(card.stages, 1)},
         "threshold": plain(card.threshold),
         "scores": f"{card.episodes} episodes of seed {card.evaluation_seed}",
         **{f"  {name}": _in_full(score) for name, score in card.scores.named.items()},
@@ -85,7 +87,8 @@ def figures(score: Score) -> str:
 def training_in_words(card: Card) -> str:
     """Return how long the training was, and whether it was as the command says from the beginning."""
     changed = "" if card.exact else ", with other settings or ranks on the way"
-    return f"{card.algorithm}, {card.total_steps:,} steps in {duration(card.seconds)}{changed}"
+    before = f", after {counted(len(card.stages), 'training')} before" if card.stages else ""
+    return f"{card.algorithm}, {card.total_steps:,} steps in {duration(card.seconds)}{changed}{before}"
 
 
 def ranks_in_words(ranks: tuple[int, ...]) -> str:
@@ -102,6 +105,12 @@ def plain(value: float | None) -> str:
 def _in_full(score: Score) -> str:
     span = f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps"
     return ", ".join([span, *facts_in_words(score)])
+
+
+def _stage_in_words(stage: Stage) -> str:
+    """Return which agent a training before gave, after how many steps, and the command."""
+    told = [f"{stage.agent}:", *([] if stage.total_steps is None else [f"{stage.total_steps:,} steps of"])]
+    return " ".join([*told, stage.command or "how it came about is not known"])
 
 
 def _size(folder: Path) -> int:

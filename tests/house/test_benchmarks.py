@@ -99,6 +99,9 @@ def test_a_run_of_other_code_or_unfinished_has_no_record(tmp_path: Path, monkeyp
     (run / "config.json").write_text(json.dumps({**config, "num_timesteps": 10**9}))
     with pytest.raises(ValueError, match="is not finished: 384 of 1,000,000,000 steps"):
         record_of(run, "0123abc")
+    assert main([*line, "--load-path", str(run), "--logdir", str(tmp_path / "warm")]) == 0
+    with pytest.raises(ValueError, match="began with an agent"):
+        record_of(tmp_path / "warm", "0123abc")
 
 
 def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
