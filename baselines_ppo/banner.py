@@ -65,7 +65,8 @@ def seen(network: ActorCritic, normalized: bool) -> str:
     if len(parts) > MOST_PARTS:
         told.append(f"and {len(parts) - MOST_PARTS} more")
     if isinstance(network.observation, MaskedObservation):
-        told.append(f"masks: which of {network.observation.mask_size:,} actions are allowed")
+        what = "actions" if len(network.action.distribution.choice_sizes) == 1 else "alternatives"
+        told.append(f"masks: which of {network.observation.mask_size:,} {what} are allowed")
     return "; ".join(told)
 
 

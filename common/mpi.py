@@ -288,7 +288,7 @@ def world() -> Comm:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         if launched > 1:
-            raise UsageError(f"mpirun started {launched} ranks, but mpi4py does not load: {error}") from None
+            raise UsageError(launcher.unloaded(error)) from None
         return Comm()
     library = launcher.library_of(MPI)
     if not MPI.Is_initialized():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines_ppo.common.job import shared_memory
+from baselines_ppo.common.job.launcher import NAMED_LIBRARY, loading_cure
 from baselines_ppo.run.rank_facts import THREADS, Facts, by_host
 
 MIB = shared_memory.MIB
@@ -17,7 +18,8 @@ def advice(ranks: Sequence[Facts]) -> list[str]:
     first, found = ranks[0], list[str]()
     if first.launched == 1 and not (first.library and first.mpirun):
         missing = "mpirun is found" if first.library else "MPI library loads"
-        found.append(f"no {missing} for this Python, so training has one rank; pip install 'mpich>=4.2'")
+        cure = loading_cure("" if first.library else first.settings.get(NAMED_LIBRARY, ""))
+        found.append(f"no {missing} for this Python, so training has one rank; {cure}")
     found += mpirun_advice(first)
     for there in by_host(ranks).values():
         found += oversubscription_advice(there) + memory_advice(there)

@@ -16,13 +16,14 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job import shared_memory
 from baselines_ppo.common.job.control_groups import limits
 from baselines_ppo.common.job.cores import cores
-from baselines_ppo.common.job.launcher import find_mpirun, launched_size
+from baselines_ppo.common.job.launcher import NAMED_LIBRARY, find_mpirun, launched_size
 from baselines_ppo.common.job.threads import VARIABLES
 from baselines_ppo.state.platform_facts import platform_facts
 
 NEEDED = {"tensorflow": "tensorflow>=2.18", "numpy": "numpy>=1.26", "gymnasium": "gymnasium[mujoco]>=1.1"}
 THREADS = (*VARIABLES, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")
+SETTINGS = (*THREADS, *shared_memory.WITHOUT, *SCREEN, NAMED_LIBRARY)
 FAMILIES = {"HYDRA": "MPICH", "Open MPI": "Open MPI", "OpenRTE": "Open MPI", "Intel(R) MPI": "Intel MPI"}
 
 
@@ -65,7 +66,7 @@ def facts_of_this_rank() -> Facts:
     return Facts(
         host=platform.node(),
         versions={name: installed[name] or "" for name in (*NEEDED, "mpi4py", "mujoco")},
-        settings={name: os.environ[name] for name in THREADS + shared_memory.WITHOUT + SCREEN if os.environ.get(name)},
+        settings={name: os.environ[name] for name in SETTINGS if os.environ.get(name)},
         pools=pools,
         address=address_of(platform.node()),
         cores=cores(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from baselines_ppo.common.job.parent import ending_with_parent
 from baselines_ppo.common.job.shared_memory import remove_litter
 from baselines_ppo.common.job.signals import EXIT_CODES
 from baselines_ppo.common.screen.above import ERASE
+from baselines_ppo.run.rank_facts import family_of
 from baselines_ppo.run.training import resolve_auto
 
 # An end that would come again, or that was asked for; after any other, such as a crash, the ranks are started again.
@@ -29,6 +31,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s before the ranks are started again; 
 FRUITLESS = 2  # restarts in a row without a new checkpoint after which it gives up
 HANGUP = signal.SIGHUP  # the terminal was closed; mpirun would die of it
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, HANGUP)
+OPEN_MPI = "Open MPI"
+# How MPICH and Open MPI are told how many ranks a host takes.
+COUNTED, SLOTS = re.compile(r"^[^:\s]+:\d+$"), re.compile(r"\sslots\s*=")
 FALLING = {"--load-path": "load_path", "--override": "override"}  # flags that `--resume auto` may make useless
 
 
@@ -89,7 +94,7 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
 
 def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]) -> LaunchPlan:
     """Return how to start and how to go on, always in one folder, which is chosen here if need be."""
-    where = [] if hosts is None else ["-f", hosts]
+    where = [] if hosts is None else ["--hostfile", hosts]  # which MPICH and Open MPI both know
     job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
     options = resolve_auto(options)
     resume, logdir, made = options["resume"], options["logdir"], list[Path]()
@@ -106,18 +111,24 @@ def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str
 
 
 def _check_hosts(path: str) -> None:
-    """Check that a file names hosts; which there are, mpirun finds out.
+    """Check that a file names hosts, in the form of our mpirun; which there are, mpirun finds out.
 
     Raises:
-      UsageError: it cannot be read, or is empty.
+      UsageError: it cannot be read, is empty, or has the form of another MPI.
     """
     try:
         lines = place(path).read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text"
         raise UsageError(f"--hosts {short(path)} cannot be read: {reason}") from None
-    if not any(line.split("#")[0].strip() for line in lines):
-        raise UsageError(f"--hosts {short(path)} names no host, expected lines such as node01:16")
+    named = [line.split("#")[0].strip() for line in lines]
+    family = family_of(find_mpirun())
+    expected = f"expected lines such as {'node01 slots=16' if family == OPEN_MPI else 'node01:16'}"
+    if not any(named):
+        raise UsageError(f"--hosts {short(path)} names no host, {expected}")
+    foreign = COUNTED if family == OPEN_MPI else SLOTS
+    if family and (wrong := next(filter(foreign.search, named), None)):
+        raise UsageError(f"--hosts {short(path)} has the line {short(wrong)}, {expected}, as {family} takes them")
 
 
 def _new_folder(resume: str | None, options: dict[str, Any]) -> tuple[Path, list[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.keywords import keywords_of, same_meaning
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.trial import try_out_spec
-from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.failures import Failure, LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint, demonstrations
 from baselines_ppo.common.files.demonstrations import Demonstrations
 from baselines_ppo.common.files.remembered import remember
@@ -34,6 +35,7 @@ from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.settings.cloning import CloneConfig
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state.platform_facts import platform_facts
@@ -159,22 +161,45 @@ def _read(config: TrainConfig, source: str) -> Demonstrations:
       LoadError: there are none.
       UsageError: they are of another environment.
     """
-    if source.startswith(minari_data.PREFIX):
-        found = minari_data.load(source, source.removeprefix(minari_data.PREFIX))
-    elif (path := place(source)).is_dir():
-        found = minari_data.load(source, path)
-    else:
-        found = demonstrations.load(path)
+    try:
+        found = _found(source)
+    except LoadError:
+        if _is_agent(source):
+            name, cure = short(source), f"type record {shlex.quote(source)} --out episodes.npz, and give that file"
+            raise LoadError(f"{name} is an agent, and holds no demonstrations; {cure}") from None
+        raise
     own = {"env": config.env, "wrapper": config.wrapper, "env_kwargs": config.env_kwargs}
     theirs = {"env": found.env_id, "wrapper": found.wrappers, "env_kwargs": found.env_kwargs}
     for name, value in theirs.items():
         if value is not None and not _same(name, value, own[name]):
-            flag, said = f"--{name.replace('_', '-')}", short(",".join(value) if isinstance(value, tuple) else value)
+            flag, (said, here) = f"--{name.replace('_', '-')}", (_typed(each) for each in (value, own[name]))
             raise UsageError(
-                f"{short(source)} was recorded with {flag} {said or 'none'}, and this is for "
-                f"{short(own[name] or 'none')}; give {flag} {said or 'none'}, or other demonstrations"
+                f"{short(source)} was recorded with {flag} {said}, and this is for {here}; give {flag} {said}, or "
+                "other demonstrations"
             )
     return found
+
+
+def _found(source: str) -> Demonstrations:
+    """Return what is where a user says that demonstrations are."""
+    if source.startswith(minari_data.PREFIX):
+        return minari_data.load(source, source.removeprefix(minari_data.PREFIX))
+    path = place(source)
+    return minari_data.load(source, path) if path.is_dir() else demonstrations.load(path)
+
+
+def _is_agent(source: str) -> bool:
+    """Return whether a user has named an agent: a run, a checkpoint, or a pretrained one."""
+    try:
+        checkpoint.find(source)
+    except Failure:
+        return False
+    return True
+
+
+def _typed(value: Any) -> str:
+    """Return the value of a flag as it is typed."""
+    return short(value if isinstance(value, str) else ",".join(value)) or "none"
 
 
 def _same(name: str, one: Any, other: Any) -> bool:
@@ -216,7 +241,8 @@ def _told(source: str, data: Data, config: TrainConfig) -> str:
     held = "none" if data.held_out is None else f"{len(data.held_out.lengths):,}"
     learned = data.learned
     return (
-        f"clone on {config.env}: {len(learned.lengths):,} episodes, {len(learned.rewards):,} steps of {short(source)}, "
+        f"clone on {config.env}: {counted(len(learned.lengths), 'episode')}, "
+        f"{counted(len(learned.rewards), 'step')} of {short(source)}, "
         f"mean return {data.mean_return:,.1f}; {held} more held out"
     )
 

@@ -26,6 +26,8 @@ def load(source: str, name: str | Path) -> Demonstrations:
       UsageError: Minari is not installed.
       LoadError: there is no such data set here, or it cannot be read.
     """
+    if not str(name):
+        raise LoadError(f"{short(source)} names no data set, expected its id, such as minari:mujoco/hopper/expert-v0")
     try:
         import minari
     except ImportError:
@@ -43,7 +45,8 @@ def load(source: str, name: str | Path) -> Demonstrations:
         raise
     except Exception as error:  # a folder from a stranger may be wrong in any way
         reason = f"{type(error).__name__} {short(error)}"
-        raise LoadError(f"{short(source)} cannot be read by Minari: {reason}") from None
+        cure = "give minari:ID, the folder of such a data set, or a file that `record AGENT --out episodes.npz` wrote"
+        raise LoadError(f"{short(source)} cannot be read by Minari: {reason}; {cure}") from None
     return Demonstrations(source, None if spec is None else str(spec.id), episodes, action=action)
 
 

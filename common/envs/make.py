@@ -214,7 +214,9 @@ def _unknown(env_id: str) -> str:
     if env_id.startswith("Roboschool"):
         return f"unknown environment {env_id}; our own: {env_id.replace('Roboschool', 'Robo')}"
     hint = newest(env_id) or nearest(name, gymnasium.registry, functools.partial(_typed, module=module))
-    elsewhere = "; if a package registers it, give --env PACKAGE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
+    if module:
+        return f"unknown environment {env_id}{hint or f'; {module} registers none of that id, see gymnasium.register'}"
+    elsewhere = "; if a module registers it, give --env MODULE:ID, such as --env minigrid:MiniGrid-Empty-5x5-v0"
     return f"unknown environment {env_id}{hint or elsewhere}"
 
 

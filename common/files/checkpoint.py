@@ -121,7 +121,8 @@ def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
             return load(candidate), skipped
         except LoadError as error:
             skipped.append(str(error))
-    reasons = "; ".join(skipped) or "it holds none"
+    cure = "; an agent is made of demonstrations by `clone`" if path.suffix == ".npz" else ""
+    reasons = "; ".join(skipped) or f"it holds none{cure}"
     raise LoadError(f"no usable checkpoint in {path}: {reasons}")
 
 

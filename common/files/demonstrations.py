@@ -24,6 +24,7 @@ KIND = "demonstrations"
 ABOUT, REWARDS, TERMINATIONS, TRUNCATIONS = "about", "rewards", "terminations", "truncations"
 OBSERVATIONS, ACTIONS = "observations", "actions"
 SUFFIX = ".npz"
+CURE = "give one that `record AGENT --out episodes.npz` wrote, or minari:ID"
 
 
 class Demonstration(NamedTuple):
@@ -100,11 +101,11 @@ def load(path: Path) -> Demonstrations:
         action = action_from_json(about["action_space"]) if "action_space" in about else None
         return Demonstrations(str(path), str(about["env"]), episodes, wrappers, str(about["env_kwargs"]), action)
     except OSError as error:
-        raise LoadError(f"{short(path)} cannot be read: {error.strerror or short(error)}") from None
+        raise LoadError(f"{short(path)} cannot be read: {error.strerror or short(error)}; {CURE}") from None
     except Exception as error:  # a file from a stranger may be wrong in any way
-        reason = f"{type(error).__name__} {short(error)}"
-        cure = "give one that `record AGENT --out episodes.npz` wrote, or minari:ID"
-        raise LoadError(f"{short(path)} holds no demonstrations ({reason}); {cure}") from None
+        kind = "" if type(error) is ValueError else f"{type(error).__name__} "  # ours are sentences
+        reason = f"there is no {short(error)}" if isinstance(error, KeyError) else f"{kind}{short(error)}"
+        raise LoadError(f"{short(path)} holds no demonstrations ({reason}); {CURE}") from None
 
 
 def cut(nested: Any, rows: slice) -> Any:

@@ -25,6 +25,7 @@ CRASHES = {number + base for number in (signal.SIGABRT, signal.SIGBUS, signal.SI
 LIKE_THIS = "import json, os, sys; os.chdir(sys.argv[1]); sys.path[:] = json.loads(sys.argv[2]); del sys.argv[1:3]; "
 LOST = 255  # mpirun's exit code when its process manager on a host is gone, or it has hurried to its end
 LOCAL_RANKS = "MPI_LOCALNRANKS"
+NAMED_LIBRARY = "MPI4PY_LIBMPI"  # the MPI that mpi4py is to load
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", STEP_SIZE)
 UNDERSTOOD = {"MPICH": "pmi2", "Open MPI": "pmix"}  # what srun is to speak, as --mpi
 
@@ -132,6 +133,17 @@ def unseen(library: str) -> str:
     if _launcher() == "srun" and (spoken := UNDERSTOOD.get(library.rpartition(" ")[0])):
         cure = f"srun --mpi={spoken}, or {cure}"
     return f"{_launcher()} started {started}, which {library} of this Python does not understand; use {cure}"
+
+
+def unloaded(error: Exception) -> str:
+    """Return in words that no MPI loads for the ranks that a launcher has started, and what to do."""
+    cure = loading_cure(os.environ.get(NAMED_LIBRARY, ""))
+    return f"{_launcher()} started {launched_size()} ranks, but mpi4py does not load ({short(error)}); {cure}"
+
+
+def loading_cure(named: str) -> str:
+    """Return what to do where no MPI loads, and a user has named one, or none."""
+    return f"{NAMED_LIBRARY} is {short(named)}: unset it, or name another" if named else "pip install 'mpich>=4.2'"
 
 
 def _launcher() -> str:

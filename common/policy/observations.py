@@ -64,10 +64,10 @@ class MaskedObservation:
         """
         given, mask = self.apart(observation)
         seen = self.seen.encode(given, lead).reshape(*lead, -1)
-        try:
+        try:  # callers say of what is raised that the observation is that
             return np.concatenate([seen, encoded_mask(self.action, mask, lead)], axis=-1)
         except ValueError as error:
-            raise type(error)(f"{error}, in its {MASK}") from None
+            raise type(error)(f"given with an {MASK} that is {error}") from None
 
     def apart(self, observation: Any) -> tuple[Any, Any]:
         """Return what is seen, and the mask.

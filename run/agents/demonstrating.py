@@ -26,6 +26,7 @@ from baselines_ppo.common.policy.spaces.masks import encoded_mask
 from baselines_ppo.run.agents.acting import seen_backend_for
 from baselines_ppo.run.agents.playing import told
 from baselines_ppo.run.news import News
+from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.state.platform_facts import platform_facts
 
 
@@ -103,7 +104,7 @@ def record_episodes(
     demonstrations.save(path, kept, about)
     steps = sum(episode.length for episode in kept)
     size = path.stat().st_size / 1e6
-    return f"wrote {short(shown(path))}: {len(kept)} episodes, {steps:,} steps, {size:.2f} MB"
+    return f"wrote {short(shown(path))}: {counted(len(kept), 'episode')}, {counted(steps, 'step')}, {size:.2f} MB"
 
 
 def _whole(action: Action, mask: Any) -> Any:

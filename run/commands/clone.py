@@ -45,6 +45,7 @@ def run(options: dict[str, Any]) -> int:
     from baselines_ppo.common.files.whole import quoted, shown
     from baselines_ppo.common.mpi import world
     from baselines_ppo.run.program import command
+    from baselines_ppo.settings.algorithms import counted
     from baselines_ppo.settings.presets import configure
 
     if "env" not in options:
@@ -58,7 +59,7 @@ def run(options: dict[str, Any]) -> int:
     if world().is_root:
         folder, typed = quoted(cloned.folder), command()
         say(
-            f"done: {cloned.epochs} epochs, log likelihood {cloned.log_likelihood:.3f}\n"
+            f"done: {counted(cloned.epochs, 'epoch')}, log likelihood {cloned.log_likelihood:.3f}\n"
             f"agent:    {shown(cloned.folder)}\n"
             f"evaluate: {typed} evaluate {folder}\n"
             f"train:    {typed} --env {config.env} --load-path {folder}"

@@ -104,7 +104,8 @@ def test_demonstrations_of_another_environment_are_refused(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"recorded with --env tests.environments:TargetDiscrete-v0.*CartPole-v1"):
         clone(configure("CartPole-v1"), data, tmp_path / "agent")
     wrapper = ("gymnasium.wrappers:TimeAwareObservation",)
-    with pytest.raises(UsageError, match="recorded with --wrapper none"):
+    here = "recorded with --wrapper none, and this is for gymnasium.wrappers:TimeAwareObservation; give --wrapper none"
+    with pytest.raises(UsageError, match=here):
         clone(configure("tests.environments:TargetDiscrete-v0", wrapper=wrapper), data, tmp_path / "agent")
     assert not (tmp_path / "agent").exists()
 

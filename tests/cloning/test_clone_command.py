@@ -14,7 +14,7 @@ from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.demonstrations import load
 from tests.cloning.data import right_episodes, right_file
-from tests.conftest import Finished
+from tests.conftest import ROOT, Finished
 from tests.runs import arrays, assert_same_bits
 
 Trainer = Callable[..., Finished]
@@ -89,3 +89,30 @@ def test_a_data_set_of_minari_is_demonstrations(tmp_path: Path, monkeypatch: pyt
     minari.create_dataset_from_buffers("cart/short-v0", [cart], env="CartPole-v1", data_format="hdf5")
     with pytest.raises(UsageError, match="recorded with --env CartPole-v1"):
         clone(configure("Acrobot-v1"), "minari:cart/short-v0", tmp_path / "none")
+
+
+def test_what_is_no_file_of_demonstrations_is_one_line_with_what_to_do(tmp_path: Path) -> None:
+    """An agent in place of its episodes, a data set without a name, no file, a file of something else."""
+    (tmp_path / "text.npz").write_text("hello")
+    np.savez(tmp_path / "others.npz", weights=np.zeros(3))
+    cure = "give one that `record AGENT --out episodes.npz` wrote, or minari:ID$"
+    for data, words in (
+        ("zoo:CartPole-v1", "^zoo:CartPole-v1 is an agent.*; type record zoo:CartPole-v1 --out episodes.npz, and give"),
+        (str(ROOT / "zoo/agents/CartPole-v1"), "CartPole-v1 is an agent, and holds no demonstrations"),
+        ("minari:", "^minari: names no data set, expected its id"),
+        (str(tmp_path / "none.npz"), f"none.npz cannot be read: No such file or directory; {cure}"),
+        (str(tmp_path / "text.npz"), rf"holds no demonstrations \(it ends too early\); {cure}"),
+        (str(tmp_path / "others.npz"), rf"holds no demonstrations \(there is no 'about'\); {cure}"),
+    ):
+        with pytest.raises(LoadError, match=words) as refused:
+            clone(configure("CartPole-v1"), data, tmp_path / "agent")
+        assert "\n" not in str(refused.value)
+    with pytest.raises(LoadError, match=r"it holds none; an agent is made of demonstrations by `clone`$"):
+        checkpoint.find(tmp_path / "text.npz")
+
+
+def test_a_folder_that_is_none_of_minaris_says_what_is_taken(tmp_path: Path) -> None:
+    pytest.importorskip("minari")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LoadError, match=r"cannot be read by Minari: .*; give minari:ID, the folder of such a data set"):
+        clone(configure("CartPole-v1"), tmp_path / "folder", tmp_path / "agent")

@@ -124,7 +124,8 @@ def test_an_id_of_a_package_that_is_absent_says_what_to_install_and_to_give(env_
         ("Pendulum", "unknown environment Pendulum; give --env Pendulum-v1$"),
         ("Acrobot-v7", "unknown environment Acrobot-v7; give --env Acrobot-v1$"),
         ("Pendulem-v1", r"unknown environment Pendulem-v1 \(did you mean Pendulum-v1"),
-        ("Zzz-v0", "unknown environment Zzz-v0; if a package registers it, give --env PACKAGE:ID"),
+        ("json:Zzz", "unknown environment json:Zzz; json registers none of that id, see gymnasium.register$"),
+        ("Zzz-v0", "unknown environment Zzz-v0; if a module registers it, give --env MODULE:ID"),
     ],
 )
 def test_an_id_that_is_not_there_is_answered_by_the_one_that_is(env_id: str, message: str) -> None:

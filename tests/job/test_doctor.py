@@ -126,6 +126,8 @@ def test_a_full_disk_is_warned_of() -> None:
 def test_without_mpi_or_mpirun_there_is_one_rank_and_a_way_to_more() -> None:
     (line,) = advice([healthy()._replace(library="")])
     assert "no MPI library" in line and "pip install 'mpich>=4.2'" in line
+    (line,) = advice([healthy()._replace(library="", settings={"MPI4PY_LIBMPI": "/none/libmpi.so"})])
+    assert line.endswith("one rank; MPI4PY_LIBMPI is /none/libmpi.so: unset it, or name another")
     (line,) = advice([healthy()._replace(mpirun="")])
     assert "no mpirun" in line and "pip install 'mpich>=4.2'" in line
 

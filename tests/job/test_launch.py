@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.job import shared_memory
 from baselines_ppo.run.cli import parser
-from baselines_ppo.run.supervisor import FINAL, LaunchPlan, _plan
+from baselines_ppo.run.supervisor import FINAL, LaunchPlan, _plan, launch
 from tests.conftest import ROOT, Finished
 from tests.job.test_alive import until
 from tests.runs import arrays, assert_same_bits
@@ -119,6 +119,46 @@ def test_what_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (named.name[:5], named.name[-2:]) == ("trpo-", "-7")
     with pytest.raises(UsageError, match="which environment"):
         plan_of("--seed", "3")
+
+
+HOST_FILES = [
+    ("HYDRA build", "node01:16\nnode02:16", ""),
+    (
+        "HYDRA build",
+        "node01 slots=16",
+        "has the line node01 slots=16, expected lines such as node01:16, as MPICH takes",
+    ),
+    ("mpirun (Open MPI) 5.0.11", "node01 slots=16\n", ""),
+    (
+        "mpirun (Open MPI) 5.0.11",
+        "# two\nnode01:16",
+        "has the line node01:16, expected lines such as node01 slots=16, as",
+    ),
+    ("mpirun (Open MPI) 5.0.11", "\n", "names no host, expected lines such as node01 slots=16"),
+    ("of some other MPI", "node01 slots=16", ""),
+]
+
+
+@pytest.mark.parametrize(("version", "content", "words"), HOST_FILES)
+def test_hosts_are_named_to_each_mpirun_in_its_own_form_by_a_flag_that_it_knows(
+    version: str, content: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    """`-f` is MPICH's alone. The mpirun here knows --hostfile, says its version, and prints what else it is given."""
+    mpirun, hosts = tmp_path / "mpirun", tmp_path / "hosts"
+    takes = f'[ "$1" = --hostfile ] && [ "$2" = "{hosts}" ] || exit 2; echo "given $*"; exit 65'
+    mpirun.write_text(f'#!/bin/sh\n[ "$1" = --version ] && {{ echo "{version}"; exit 0; }}\n{takes}\n')
+    mpirun.chmod(0o755)
+    hosts.write_text(content)
+    monkeypatch.setattr("baselines_ppo.run.supervisor.find_mpirun", lambda: str(mpirun))
+    monkeypatch.setattr("baselines_ppo.run.supervisor.signal.signal", lambda *_: None)
+    arguments = ["--env", "CartPole-v1", "--logdir", str(tmp_path / "run")]
+    options = vars(parser("train", arguments).parse_args(arguments))
+    if not words:
+        assert launch(2, str(hosts), 0, arguments, options) == 65
+        assert f"given --hostfile {hosts} -np 2 " in capfd.readouterr().out
+        return
+    with pytest.raises(UsageError, match=words):
+        launch(2, str(hosts), 0, arguments, options)
 
 
 @pytest.mark.parametrize("exit_code", [1, 6, 7, 9, 11, 70, 134, 135, 137, 139, 255, -9])

@@ -34,6 +34,16 @@ def test_ranks_of_a_foreign_launcher_are_refused(monkeypatch: pytest.MonkeyPatch
     world.cache_clear()
 
 
+def test_an_mpi_that_is_named_and_does_not_load_is_one_line_on_two_ranks(
+    mpi: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPI4PY_LIBMPI", "/none/libmpi.so")
+    finished = mpi(2, "-m", "baselines_ppo.run", "--env", "CartPole-v1")
+    assert (finished.returncode, finished.stderr.count("\n")) == (2, 1), finished.stderr
+    assert "started 2 ranks, but mpi4py does not load" in finished.stderr
+    assert finished.stderr.endswith("; MPI4PY_LIBMPI is /none/libmpi.so: unset it, or name another\n")
+
+
 def samples(rank: int) -> np.ndarray:
     """Return a different number of samples on each rank."""
     return np.random.default_rng(rank).normal(10.0 * rank, 1.0 + rank, (5 + 3 * rank, 4))

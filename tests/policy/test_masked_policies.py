@@ -108,7 +108,7 @@ def test_an_agent_says_what_is_wrong_with_a_mask() -> None:
     for agent, given, words in (
         (masked, {}, "was trained with masks of actions, and there is none: give act"),
         (masked, {"mask": bits("0000")}, "the action_mask allows nothing"),
-        (masked, {"mask": bits("101")}, r"\(3,\), expected shape \(4,\), in its action_mask"),
+        (masked, {"mask": bits("101")}, r"given with an action_mask that is \(3,\), expected shape \(4,\)"),
         (plain, {"mask": bits("1010")}, "was trained without masks of actions; leave mask out"),
     ):
         with pytest.raises(DataError, match=words):

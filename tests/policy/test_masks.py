@@ -73,6 +73,7 @@ WRONG: list[tuple[spaces.Space[Any], Any, str]] = [
     (SWITCHES, np.array([0, 1, 3]), "from 0 to 2"),
     (HYBRID, {"pock": bits("0001")}, "expected a dict of masks of aim, more, pick"),
     (HYBRID, (None, None), "expected a dict of masks"),
+    (spaces.Tuple((FOUR, PAIR)), (bits("1010"),), "a tuple of 1, expected a tuple of 2 masks"),
 ]
 
 

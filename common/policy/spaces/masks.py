@@ -96,7 +96,8 @@ def _given(action: GroupAction, mask: Any) -> list[Any]:
     """Return the masks of a group's parts, None where there is none."""
     if action.names is None:
         if not isinstance(mask, tuple) or len(mask) != len(action.parts):
-            raise ValueError(f"{named(mask)}, expected a tuple of {len(action.parts)} masks, None where all is allowed")
+            given = f"a tuple of {len(mask)}" if isinstance(mask, tuple) else named(mask)
+            raise ValueError(f"{given}, expected a tuple of {len(action.parts)} masks, None where all is allowed")
         return list(mask)
     if not isinstance(mask, Mapping) or not set(mask) <= set(action.names):
         raise ValueError(f"{named(mask)}, expected a dict of masks of {', '.join(action.names)}")
