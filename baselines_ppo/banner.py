@@ -15,8 +15,8 @@ from baselines_ppo.common.policy.spaces.vectors import (
     MultiBinaryObservation,
     MultiDiscreteObservation,
 )
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.plan import ALL, Plan
-from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.wiring import OWN
 

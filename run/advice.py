@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from baselines_ppo.common.job import shared_memory
 from baselines_ppo.common.job.launcher import NAMED_LIBRARY, loading_cure
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.rank_facts import THREADS, Facts, by_host
 
 MIB = shared_memory.MIB
@@ -25,7 +26,7 @@ def advice(ranks: Sequence[Facts]) -> list[str]:
         found += oversubscription_advice(there) + memory_advice(there)
         found += shared_memory_advice(there) if first.library.startswith("MPICH") else []
     if first.litter:
-        left = f"{count_of(first.litter, 'segment')} of /dev/shm that killed ranks have left"
+        left = f"{counted(first.litter, 'segment')} of /dev/shm that killed ranks have left"
         found.append(
             f"{first.host}: {left}; run `launch`, which removes them, or delete mpich_shm_* and ucx_shm_* there"
         )
@@ -50,9 +51,9 @@ def memory_advice(there: Sequence[Facts]) -> list[str]:
     memory, needed = min(facts.memory for facts in there), RANK_MEMORY * len(there)
     if memory >= needed:
         return []
-    ours = f"{count_of(len(there), 'rank')} need {amount(needed)} of memory, {amount(memory)} are allowed"
+    ours = f"{counted(len(there), 'rank')} need {amount(needed)} of memory, {amount(memory)} are allowed"
     fewer = int(memory // RANK_MEMORY)
-    cure = f"start at most {count_of(fewer, 'rank')} there, or allow more" if fewer else "allow more"
+    cure = f"start at most {counted(fewer, 'rank')} there, or allow more" if fewer else "allow more"
     return [f"{there[0].host}: {ours}, so that one may be killed; {cure}"]
 
 
@@ -62,10 +63,10 @@ def oversubscription_advice(there: Sequence[Facts]) -> list[str]:
     if threads <= cores:
         return []
     many = " ".join(f"{name}=1" for name in THREADS if any(threads_of(facts, name) > 1 for facts in there))
-    fewer = f"start at most {count_of(int(cores), 'rank')} there" if len(there) > cores else ""
+    fewer = f"start at most {counted(int(cores), 'rank')} there" if len(there) > cores else ""
     cure = " and ".join(filter(None, [many and f"set {many}", fewer]))
-    ours = f"{count_of(len(there), 'rank')} with {count_of(threads, 'thread')} in all"
-    return [f"{there[0].host}: {ours} on {count_of(cores, 'usable core')}; {cure}"]
+    ours = f"{counted(len(there), 'rank')} with {counted(threads, 'thread')} in all"
+    return [f"{there[0].host}: {ours} on {counted(cores, 'usable core')}; {cure}"]
 
 
 def shared_memory_advice(there: Sequence[Facts]) -> list[str]:
@@ -74,7 +75,7 @@ def shared_memory_advice(there: Sequence[Facts]) -> list[str]:
     free = max((facts.shared[1] for facts in there if facts.shared is not None), default=needed)  # the first to look
     if free >= needed or any(name in facts.settings for facts in there for name in shared_memory.WITHOUT):
         return []
-    need = f"MPICH may crash below {amount(needed)} with {count_of(len(there), 'rank')}"
+    need = f"MPICH may crash below {amount(needed)} with {counted(len(there), 'rank')}"
     return [f"{there[0].host}: /dev/shm has {amount(free)} free, {need}; {shared_memory.cure(len(there))}"]
 
 
@@ -87,10 +88,6 @@ def threads_of(facts: Facts, name: str) -> int:
     """Return how many threads a variable allows; unset or 0 means as many as cores."""
     value = (facts.settings.get(name) or facts.settings.get("OMP_NUM_THREADS", "")).split(",")[0]
     return (int(value) if value.isdecimal() else 0) or len(facts.cores)
-
-
-def count_of(number: float, thing: str) -> str:
-    return f"{number:g} {thing}" + ("" if number == 1 else "s")
 
 
 def amount(size: float) -> str:

@@ -12,7 +12,8 @@ from baselines_ppo import __version__
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job.launcher import launched_rank, library_of, local_ranks
 from baselines_ppo.common.mpi import Comm, world
-from baselines_ppo.run.advice import advice, amount, count_of, shared_memory_advice, usable
+from baselines_ppo.common.screen.numbers import counted
+from baselines_ppo.run.advice import advice, amount, shared_memory_advice, usable
 from baselines_ppo.run.rank_facts import NEEDED, SCREEN, THREADS, Facts, by_host, facts_of_this_rank
 
 
@@ -57,10 +58,10 @@ def table(ranks: Sequence[Facts]) -> list[tuple[str, str]]:
         total, free = there[0].shared or (0, 0)
         shared = f"/dev/shm {amount(total)}, {amount(free)} free" if there[0].shared else "no /dev/shm"
         limit = " by a quota" if usable(there) in [facts.quota for facts in there] else ""
-        cores = count_of(usable(there), "usable core") + limit
+        cores = counted(usable(there), "usable core") + limit
         memory = f"{amount(min(facts.memory for facts in there))} of memory"
         address = there[0].address or "no address by its name"
-        rows.append((f"host {host}", f"{count_of(len(there), 'rank')}, {cores}, {memory}, {shared}, {address}"))
+        rows.append((f"host {host}", f"{counted(len(there), 'rank')}, {cores}, {memory}, {shared}, {address}"))
     rows.append(("current folder", f"{amount(first.disk)} free"))
     screen = ", ".join(f"{name}={first.settings[name]}" for name in SCREEN if name in first.settings)
     return [*rows, ("display, OpenGL", screen or "none set; only play and rendering need them")]
@@ -72,7 +73,7 @@ def failures(ranks: Sequence[Facts]) -> list[str]:
     if first.refusal:
         found.append(first.refusal)
     elif 1 < first.launched != first.size:
-        started = f"{count_of(first.launched, 'rank')} were started, MPI sees {first.size}"
+        started = f"{counted(first.launched, 'rank')} were started, MPI sees {first.size}"
         found.append(f"{started}; use the mpirun next to this Python")
     for host, there in by_host(ranks).items():
         missing = [name for name in NEEDED if not there[0].versions[name]]
@@ -87,4 +88,4 @@ def failures(ranks: Sequence[Facts]) -> list[str]:
 def _on_ranks(values: Sequence[str]) -> str:
     """Return the value of all ranks, or each with the number of its ranks."""
     counts = Counter(values).items()
-    return values[0] if len(counts) == 1 else ", ".join(f"{value} on {count_of(n, 'rank')}" for value, n in counts)
+    return values[0] if len(counts) == 1 else ", ".join(f"{value} on {counted(n, 'rank')}" for value, n in counts)

@@ -41,7 +41,7 @@ class Facts(NamedTuple):
     shared: tuple[int, int] | None  # /dev/shm before MPI starts, size and free bytes
     litter: int  # segments of shared memory that nobody uses
     disk: int  # free bytes in the current folder
-    mpirun: str  # empty: none
+    mpirun: str  # that one gets who types it, or else the one next to this Python; empty: none
     family: str  # whose that mpirun is, as the library's name below; empty: not known
     launched: int = 1  # ranks that the launcher says it started
     size: int = 1  # ranks that MPI sees
@@ -53,7 +53,7 @@ def facts_of_this_rank() -> Facts:
     """Return what this rank sees before MPI starts; imports neither TensorFlow nor MPI."""
     shared, pools, mpirun = None, "", ""
     with suppress(UsageError):
-        mpirun = find_mpirun()
+        mpirun = shutil.which("mpirun") or find_mpirun()
     with suppress(OSError):
         shared = shutil.disk_usage("/dev/shm").total, shutil.disk_usage("/dev/shm").free
     with suppress(ImportError):  # an old installation

@@ -34,8 +34,8 @@ from baselines_ppo.common.policy.fit import difference
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.common.policy.policy import Policy
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.common.seeding import Purpose, generator
-from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.settings.cloning import CloneConfig
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state.platform_facts import platform_facts

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.settings.fields import option
 
 
@@ -69,11 +70,6 @@ def in_minibatches(num_epochs: int, num_minibatches: int, minibatch_size: int | 
     """Return in words how often parameters are updated in an iteration."""
     parts = f"{counted(num_epochs, 'epoch')} x {counted(num_minibatches, 'minibatch', 'minibatches')}"
     return f"{counted(num_epochs * num_minibatches, 'update')} of {minibatch_size or 0:,} ({parts})"
-
-
-def counted(number: int, one: str, several: str = "") -> str:
-    """Return a number of things in words, such as 1 epoch or 2 epochs."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 @dataclass(frozen=True)

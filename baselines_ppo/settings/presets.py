@@ -163,7 +163,9 @@ ZOO = {
         BALANCE,
         "Small steps keep what was learned: 9 354 at 2 M. The textbook's have 9 100 at 0.36 M, 5 300 at 1 M.",
     ),
-    "Reacher": Preset(replace(TEXTBOOK_16, num_timesteps=2_000_000), "The values of InvertedPendulum-v4, for more steps."),
+    "Reacher": Preset(
+        replace(TEXTBOOK_16, num_timesteps=2_000_000), "The values of InvertedPendulum-v4, for more steps."
+    ),
 }
 
 CARTPOLE_GAMMA = "The gamma that RL Zoo has for CartPole; results are in docs/results.md."

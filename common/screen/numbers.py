@@ -14,6 +14,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
+def counted(number: float, one: str, several: str = "") -> str:
+    """Return a number of things in words, such as 1 epoch, 2,048 epochs or 1.5 cores."""
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{shown} {one if number == 1 else several or one + 's'}"
+
+
 def rounded(value: float | None) -> str:
     """Return a mean in a form in which a column of them is read at a glance, such as 164.7."""
     return f"{value:,.1f}" if value is not None and abs(value) >= 10 else number(value)

@@ -23,10 +23,10 @@ from baselines_ppo.common.files.whole import shown
 from baselines_ppo.common.policy.actions import Action, MultiBinaryAction, action_to_json
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation
 from baselines_ppo.common.policy.spaces.masks import encoded_mask
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.acting import seen_backend_for
 from baselines_ppo.run.agents.playing import told
 from baselines_ppo.run.news import News
-from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.state.platform_facts import platform_facts
 
 

@@ -17,6 +17,7 @@ from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.acting import backend_for, found_out
 from baselines_ppo.run.news import News
 from baselines_ppo.zoo.card import MODES, Score
@@ -39,7 +40,7 @@ def evaluate(
     loaded, spec = comm.together(lambda: trusted(agent, env, wrapper, network, env_kwargs))
     played = measure(loaded, spec, episodes, seed, max_steps=max_steps)
     if comm.is_root:
-        print(f"{loaded.path} on {spec.env_id}: {episodes} episodes of seed {seed}, statistics frozen")
+        print(f"{loaded.path} on {spec.env_id}: {counted(episodes, 'episode')} of seed {seed}, statistics frozen")
         print(f"{'actions':<14}{'mean':>12}{'std':>12}{'min':>12}{'max':>12}{'mean length':>14}")
         for mode, outcomes in played.items():
             score = score_of(outcomes)

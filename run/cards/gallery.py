@@ -17,6 +17,7 @@ from baselines_ppo.common.failures import Failure, LoadError, short
 from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.files.checkpoint import read_regular
 from baselines_ppo.common.files.whole import checked_file, place, whole_file, writing
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.page import folded, paragraph, table
 from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import read_curve
@@ -153,7 +154,7 @@ def _scores(card: Card) -> str:
     told = [(row[0], facts_in_words(score)) for row, score in zip(rows, card.scores.named.values(), strict=False)]
     facts = [paragraph(f"{name}: {', '.join(words)}") for name, words in told if words]
     more = folded("More", "".join(facts[1:])) if facts[1:] else ""
-    return table([f"over {card.episodes} episodes", "return", "steps"], rows) + "".join(facts[:1]) + more
+    return table([f"over {counted(card.episodes, 'episode')}", "return", "steps"], rows) + "".join(facts[:1]) + more
 
 
 def _curve(folder: Path, threshold: float | None) -> str:

@@ -26,6 +26,7 @@ from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import ARRAYS, MANIFEST, Checkpoint
 from baselines_ppo.common.files.whole import whole_file, writing
 from baselines_ppo.common.mpi import world
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.scoring import measure, score_of
 from baselines_ppo.run.cards.curve import CURVE, curve_of, written
 from baselines_ppo.run.cards.export import NOTHING, Named, agent_files, card_of, digest, picture_of, training_of
@@ -239,4 +240,4 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 def _say_scores(name: str, scores: Scores, episodes: int, seed: int) -> None:
     for mode, score in scores.named.items():
-        print(f"{short(name)}: {mode} {figures(score)}, {episodes} episodes of seed {seed}")
+        print(f"{short(name)}: {mode} {figures(score)}, {counted(episodes, 'episode')} of seed {seed}")

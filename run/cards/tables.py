@@ -7,10 +7,9 @@ from pathlib import Path
 
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files import pretrained
-from baselines_ppo.common.screen.numbers import duration
+from baselines_ppo.common.screen.numbers import counted, duration
 from baselines_ppo.run.agents.scoring import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
-from baselines_ppo.settings.algorithms import counted
 from baselines_ppo.zoo.card import PICTURE, Card, Score, Stage, read_card
 
 
@@ -46,7 +45,7 @@ def show(name: str) -> int:
         "command": card.command + ("" if card.exact else ", with other settings or ranks on the way"),
         **{f"  stage {number}": _stage_in_words(stage) for number, stage in enumerate(card.stages, 1)},
         "threshold": plain(card.threshold),
-        "scores": f"{card.episodes} episodes of seed {card.evaluation_seed}",
+        "scores": f"{counted(card.episodes, 'episode')} of seed {card.evaluation_seed}",
         **{f"  {name}": _in_full(score) for name, score in card.scores.named.items()},
         "versions": ", ".join(f"{package} {version}" for package, version in card.versions.items() if version),
         "files": short(folder),

@@ -44,8 +44,8 @@ def run(options: dict[str, Any]) -> int:
     from baselines_ppo.common.ending import say
     from baselines_ppo.common.files.whole import quoted, shown
     from baselines_ppo.common.mpi import world
+    from baselines_ppo.common.screen.numbers import counted
     from baselines_ppo.run.program import command
-    from baselines_ppo.settings.algorithms import counted
     from baselines_ppo.settings.presets import configure
 
     if "env" not in options:

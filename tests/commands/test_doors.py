@@ -167,4 +167,4 @@ def test_what_is_right_is_taken_by_name_too(run: Path, capsys: pytest.CaptureFix
     """Else the doors above might be closed for all."""
     for door in ("evaluate", "play", "load"):
         DOORS[door](Path(f"{run}:last"))
-    assert f"{checkpoint.find(run)[0].path} on {ENV}: 1 episodes" in capsys.readouterr().out
+    assert f"{checkpoint.find(run)[0].path} on {ENV}: 1 episode of" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 
 from baselines_ppo.common.job.control_groups import INFINITE, Limits, limits
 from baselines_ppo.common.job.launcher import environment_of_one, find_mpirun, launched_by_mpi, launched_rank
-from baselines_ppo.run.rank_facts import family_of
+from baselines_ppo.run.rank_facts import facts_of_this_rank, family_of
 from tests.conftest import ROOT
 
 MIB = 1 << 20
@@ -71,13 +71,18 @@ def test_a_batch_script_and_what_a_rank_starts_are_no_ranks(monkeypatch: pytest.
     assert child.stdout == "0 of 1\n", child.stderr
 
 
-def test_an_mpirun_says_whose_it_is(tmp_path: Path) -> None:
+def test_an_mpirun_says_whose_it_is_and_the_one_that_is_typed_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert family_of(find_mpirun()) == "MPICH"
     other = tmp_path / "mpirun"
     other.write_text("#!/bin/sh\necho 'mpirun (Open MPI) 4.1.4'\n")
     other.chmod(0o755)
     assert family_of(str(other)) == "Open MPI"
     assert family_of(str(tmp_path / "nothing")) == ""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = facts_of_this_rank()
+    assert (found.mpirun, found.family) == (str(other), "Open MPI")
 
 
 def test_the_tightest_limits_around_a_process_are_those_in_force(tmp_path: Path) -> None:
