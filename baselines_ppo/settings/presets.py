@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from dataclasses import replace
@@ -12,6 +13,8 @@ from baselines_ppo.settings.algorithms import PPO1Config, PPO2Config, TRPOConfig
 from baselines_ppo.settings.config import TEXTBOOK, PolicyConfig, RolloutConfig, TrainConfig, renamed, with_fields
 from baselines_ppo.settings.small_tasks import SMALL_TASKS, Preset
 
+WITH_MEMORY = ("lstm", "cnn_lstm")  # whose minibatches are whole environments
+MEMORY_MINIBATCHES = 4  # of an epoch at most, where the preset's do not fit: as many ranks can share the environments
 ATARI_ID = re.compile(r"ALE/\w+-v5|\w+NoFrameskip-v4")
 
 
@@ -266,4 +269,13 @@ def configure(env: str, alg: str = "ppo2", preset: str | None = None, **values: 
     for was, name in renamed(base).items():
         if was in values:
             sys.stderr.write(f"warning: {was} is called {name} now\n")
-    return with_fields(base, env=env, **values)
+    config = with_fields(base, env=env, **values)
+    return config if "num_minibatches" in values else dealt_for_memory(config)
+
+
+def dealt_for_memory(config: TrainConfig) -> TrainConfig:
+    """Return a configuration with minibatches that divide its environments, where its network has a memory."""
+    wanted, environments = config.num_minibatches, config.rollout.num_envs or 1
+    if config.policy.network not in WITH_MEMORY or wanted is None or environments % wanted == 0:
+        return config
+    return with_fields(config, num_minibatches=math.gcd(environments, MEMORY_MINIBATCHES))

@@ -245,3 +245,14 @@ def test_what_a_message_tells_to_install_is_what_we_need() -> None:
 
 def test_a_list_does_for_a_tuple() -> None:
     assert configure("X", hidden_sizes=[64, 32]) == configure("X", hidden_sizes=(64, 32))
+
+
+@pytest.mark.parametrize("alg", ["ppo1", "ppo2", "trpo"])
+@pytest.mark.parametrize("env", ["CartPole-v1", "Acrobot-v1", "LunarLander-v3", "Humanoid-v4", "ALE/Pong-v5", "My-v0"])
+def test_a_network_with_memory_needs_no_other_flag(env: str, alg: str) -> None:
+    for preset in (None, "none"):
+        config = resolve(configure(env, alg, preset, network="lstm"), 1)
+        assert config.num_minibatches and config.num_envs % config.num_minibatches == 0
+        asked = configure(env, alg, preset, network="lstm", num_minibatches=3)
+        assert asked.num_minibatches == 3, "what is asked for is not changed, even where it does not fit"
+    assert configure(env, alg, network="mlp") == with_fields(configure(env, alg), network="mlp")
