@@ -36,7 +36,8 @@ ACROBOT = Preset(
         rollout=RolloutConfig(num_envs=16, num_steps=256, gae_lambda=0.94),
         algorithm=PPO2Config(num_minibatches=64, num_epochs=4, value_clip_range=None),
     ),
-    "RL Zoo, which has -73.5 at 1 M steps, but with a step size that falls. No result is recorded yet.",
+    "RL Zoo, which has -73.5 at 1 M steps, but with a step size that falls. Here -76.1 at 1 M steps with the most "
+    "likely actions, over five seeds.",
 )
 
 MOUNTAIN_CAR_CONTINUOUS = Preset(
