@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -167,3 +168,17 @@ def test_a_reader_that_has_gone_is_no_error_of_ours(tmp_path: Path) -> None:
     )
     assert finished.returncode in (0, 141)
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.slow  # 20 robots of 30 joints for an episode
+def test_atlas_walks_ten_metres() -> None:
+    agent, count = load("zoo:RoboAtlasForwardWalk-v1"), 20
+    envs = gymnasium.make_vec("RoboAtlasForwardWalk-v1", num_envs=count)
+    observations, _ = envs.reset(seed=0)
+    position = envs.unwrapped.task.body.pose.position  # type: ignore[attr-defined]
+    start, upright, arrived = position[:, 0].copy(), np.ones(count, bool), np.zeros(count, bool)
+    for _ in range(1000):
+        observations, _, terminated, truncated, _ = envs.step(agent.act(observations))
+        upright &= ~(terminated | truncated)
+        arrived |= upright & (envs.unwrapped.task.body.pose.position[:, 0] - start >= 10.0)  # type: ignore[attr-defined]
+    assert arrived.mean() >= 0.8  # 93 of 100 of this seed
