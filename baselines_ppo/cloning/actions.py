@@ -27,10 +27,8 @@ def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
       ValueError: they are of another shape, numbers that cannot be learned from, or not of the space.
     """
     if isinstance(action, GroupAction):
-        parts = zip(action.parts, _given(action, given), strict=True)
-        return np.concatenate([to_policy(part, own, count).reshape(count, -1) for part, own in parts], axis=-1).astype(
-            np.float32
-        )
+        each = zip(action.labels, action.parts, _given(action, given), strict=True)
+        return np.concatenate([_of_part(label, part, own, count) for label, part, own in each], axis=-1)
     if isinstance(action, BoxAction | IntegerBoxAction):
         return _numbers(action, given, count)
     shape = () if isinstance(action, DiscreteAction) else action.shape
@@ -40,6 +38,13 @@ def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
     if ((choices < 0) | (choices >= sizes)).any():
         raise ValueError(f"out of range: {actions[((choices < 0) | (choices >= sizes)).reshape(count, -1).any(1)][0]}")
     return choices
+
+
+def _of_part(label: str, part: Action, given: Any, count: int) -> np.ndarray:
+    try:
+        return to_policy(part, given, count).reshape(count, -1).astype(np.float32)
+    except ValueError as error:
+        raise ValueError(f"part {label}: {error}") from None
 
 
 def bounds(action: Action) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +83,8 @@ def _given(action: GroupAction, given: Any) -> list[Any]:
     """
     if action.names is None:
         if not isinstance(given, tuple) or len(given) != len(action.parts):
-            raise ValueError(f"{named(given)}, expected a tuple of {len(action.parts)} parts")
+            said = f"a tuple of {len(given)}" if isinstance(given, tuple) else named(given)
+            raise ValueError(f"{said}, expected a tuple of {len(action.parts)} parts")
         return list(given)
     if not isinstance(given, dict) or set(given) != set(action.names):
         raise ValueError(f"{named(given)}, expected a dict of the parts {', '.join(action.names)}")

@@ -87,6 +87,11 @@ class GroupAction:
     def distribution(self) -> Joint:
         return Joint(tuple(part.distribution for part in self.parts))
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """How each part is told of: its name, or its number, from 1."""
+        return self.names or tuple(str(number) for number in range(1, len(self.parts) + 1))
+
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return actions [n, A] as they are; `as_sent` takes them apart."""
         return actions

@@ -70,6 +70,17 @@ def test_what_is_out_of_the_space_is_refused() -> None:
             to_policy(action_of(space, "Any-v0"), np.asarray(wrong)[None], 1)
 
 
+def test_what_a_part_lacks_is_said_of_that_part() -> None:
+    inner = spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3)))
+    action, zeros = action_of(spaces.Dict({"hand": inner}), "X"), np.zeros(4, np.int64)
+    for given, words in (
+        ((zeros, zeros + 3), "^part hand: part 2: out of range: 3"),
+        ((zeros, zeros, zeros), "^part hand: a tuple of 3, expected a tuple of 2 parts"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            to_policy(action, {"hand": given}, 4)
+
+
 def test_an_action_at_a_bound_is_as_likely_as_it_is_often_sent() -> None:
     """Of a Gaussian with mean 1.5 and std 0.8 on a Box of [-2, 2]: how often it sends 2, -2, or between 0 and 0.1."""
     action = action_of(spaces.Box(-2.0, 2.0, (1,)), "Any-v0")

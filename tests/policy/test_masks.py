@@ -74,6 +74,11 @@ WRONG: list[tuple[spaces.Space[Any], Any, str]] = [
     (HYBRID, {"pock": bits("0001")}, "expected a dict of masks of aim, more, pick"),
     (HYBRID, (None, None), "expected a dict of masks"),
     (spaces.Tuple((FOUR, PAIR)), (bits("1010"),), "a tuple of 1, expected a tuple of 2 masks"),
+    (
+        spaces.Dict({"hand": spaces.Tuple((FOUR, PAIR))}),
+        {"hand": (bits("1010"), bits("11"))},
+        r"^part hand: part 2: \(2,\), expected shape \(5,\)",
+    ),
 ]
 
 
