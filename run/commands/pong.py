@@ -15,7 +15,7 @@ USAGE = "[AGENT]"
 def add_options(result: Parser, arguments: Sequence[str]) -> None:
     """Add this command's flags."""
     add = result.add_argument
-    add("agent", nargs="?", default="RoboPong-v1", help=AGENT)
+    add("agent", nargs="?", default="RoboPongDuel-v1", help=AGENT)
     add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
     add("--level", choices=("easy", "medium", "hard"), default="medium", help="of the agent; default medium")
     add("--seed", type=converter(int), default=0, help="of the serves; default 0")
