@@ -204,6 +204,7 @@ def test_the_end_of_the_watch_waits_for_what_it_saves(tmp_path: Path) -> None:
     assert [code for code, _ in alone.ended] == [75]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_stuck_and_suspended_by_turns_is_ended(tmp_path: Path) -> None:
     """As where jobs take turns: only the time for which it was awake counts."""
     code = (

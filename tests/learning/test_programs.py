@@ -87,6 +87,7 @@ for k in range(7):
 """
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_many_trainings() -> None:
     """A program that was compiled takes 15 MB; the first trainings need it, and the two shapes of its batches."""
     finished = subprocess.run([sys.executable, "-c", SEARCH], cwd=ROOT, capture_output=True, text=True, timeout=200)

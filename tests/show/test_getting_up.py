@@ -72,7 +72,7 @@ def test_a_fall_begins_no_new_episode_and_who_stands_again_has_got_up() -> None:
     before = session.numbers
     run(session, 2.0)
     assert session.numbers.doing == "getting up"
-    assert session.numbers.episode_return > before.episode_return
+    assert session.numbers.episode_seconds > before.episode_seconds
     task_of(session).simulation.qvel[:] = 0.0
     task_of(session).body.stand(0, np.random.default_rng(0))  # at the origin, whoever got it there
     task_of(session).look()

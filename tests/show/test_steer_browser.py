@@ -186,6 +186,7 @@ def choose(page: Any, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
+@pytest.mark.slow
 def test_the_page_has_its_own_name_and_its_panel_is_folded_on_a_phone(opened: Opened) -> None:
     assert opened.page.title() == "steer"
     speed = opened.page.get_by_text("speed", exact=True)

@@ -90,7 +90,7 @@ def test_what_is_shown_in_other_ways_is_chosen(task: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("task", "alg"),
     [
-        ("ShownByPicture", "ppo2"),
+        pytest.param("ShownByPicture", "ppo2", marks=SLOW),  # the picture beside a number is looked at below
         pytest.param("ShownByFrames", "ppo2", marks=SLOW),
         *(pytest.param("ShownByFrames", alg, marks=SLOW) for alg in ("ppo1", "ppo_kl", "trpo")),
     ],

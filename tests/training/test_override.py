@@ -128,7 +128,8 @@ def test_every_field_that_may_be_overridden_is_tried_for_every_algorithm_that_ha
 # Compiled anew, while another run has the same field.
 COMPILED = {
     ("ppo1", "num_epochs"), ("ppo2", "entropy_coef"), ("trpo", "num_epochs"), ("trpo", "entropy_coef"),
-    ("ppo2-adaptive", "learning_rate_schedule"),
+    ("ppo2-adaptive", "learning_rate_schedule"), ("trpo", "value_learning_rate"), ("ppo_kl", "value_learning_rate"),
+    ("ppo_kl", "num_epochs"), ("ppo1", "entropy_coef"), ("ppo2", "max_grad_norm"), ("ppo2-linear", "clip_range"),
 }  # fmt: skip
 
 
