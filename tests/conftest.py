@@ -53,12 +53,15 @@ def command(ranks: int, *arguments: str) -> list[str]:
 def run_here(folder: Path, *arguments: object) -> Finished:
     """Run the command in a folder, in this process, where TensorFlow is loaded and programs stay compiled.
 
-    What nobody foresaw is raised here, where a process of its own would print it and end with 1.
+    What nobody foresaw is raised here, where a process of its own would print it and end with 1. Networks that the
+    command has found are forgotten, as they would be with a process.
     """
     from baselines_ppo.common.failures import Failure, readable
+    from baselines_ppo.common.policy.networks import NETWORKS
     from baselines_ppo.run.cli import main
 
     words, out, errors = [*map(str, arguments)], io.StringIO(), io.StringIO()
+    known = {**NETWORKS}
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
         patch.chdir(folder)
         try:
@@ -66,6 +69,9 @@ def run_here(folder: Path, *arguments: object) -> Finished:
         except Failure as failure:  # as `run_job` ends one rank
             exit_code = failure.exit_code
             errors.write(readable(f"error: {failure}\n"))
+        finally:
+            NETWORKS.clear()
+            NETWORKS.update(known)
     return Finished(words, exit_code, out.getvalue(), errors.getvalue())
 
 
