@@ -27,8 +27,9 @@ def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
       ValueError: they are of another shape, numbers that cannot be learned from, or not of the space.
     """
     if isinstance(action, GroupAction):
-        each = zip(action.labels, action.parts, _given(action, given), strict=True)
-        return np.concatenate([_of_part(label, part, own, count) for label, part, own in each], axis=-1)
+        return action.joined(
+            _given(action, given), lambda part, own: to_policy(part, own, count).reshape(count, -1).astype(np.float32)
+        )
     if isinstance(action, BoxAction | IntegerBoxAction):
         return _numbers(action, given, count)
     shape = () if isinstance(action, DiscreteAction) else action.shape
@@ -38,13 +39,6 @@ def to_policy(action: Action, given: Any, count: int) -> np.ndarray:
     if ((choices < 0) | (choices >= sizes)).any():
         raise ValueError(f"out of range: {actions[((choices < 0) | (choices >= sizes)).reshape(count, -1).any(1)][0]}")
     return choices
-
-
-def _of_part(label: str, part: Action, given: Any, count: int) -> np.ndarray:
-    try:
-        return to_policy(part, given, count).reshape(count, -1).astype(np.float32)
-    except ValueError as error:
-        raise ValueError(f"part {label}: {error}") from None
 
 
 def bounds(action: Action) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ a Tuple stay flat, numbers of all parts one behind the other, until they are sen
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -87,10 +88,19 @@ class GroupAction:
     def distribution(self) -> Joint:
         return Joint(tuple(part.distribution for part in self.parts))
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """How each part is told of: its name, or its number, from 1."""
-        return self.names or tuple(str(number) for number in range(1, len(self.parts) + 1))
+    def joined(self, given: Sequence[Any], encode: Callable[[Action, Any], np.ndarray]) -> np.ndarray:
+        """Return what is made of each part's own, one behind the other in the last axis.
+
+        Raises:
+          ValueError: that of `encode`, with the part's name, or its number from 1.
+        """
+        encoded = []
+        for label, part, own in zip(self.names or range(1, len(self.parts) + 1), self.parts, given, strict=True):
+            try:
+                encoded.append(encode(part, own))
+            except ValueError as error:
+                raise ValueError(f"part {label}: {error}") from None
+        return np.concatenate(encoded, axis=-1)
 
     def to_environment(self, actions: np.ndarray) -> np.ndarray:
         """Return actions [n, A] as they are; `as_sent` takes them apart."""

@@ -42,8 +42,7 @@ def encoded_mask(action: Action, mask: Any, lead: tuple[int, ...] = ()) -> np.nd
     if mask is None or not size:
         return np.ones((*lead, size), np.bool_)
     if isinstance(action, GroupAction) and isinstance(mask, Mapping | tuple):
-        each = zip(action.labels, action.parts, _given(action, mask), strict=True)
-        return np.concatenate([_of_part(label, part, own, lead) for label, part, own in each], axis=-1)
+        return action.joined(_given(action, mask), lambda part, own: encoded_mask(part, own, lead))
     if isinstance(action, MultiBinaryAction):
         switches = array_of(mask, (*lead, *action.shape), np.dtype(np.int8), SWITCH)
         return np.stack([switches != 1, switches != 0], axis=-1).reshape(*lead, size)
@@ -51,8 +50,8 @@ def encoded_mask(action: Action, mask: Any, lead: tuple[int, ...] = ()) -> np.nd
         own = list(_flat(mask))
         if len(own) != len(action.sizes):
             raise ValueError(f"a tuple of {len(own)} masks, expected {len(action.sizes)}, one for each choice")
-        choices = zip(own, action.sizes, strict=True)
-        return np.concatenate([array_of(part, (*lead, n), ONE_OR_ZERO) for part, n in choices], axis=-1)
+        each = zip(own, action.sizes, strict=True)
+        return np.concatenate([array_of(part, (*lead, n), ONE_OR_ZERO) for part, n in each], axis=-1)
     return array_of(mask, (*lead, size), ONE_OR_ZERO)
 
 
@@ -90,13 +89,6 @@ def random_action(space: Any, mask: Any, rng: np.random.Generator) -> Any:
     action = action_of(space, "of a random agent")
     allowed = encoded_mask(action, mask)[None]
     return one_of(action, untrained_actions(action, action.distribution.noise(rng, 1), allowed), 0)
-
-
-def _of_part(label: str, part: Action, mask: Any, lead: tuple[int, ...]) -> np.ndarray:
-    try:
-        return encoded_mask(part, mask, lead)
-    except ValueError as error:
-        raise ValueError(f"part {label}: {error}") from None
 
 
 def _given(action: GroupAction, mask: Any) -> list[Any]:
