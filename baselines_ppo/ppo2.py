@@ -8,6 +8,8 @@ Schulman et al. 2017, "Proximal Policy Optimization Algorithms", arXiv:1707.0634
 
 The half is Baselines'; with `value_clip_range` the value may not gain by moving further than that from V_old.
 With `kl_coef`, beta E[KL(pi_old, pi_theta)] is added (equation 8) and beta moves as its section 4 has it.
+With `recompute_advantages`, each epoch begins with V_theta in place of V_old (Andrychowicz et al. 2021,
+arXiv:2006.05990, section 3.5).
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, explained_over_ranks, metrics_of, rows_of
+from baselines_ppo.common.batch import METRICS, Batch, batch_of, explained_over_ranks, mean_of, metrics_of, rows_of
 from baselines_ppo.common.gae import gae
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
-from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
+from baselines_ppo.common.minibatch_loop import Fitted, LoopSettings, MinibatchLoop
 from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_minibatch
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.programs import made_of
-from baselines_ppo.common.rollout import Rollout, by_environment
+from baselines_ppo.common.rollout import Rollout, by_environment, revalued
 from baselines_ppo.plan import Plan
 from baselines_ppo.settings.algorithms import PPO2Config
 
@@ -103,31 +105,39 @@ class PPO2(Algorithm):
         Args:
           progress: share of the run's steps that is done, from 0 to 1.
         """
-        config, recurrent = self.config, self.policy.network.recurrent
-        advantages, value_targets = gae(
-            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
-        )
-        indices = deal(self.seed, self.environments, rollout, recurrent, config, self.shards)
-        batch = batch_of(rollout, self.policy, advantages, *self._in_network_units(rollout, value_targets))
-        mean, std = self._advantage_moments(advantages, rollout, indices)
-        remaining = 1.0 - progress
+        config, remaining = self.config, 1.0 - progress
         if config.learning_rate_schedule == "linear":
             self.learning_rate = config.learning_rate * remaining
         clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
+        indices = deal(self.seed, self.environments, rollout, self.policy.network.recurrent, config, self.shards)
+        advantages, value_targets = self._gae(rollout)
+        explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
+        old_values = self._in_network_units(rollout.values)
+        if config.normalize_value_targets:
+            self._update_value_statistics(value_targets, rollout)
 
-        settings = Settings(clip_range, self.kl_coef, mean, std)
-        fitted = self.loop.epochs(batch, indices, self.learning_rate, settings)
+        fits, rate = list[Fitted](), self.learning_rate
+        for epochs in np.split(indices, len(indices)) if config.recompute_advantages else [indices]:
+            if fits:
+                rollout = revalued(rollout, self.policy)
+                advantages, value_targets = self._gae(rollout)
+                old_values = self._in_network_units(rollout.values)
+            batch = batch_of(rollout, self.policy, advantages, old_values, self._in_network_units(value_targets))
+            settings = Settings(clip_range, self.kl_coef, *self._advantage_moments(advantages, rollout, epochs))
+            fits.append(self.loop.epochs(batch, epochs, rate, settings))
+            self.policy.parameters, rate = self.loop.parameters, fits[-1].learning_rate
+            if not fits[-1].go_on:
+                break
         if config.learning_rate_schedule == "adaptive":
-            self.learning_rate = fitted.learning_rate
+            self.learning_rate = rate
         if config.kl_coef > 0:
-            self.kl_coef = adapted_kl_coef(self.kl_coef, fitted.last["approx_kl"], config.kl_target)
-        self.policy.parameters = self.loop.parameters
+            self.kl_coef = adapted_kl_coef(self.kl_coef, fits[-1].last["approx_kl"], config.kl_target)
         return {
-            **fitted.metrics,
-            "explained_variance": explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm),
+            **mean_of([fitted.metrics for fitted in fits]),
+            "explained_variance": explained,
             "learning_rate": self.learning_rate,
             "clip_range": clip_range,
-            "epochs": float(fitted.epochs),
+            "epochs": float(sum(fitted.epochs for fitted in fits)),
             **({"kl_coef": self.kl_coef} if config.kl_coef > 0 else {}),
         }
 
@@ -148,16 +158,21 @@ class PPO2(Algorithm):
         rows = rows_of(advantages, self.policy.network.recurrent, rollout.made)
         return moments_per_minibatch(rows, indices, self.comm, self.shards.own)
 
-    def _in_network_units(self, rollout: Rollout, value_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return V_old as the network gave it, and the targets that it is to give.
+    def _update_value_statistics(self, value_targets: np.ndarray, rollout: Rollout) -> None:
+        """Merge an iteration's targets into the statistics by which the network's values are standardised.
 
-        The targets' statistics move before learning, unlike the observations': no ratio depends on them, and the
-        first targets would otherwise be far from what the network can give.
+        They move before learning, unlike the observations': no ratio depends on them, and the first targets would
+        otherwise be far from what the network can give. V_old stays as the network gave it.
         """
-        old_values = self.policy.value_targets.normalize(rollout.values)
-        if self.config.normalize_value_targets:
-            self.policy.value_targets.update(self.comm.moments(by_environment(value_targets, rollout.made)))
-        return old_values, self.policy.value_targets.normalize(value_targets)
+        self.policy.value_targets.update(self.comm.moments(by_environment(value_targets, rollout.made)))
+
+    def _in_network_units(self, values: np.ndarray) -> np.ndarray:
+        """Return values in the unit in which the network gives them."""
+        return self.policy.value_targets.normalize(values)
+
+    def _gae(self, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
+        """Return advantages and value targets, both [T, n]."""
+        return gae(rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""

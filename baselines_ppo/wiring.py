@@ -43,8 +43,8 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
         shared = (remembers or network.convolutional) and not apart
     if shared and apart:
         raise UsageError(f"{config.alg} fits policy and value function apart; leave out --shared-trunk")
-    if remembers and not algorithm.takes_memory:
-        raise UsageError(f"{config.alg} takes networks without memory, not {name}; use ppo1, ppo2 or trpo")
+    if remembers and algorithm.without_memory is not None:
+        raise UsageError(f"{config.alg} takes networks without memory here, not {name}; {algorithm.without_memory}")
     if name == "mlp" and policy.hidden_sizes is None:
         inputs, outputs = math.prod(seen_in(observation).shape), action.distribution.network_size
         own = algorithm.layers_for(inputs, outputs)

@@ -88,6 +88,7 @@ class Fitted(NamedTuple):
     last: dict[str, float]  # of the last one
     epochs: int
     learning_rate: float  # after the last one
+    go_on: bool  # whether `between_epochs` would make another
 
 
 # last epoch's metrics by name, step size -> next epoch's step size, whether there is to be one
@@ -169,7 +170,7 @@ class MinibatchLoop:
         if sums[-1]:
             self._refuse(done.own_bad.numpy())
         means = self._named(sums / (epochs * shape[1]))
-        return Fitted(means, self._named(done.last.numpy()), epochs, float(done.learning_rate))
+        return Fitted(means, self._named(done.last.numpy()), epochs, float(done.learning_rate), bool(done.go_on))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return parameters, both moments and the step count as named arrays."""

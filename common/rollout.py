@@ -16,6 +16,7 @@ from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.normalizer import Normalizer
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.common.values import Cuts, next_values_of, values_of
 
 MOST_STEPS = 200_000  # of an environment in an iteration where episodes are counted
 NOISE_BLOCK = 256  # steps for which noise is drawn at once where their number is not known before
@@ -46,6 +47,7 @@ class Rollout(NamedTuple):
     values: np.ndarray  # [T, n] float32, V(s_t)
     next_values: np.ndarray  # [T, n] float32, V(s_{t+1}); 0 if terminated, V(final observation) if truncated
     ends: np.ndarray  # [T, n] bool
+    cuts: Cuts  # where V(s_{t+1}) is not V of the next step
     made: np.ndarray  # [T, n] bool: false after an environment had its share of episodes, where those are counted
     episodes: list[Episode]
     seconds: dict[str, float]  # spent in "environments" and in "acting"
@@ -86,7 +88,16 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray) and name not in own}
     gathered = comm.stack_all(arrays, "the rollouts")
     joined = {name: np.concatenate(list(x), axis=0 if name == "states" else 1) for name, x in gathered.items()}
-    return Rollout(**{**parts, **joined})
+    cuts = rollout.cuts.of_all_ranks(len(rollout.states), comm)
+    return Rollout(**{**parts, **joined, "cuts": cuts})
+
+
+def revalued(rollout: Rollout, policy: Policy) -> Rollout:
+    """Return a rollout with the values that the policy's network gives now, which remembers nothing."""
+    assert not policy.network.recurrent, "what a network remembers is not known for other parameters"
+    no_states = np.zeros((*rollout.ends.shape, 0), np.float32)
+    values = values_of(policy, rollout.observations, no_states)
+    return rollout._replace(values=values, next_values=next_values_of(policy, values, rollout.ends, rollout.cuts))
 
 
 class Steps:
@@ -112,15 +123,6 @@ class Steps:
     def __getitem__(self, name: str) -> np.ndarray:
         """Return one name's array [T, n, ...]."""
         return self._arrays[name][: self.made]
-
-
-class Final(NamedTuple):
-    """The observation after which an episode was cut off, and what was remembered then."""
-
-    step: int
-    row: int
-    observation: np.ndarray  # [1, ...], as the policy takes it
-    state: np.ndarray  # [1, S]
 
 
 class Collector:
@@ -188,7 +190,7 @@ class Collector:
 
     def _begin_iteration(self, expected: int) -> Steps:
         self._steps = Steps(expected)
-        self._finals: list[Final] = []
+        self._cuts: list[Cuts] = []
         self._facts: dict[int, dict[str, np.ndarray]] = {}  # of the episodes that ended, by step, see `VecEnv.facts`
         return self._steps
 
@@ -211,16 +213,16 @@ class Collector:
             outputs=sampled.outputs,
             acted_values=sampled.values,
             rewards=step.rewards,
-            terminated=step.terminated,
             ends=ends,
             dropped=step.dropped,
             active=active,
         )
         if ends.any():
             self._facts[made] = self.envs.facts
-            for i in np.flatnonzero(ends & ~step.terminated):
-                final = policy.normalize(step.next_observations[i : i + 1])
-                self._finals.append(Final(made, int(i), final, sampled.states[i : i + 1]))
+            # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
+            cut = np.flatnonzero(ends & ~step.terminated & ~step.dropped)
+            after = policy.normalize(step.next_observations[cut])
+            self._cuts.append(Cuts.at(made, cut, after, sampled.states[cut]))
         if policy.network.recurrent:
             self.states = np.where(active[:, None], sampled.states * ~ends[:, None], states)
         seconds["acting"] += decided - begun
@@ -230,12 +232,10 @@ class Collector:
     def _rollout(self, iteration: int, first_states: np.ndarray, seconds: dict[str, float]) -> Rollout:
         """Return the steps that were made, with what follows from them."""
         policy, steps = self.policy, self._steps
-        actions, outputs, terminated, dropped = (steps[x] for x in ("actions", "outputs", "terminated", "dropped"))
+        actions, outputs, ends, dropped = (steps[x] for x in ("actions", "outputs", "ends", "dropped"))
         rewards = clipped(steps["rewards"], self._clip_raw_rewards)
-        discounted, self.discounted_returns = running_sums(rewards, steps["ends"], self._gamma, self.discounted_returns)
-        values, next_values = self._values()
-        # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
-        next_values = np.where(terminated | dropped, np.float32(0.0), next_values)
+        discounted, self.discounted_returns = running_sums(rewards, ends, self._gamma, self.discounted_returns)
+        values, cuts = self._values(), self._all_cuts()
         return Rollout(
             iteration=iteration,
             raw_observations=steps["raw"],
@@ -247,8 +247,9 @@ class Collector:
             rewards=np.where(dropped, values, scaled(rewards, self.reward_scaler)),
             discounted_returns=discounted,
             values=values,
-            next_values=next_values,
-            ends=steps["ends"],
+            next_values=next_values_of(policy, values, ends, cuts),
+            ends=ends,
+            cuts=cuts,
             made=steps["active"],
             episodes=self._finish(),
             seconds=seconds,
@@ -261,26 +262,18 @@ class Collector:
         while True:
             yield from np.stack([draw(stream, block, correlation) for stream in streams], axis=1)
 
-    def _values(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return V(s_t) and V(s_{t+1}), both [T, n].
+    def _values(self) -> np.ndarray:
+        """Return V(s_t), [T, n]."""
+        acted, observations, states = (self._steps[x] for x in ("acted_values", "observations", "states"))
+        if acted.shape[-1]:  # they came along with the actions
+            return self.policy.value_targets.denormalize(acted[..., 0])
+        return values_of(self.policy, observations, states)
 
-        Where an episode was truncated, V(s_{t+1}) is that of the final observation, with what was remembered after
-        the step.
-        """
-        policy, steps, finals, count = self.policy, self._steps, self._finals, len(self.envs)
-        acted, observations, states = (steps[x] for x in ("acted_values", "observations", "states"))
-        if acted.shape[-1]:
-            values = policy.value_targets.denormalize(acted[..., 0])
-        else:
-            values = policy.values(*(x.reshape(steps.made * count, *x.shape[2:]) for x in (observations, states)))
-        after = policy.values(
-            np.concatenate([policy.normalize(self.envs.observations), *(final.observation for final in finals)]),
-            np.concatenate([self.states, *(final.state for final in finals)]),
-        )
-        next_values = np.concatenate([values.reshape(-1, count)[1:], after[None, :count]])
-        for final, value in zip(finals, after[count:], strict=True):
-            next_values[final.step, final.row] = value
-        return values.reshape(-1, count), next_values
+    def _all_cuts(self) -> Cuts:
+        """Return the truncated episodes of the iteration, and those that go on after it."""
+        going = np.flatnonzero(~self._steps["ends"][-1])
+        after = self.policy.normalize(self.envs.observations[going])
+        return Cuts.joined([*self._cuts, Cuts.at(self._steps.made - 1, going, after, self.states[going])])
 
     def _finish(self) -> list[Episode]:
         """Carry the episode sums on through the steps; returns the episodes that ended and count."""

@@ -147,6 +147,7 @@ FAULTS = ("nan", "huge", "none", "short", "long", "inf_reward", "none_reward", "
 
 gymnasium.register("Forever-v0", f"{__name__}:Forever", max_episode_steps=20)
 gymnasium.register("Endless-v0", f"{__name__}:Forever")
+gymnasium.register("ShortPendulum-v0", "gymnasium.envs.classic_control:PendulumEnv", max_episode_steps=13)
 gymnasium.register("Carrying-v0", f"{__name__}:Carrying", max_episode_steps=20)
 gymnasium.register("Wager-v0", f"{__name__}:Wager", max_episode_steps=20)
 gymnasium.register("Entropy-v0", f"{__name__}:Entropy", max_episode_steps=20)

@@ -18,7 +18,11 @@ class AlgorithmConfig:
     """
 
     separate_networks: ClassVar[bool] = False  # policy and value function are fitted apart
-    takes_memory: ClassVar[bool] = True  # networks may remember
+
+    @property
+    def without_memory(self) -> str | None:
+        """What to do instead where no network with a memory is taken; None: all are."""
+        return None
 
     @property
     def num_episodes(self) -> int | None:
@@ -130,7 +134,13 @@ class PPO2Config(AlgorithmConfig):
         "minibatch", "over what advantages are standardised", choices=("minibatch", "iteration")
     )
     normalize_value_targets: bool = option(False, "the value function predicts standardised targets")
+    recompute_advantages: bool = option(False, "estimate values and advantages anew before each epoch")
     adam_epsilon: float = option(1e-5, "Adam's epsilon", above=0)
+
+    @property
+    def without_memory(self) -> str | None:
+        """Refuse where values are to be recomputed: what is remembered is known only for the parameters that acted."""
+        return "give --recompute-advantages false" if self.recompute_advantages else None
 
     def describe(self, minibatch_size: int | None) -> str:
         """Return the updates of an iteration in words."""
@@ -153,7 +163,7 @@ class PPOKLConfig(AlgorithmConfig):
     """PPO with an adaptive KL penalty; values from Coady's "AI Gym Workout", one setting for ten robots."""
 
     separate_networks: ClassVar[bool] = True
-    takes_memory: ClassVar[bool] = False
+    without_memory: ClassVar[str | None] = "use ppo1, ppo2 or trpo"
 
     num_episodes: int | None = option(
         20, "episodes of an iteration over all environments; none: num_steps count", low=1

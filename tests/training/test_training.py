@@ -23,12 +23,15 @@ Run = Callable[..., Finished]
 SPLIT = ("--split-minibatches", "true")
 PPO1 = flags("HalfCheetah-v4", "ppo1", 1)
 PPO2 = (*flags("HalfCheetah-v4", "ppo2", 1), "--normalize-value-targets", "true")
+# Episodes are cut off within an iteration, and others at its end.
+RECOMPUTED = (*flags("tests.environments:ShortPendulum-v0", "ppo2", 1), "--recompute-advantages", "true")
 REMEMBERING = (*flags("CartPole-v1", "ppo2", 1, num_envs=12), *LSTM, "--num-minibatches", 2)
 
 # Each algorithm's first iteration; counting episodes, six of them are more than enough.
 SHARED_OUT: dict[str, tuple[object, ...]] = {
     "ppo1": (*PPO1, *SPLIT),
     "ppo2": (*PPO2, *SPLIT),
+    "recomputed": (*RECOMPUTED, *SPLIT),
     "trpo": flags("Pendulum-v1", "trpo", 1),
     "ppo_kl": flags("Pendulum-v1", "ppo_kl", 1),
     "counting": (*flags("CartPole-v1", "ppo_kl", 1), *COUNTING, "--num-timesteps", 6),
@@ -37,10 +40,15 @@ SHARED_OUT: dict[str, tuple[object, ...]] = {
 # Small minibatches, which every rank learns whole: two iterations, so that what one leaves to the next counts too.
 WHOLE: dict[str, tuple[object, ...]] = {
     f"{name} whole": (*line, "--num-timesteps", 2 * 32 * environments)
-    for name, line, environments in (("ppo1", PPO1, 6), ("ppo2", PPO2, 6), ("lstm", REMEMBERING, 12))
+    for name, line, environments in (
+        ("ppo1", PPO1, 6),
+        ("ppo2", PPO2, 6),
+        ("recomputed", RECOMPUTED, 6),
+        ("lstm", REMEMBERING, 12),
+    )
 }
 SHORT_RUNS = {**SHARED_OUT, **WHOLE}
-QUICK = ("ppo2", "counting", "ppo2 whole")  # each is compiled by four ranks; trpo is among those of test_ranks.py
+QUICK = ("ppo2", "counting", "recomputed whole")  # each is compiled by four ranks; trpo is among those of test_ranks.py
 
 
 def some_slow(names: Iterable[str]) -> list[Any]:
