@@ -15,8 +15,8 @@ ROOMS = {
     "common.policy": "actions actor_critic arrays distributions fit given_arrays layers networks normalizer "
     "observations parameters recurrence",
     "common.policy.spaces": "images observation_json",
-    "common.envs": "action_log backend_contract backends interface keywords lean_mujoco native_backend packages "
-    "process_state treatment trial vec_env",
+    "common.envs": "action_log backend_contract backends episodes interface keywords lean_mujoco native_backend "
+    "packages process_state treatment trial vec_env",
     "common.job": "alive board heartbeat launcher memory opengl shared_memory signals tensorflow_start threads",
     "common.files": "agent checkpoint files:whole npz pretrained progress run_folder",
     "settings": "changes config fields presets",
@@ -30,8 +30,8 @@ ROOMS = {
     "zoo.tasks": "cubes flags harder pendulums pong reacher table walker",
 }
 ELSEWHERE = {
-    "run.episodes": "common.episodes",
-    "run.agents.episodes": "common.episodes",
+    "run.episodes": "common.envs.episodes",
+    "run.agents.episodes": "common.envs.episodes",
     "common.images": "common.policy.spaces.images",
     "common.observation_json": "common.policy.spaces.observation_json",
 }

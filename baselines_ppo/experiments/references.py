@@ -8,11 +8,11 @@ from contextlib import suppress
 import gymnasium
 import numpy as np
 
+from baselines_ppo.common.envs.episodes import MOST_STEPS
 from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.make import explained, make_environment, registered
 from baselines_ppo.common.envs.masking import told_mask
 from baselines_ppo.common.envs.stored import is_safe_id, stored_environment
-from baselines_ppo.common.episodes import MOST_STEPS
 from baselines_ppo.common.failures import DataError, Failure, UsageError
 from baselines_ppo.common.policy.spaces.masks import random_action
 from baselines_ppo.common.seeding import Purpose, episode_seed

@@ -10,9 +10,9 @@ from time import perf_counter
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend
+from baselines_ppo.common.envs.episodes import MOST_STEPS, Episodes, PlayedEpisode, steps_allowed
 from baselines_ppo.common.envs.facts import means_of
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
-from baselines_ppo.common.episodes import MOST_STEPS, Episodes, PlayedEpisode, steps_allowed
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.mpi import Comm

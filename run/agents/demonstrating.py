@@ -10,11 +10,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from baselines_ppo.common.envs.episodes import Episodes
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.keywords import canonical_keywords
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.envs.masking import mask_in
-from baselines_ppo.common.episodes import Episodes
 from baselines_ppo.common.failures import short
 from baselines_ppo.common.files import demonstrations
 from baselines_ppo.common.files.agent import Agent

@@ -10,9 +10,9 @@ from typing import Any
 import gymnasium
 
 from baselines_ppo.common.envs.backend_contract import Backend
+from baselines_ppo.common.envs.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
-from baselines_ppo.common.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job.opengl import has_display
 from baselines_ppo.run.agents.acting import backend_for, seen_backend_for

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines_ppo.common.envs.backends import SerialBackend
+from baselines_ppo.common.envs.episodes import Episodes, steps_allowed
 from baselines_ppo.common.envs.make import make_environment, time_limit
-from baselines_ppo.common.episodes import Episodes, steps_allowed
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import demonstrations
 from baselines_ppo.common.files.whole import shown

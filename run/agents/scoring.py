@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from baselines_ppo.common.envs.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.envs.facts import MEANS, means_of
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.stored import stored_environment
-from baselines_ppo.common.episodes import Episodes, PlayedEpisode, cut_after, steps_allowed
 from baselines_ppo.common.files.agent import Agent, load_agent
 from baselines_ppo.common.files.remembered import remember
 from baselines_ppo.common.job.launcher import launched_rank

@@ -206,7 +206,7 @@ def picture_of(agent: Agent, spec: EnvironmentSpec) -> bytes:
     """
     from PIL import Image
 
-    from baselines_ppo.common.episodes import Episodes
+    from baselines_ppo.common.envs.episodes import Episodes
     from baselines_ppo.run.agents.acting import seen_backend_for
     from baselines_ppo.run.show.pictures import Pictures  # MuJoCo, which nothing else here needs
 

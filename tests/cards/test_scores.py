@@ -13,8 +13,8 @@ import pytest
 
 from baselines_ppo import configure
 from baselines_ppo.common.envs.backends import SerialBackend, make_backend
+from baselines_ppo.common.envs.episodes import Episodes
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
-from baselines_ppo.common.episodes import Episodes
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.files.agent import Agent

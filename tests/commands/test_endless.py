@@ -42,7 +42,7 @@ class Treadmill(gymnasium.Env[np.ndarray, np.ndarray]):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines_ppo.common.episodes.MOST_STEPS", 50)
+    monkeypatch.setattr("baselines_ppo.common.envs.episodes.MOST_STEPS", 50)
     for name, limit, kwargs in (("Endless", None, {}), ("Limited", 80, {}), ("Ending", None, {"steps": 50})):
         spec = EnvSpec(f"{name}-v0", f"{__name__}:Treadmill", max_episode_steps=limit, kwargs=kwargs)
         monkeypatch.setitem(gymnasium.registry, spec.id, spec)

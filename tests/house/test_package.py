@@ -37,7 +37,7 @@ FLOORS = (
         "batch",
         "shards",
         "minibatches",
-        "episodes",
+        "values",
         "programs",
         "adam",
         "gradient",

@@ -10,8 +10,8 @@ import pytest
 
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.episodes import Episodes
 from baselines_ppo.common.envs.make import EnvironmentSpec
-from baselines_ppo.common.episodes import Episodes
 from baselines_ppo.experiments.columns import read_columns
 
 SHAPE: dict[str, Any] = {"num_envs": 8, "num_steps": 32, "hidden_sizes": (32,), "num_timesteps": 30 * 256}
