@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from typing import Any
 
 from baselines_ppo.algorithm import Algorithm, make_learner
 from baselines_ppo.banner import banner
-from baselines_ppo.common.ending import end_all, inside_job
+from baselines_ppo.common.ending import at_failed_end, end_all, inside_job
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
@@ -93,7 +94,7 @@ def start(
         on_failure.callback(remove_empty, made if comm.is_root else [])
         typed = shown(path)  # before an environment can change the working folder
         envs, trial, more = make_environments(config, comm, environment, stored, warm, process)
-        on_failure.callback(close_unheard, envs.close)
+        on_failure.callback(at_failed_end, functools.partial(close_unheard, envs.close))
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
         _check_fit(network, (stored, warm), config.env)

@@ -59,7 +59,7 @@ def train(
 
     import numpy as np  # like the next, more than `--help` needs
 
-    from baselines_ppo.common.ending import inside_job, protected
+    from baselines_ppo.common.ending import at_failed_end, inside_job, protected
     from baselines_ppo.common.job.signals import StopSignals
     from baselines_ppo.start import start
 
@@ -69,9 +69,14 @@ def train(
             run = start(config, signals, **paths, environment=environment, override=override, callback=callback)
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused, or does no harm
-                    return iterate(run)
-            finally:
+                    result = iterate(run)
+            except BaseException:
                 run.close()
+                at_failed_end(run.close_environments)
+                raise
+            run.close_environments()
+            run.close()
+            return result
 
     return protected(run_all)
 

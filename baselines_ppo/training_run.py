@@ -55,6 +55,7 @@ class TrainingRun:
         self.evaluator: Evaluator | None = None
         self.exit_code = FINISHED
         self.save_due = self.stopped = False  # stopped: by the callback
+        self._complete = False  # all is saved
         self.spent = {"collecting": 0.0, "learning": 0.0}  # s, of this iteration
         self._evaluated: Figures | None = None  # in this iteration; on rank 0
         self._wishes = Wishes()  # of the callback, in this iteration
@@ -258,6 +259,7 @@ class TrainingRun:
             name = "another rank's signal" if received is None else received.name
             say(f"stop requested by {name}; checkpoint {self.saver.saved_iteration:08d} written")
         self.comm.alive.stuck_code = self.exit_code  # nothing is left to do
+        self._complete = True
         self.process.signals.finish()
 
     def result(self) -> Result:
@@ -266,21 +268,29 @@ class TrainingRun:
         mean_return, episodes = self.comm.broadcast((counters.mean_return, len(counters.window)), "the result")
         return Result(self.folder.path, counters.total_steps, mean_return, self.exit_code, episodes)
 
-    def close(self) -> None:
-        """Close environments, logs and the run folder; all is saved, so that what goes wrong is only warned of."""
+    def close_environments(self) -> None:
+        """Close the environments; whatever goes wrong is only warned of."""
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
         parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
-        parts["the screen"] = self.screen.close
         if self.evaluator is not None:
             parts["the environments of evaluations"] = self.evaluator.close
+        self._close(parts)
+
+    def close(self) -> None:
+        """Close all else: screen, logs and run folder; whatever goes wrong is only warned of."""
+        self.comm.alive.note("closing", saving=True)
+        parts: dict[str, Callable[[], None]] = {"the screen": self.screen.close}
         if self.logger is not None:
             parts["the trackers"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
         parts["the process"] = self.process.end
+        self._close(parts)
+
+    def _close(self, parts: dict[str, Callable[[], None]]) -> None:
+        lost = "; nothing is lost" if self._complete else ""
         for name, close in parts.items():
             try:
                 close()
             except BaseException as error:
                 pass_on(error)
-                reason = named(error)
-                sys.stderr.write(f"warning: closing {name} of rank {self.comm.rank}: {reason}; nothing is lost\n")
+                sys.stderr.write(f"warning: closing {name} of rank {self.comm.rank}: {named(error)}{lost}\n")

@@ -32,6 +32,7 @@ LAUNCHER_GONE = 1
 CLOSED_OUTPUT = 128 + 13  # as the shell reports SIGPIPE
 LONGEST_REPORT = 6000  # characters; longer writes of several ranks would be mixed up
 LAST_LINES = 9  # of a traceback, that whoever started the ranks is told
+LAST_ACT = 5.0  # s, that closing may take where a job has failed, and said why
 LAST_WAIT = 10.0  # s, that threads and programs which an environment has left behind may take to end
 LOOK = 0.5  # s, between two looks at the launcher
 
@@ -45,6 +46,7 @@ def nobody(exit_code: int, why: str) -> None:
 
 _inside_job = False
 _tell: Tell = nobody
+_last_acts: list[Callable[[], object]] = []
 _AFTERWARDS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)  # what cannot stop a job that is over
 
 
@@ -108,6 +110,28 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
         if isinstance(error, BrokenPipeError):  # as behind `| head`
             _end(CLOSED_OUTPUT, "stopped: nobody reads the output any more\n")
         _abort(error)  # for SystemExit too: no rank may leave alone
+
+
+def at_failed_end(act: Callable[[], object]) -> None:
+    """Do something that may hang, where a job has failed: after it has said why; at once in a process that goes on."""
+    if _inside_job or launched_by_mpi():
+        _last_acts.append(act)
+    else:
+        act()
+
+
+def _do_last_acts(exit_code: int) -> None:
+    """Do what was left for after the report, for a few seconds; then this process ends all ranks."""
+    if not _last_acts:
+        return
+    timer = threading.Timer(
+        LAST_ACT, _end, (exit_code, f"warning: closing took over {LAST_ACT:.0f} s; not waited for\n")
+    )
+    timer.daemon = True
+    timer.start()
+    while _last_acts:
+        _last_acts.pop()()
+    timer.cancel()
 
 
 def say(text: str) -> None:
@@ -189,6 +213,7 @@ def _fail(failure: Failure) -> NoReturn:
     _tell(failure.exit_code, str(failure))
     if not launched_by_mpi():
         _report(f"error: {failure}\n")
+        _do_last_acts(failure.exit_code)
         _leave(failure.exit_code)
     if launched_rank() == 0:
         _report(f"error: {failure}\n")
@@ -199,6 +224,7 @@ def _fail(failure: Failure) -> NoReturn:
     except Failure:
         _leave(failure.exit_code)  # no MPI to end together with; that was the failure itself
     if comm.leave_together(failure.exit_code):
+        _do_last_acts(failure.exit_code)
         _leave(failure.exit_code)
     _end(failure.exit_code, "" if comm.is_root else f"[rank {comm.rank}] error: {failure}\n")
 
@@ -230,6 +256,8 @@ def end_all(exit_code: int, message: str) -> None:
 def _end(exit_code: int, report: str) -> NoReturn:
     """Say why and end all ranks at once, without waiting for any."""
     _report(report)
+    if threading.current_thread() is threading.main_thread():
+        _do_last_acts(exit_code)
     if launched_by_mpi():
         from baselines_ppo.common.mpi import world
 

@@ -24,7 +24,7 @@ from baselines_ppo.common.ending import run_job  # noqa: E402
 from baselines_ppo.common.envs.vec_env import VecEnv  # noqa: E402
 from baselines_ppo.common.failures import DataError, LoadError  # noqa: E402
 from baselines_ppo.common.files import checkpoint  # noqa: E402
-from baselines_ppo.common.job.launcher import launched_rank  # noqa: E402
+from baselines_ppo.common.job.launcher import launched_rank, launched_size  # noqa: E402
 from baselines_ppo.common.job.tensorflow_start import start_tensorflow  # noqa: E402
 from baselines_ppo.common.policy.policy import Policy  # noqa: E402
 from baselines_ppo.common.rollout import Collector, Rollout  # noqa: E402
@@ -195,8 +195,8 @@ def slow_close() -> None:
 
 
 def hanging_close() -> None:
-    """Never come back from closing the environments of rank 1."""
-    VecEnv.close = lambda self: hang() if launched_rank() == 1 else None  # type: ignore[method-assign]
+    """Never come back from closing the environments of the last of one or two ranks."""
+    VecEnv.close = lambda self: hang() if launched_rank() == launched_size() - 1 else None  # type: ignore[method-assign]
 
 
 def other_versions() -> None:

@@ -66,6 +66,15 @@ def test_one_rank_whose_environment_raises_ends_both(stubbed: Run, tmp_path: Pat
     assert finished.stderr.count("RuntimeError: the wheel came off") == 2  # in the message, and under its traceback
 
 
+@pytest.mark.parametrize(("ranks", "which"), [(1, "always"), (2, "rank-1")])
+def test_what_ended_a_job_is_said_before_its_environments_are_closed(ranks: int, which: str, faulty: Run) -> None:
+    """They hang in it: a rank alone, and rank 1 of two, whose timeout is ten minutes."""
+    finished = faulty(ranks, "stub+hang-close", *raising(which))
+    assert finished.returncode == 65, finished.stderr
+    assert "the wheel came off" in finished.stderr
+    assert finished.stderr.count("warning: closing took over 5 s; not waited for") == 1
+
+
 def test_a_reset_that_raises_ends_the_job(stubbed: Run) -> None:
     finished = stubbed(1, *raising("reset"))
     assert finished.returncode == 65, finished.stderr
