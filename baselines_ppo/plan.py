@@ -54,16 +54,17 @@ def plan_of(config: TrainConfig, network: ActorCritic, ranks: int) -> Plan:
     """
     algorithm, environments = config.algorithm, config.num_envs
     wanted = algorithm.split_minibatches
-    shared = _is_worth_sharing(config.minibatch_size, network.layout.size, network) if wanted is None else wanted
-    check_minibatches(config, ranks if shared else 1, network.recurrent)
     # With memory a minibatch is made of whole environments, one of each K neighbours.
     dealt = environments // (config.num_minibatches or 1) if network.recurrent else environments
     if not algorithm.separate_networks:
+        shared = _is_worth_sharing(config.minibatch_size, network.layout.size, network) if wanted is None else wanted
+        check_minibatches(config, ranks if shared else 1, network.recurrent)
         sharing = _shared_out(dealt, ranks) if shared else ALONE
         return Plan(config, network, ranks, sharing, sharing)
     size = algorithm.value_minibatch_size or config.minibatch_size
-    apart = _is_worth_sharing(size, network.value_layout.size, network)
-    values = _shared_out(dealt, ranks) if apart else ALONE
+    shared = _is_worth_sharing(size, network.value_layout.size, network)
+    check_minibatches(config, ranks if shared else 1, network.recurrent)  # which are the value function's here
+    values = _shared_out(dealt, ranks) if shared else ALONE
     return Plan(config, network, ranks, _shared_out(environments, ranks), values)
 
 

@@ -130,7 +130,8 @@ class PPO2(Algorithm):
                 break
         if config.learning_rate_schedule == "adaptive":
             self.learning_rate = rate
-        if config.kl_coef > 0:
+        kl_coef = {"kl_coef": self.kl_coef} if config.kl_coef > 0 else {}
+        if kl_coef:
             self.kl_coef = adapted_kl_coef(self.kl_coef, fits[-1].last["approx_kl"], config.kl_target)
         return {
             **mean_of([fitted.metrics for fitted in fits]),
@@ -138,7 +139,7 @@ class PPO2(Algorithm):
             "learning_rate": self.learning_rate,
             "clip_range": clip_range,
             "epochs": float(sum(fitted.epochs for fitted in fits)),
-            **({"kl_coef": self.kl_coef} if config.kl_coef > 0 else {}),
+            **kl_coef,
         }
 
     def between_epochs(self, metrics: Mapping[str, tf.Tensor], learning_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,6 +13,7 @@ from baselines_ppo.algorithm import Algorithm, make_learner
 from baselines_ppo.banner import banner
 from baselines_ppo.common.ending import at_failed_end, end_all, inside_job
 from baselines_ppo.common.envs.backend_contract import Backend
+from baselines_ppo.common.envs.episodes import MOST_STEPS, steps_allowed
 from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.process_state import ProcessState
 from baselines_ppo.common.envs.trial import Trial
@@ -109,7 +110,7 @@ def start(
         state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
         run = TrainingRun(state, folder, process, screen, callback)
         run.share_signs()
-        on_failure.callback(_add_evaluator(run, more))
+        on_failure.callback(_add_evaluator(run, more, environment is None))
         if stored is not None:
             _resume(run, stored, changes, continued, screen)
         else:
@@ -168,16 +169,21 @@ def _going_on(
     return config, began, changes_of(config, stored, override)
 
 
-def _add_evaluator(run: TrainingRun, more: Callable[[int], Backend]) -> Callable[[], None]:
-    """Give a run what plays episodes on the way, if it is to; returns what closes it."""
+def _add_evaluator(run: TrainingRun, more: Callable[[int], Backend], registered: bool) -> Callable[[], None]:
+    """Give a run what plays episodes on the way, if it is to; returns what closes it.
+
+    Args:
+      registered: the environment's id makes it, and knows its time limit; a function of the user's may have none.
+    """
     if run.config.eval_interval is None:
         return lambda: None
     comm, config = run.comm, run.config
     comm.alive.note("making environments for evaluations")
     agent = Agent(run.collector.policy, config.env, run.folder.path, {})
-    evaluator = comm.together(lambda: Evaluator(config, comm, agent, more), "environments for evaluations")
+    most = steps_allowed(config.env, None) if registered else MOST_STEPS
+    evaluator = comm.together(lambda: Evaluator(config, comm, agent, more, most), "environments for evaluations")
     run.evaluator = evaluator
-    return lambda: close_unheard(evaluator.close)
+    return lambda: at_failed_end(functools.partial(close_unheard, evaluator.close))
 
 
 def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:
@@ -199,9 +205,8 @@ def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Collector, Algorithm
     clip = settings.clip_observations if settings.normalize_observations else None
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
-    note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
-    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
-    collector.noise_correlation = settings.noise_correlation
+    clip, correlation = settings.clip_raw_rewards, settings.noise_correlation
+    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip, correlation, comm.alive.note)
     start_tensorflow(inside_job())
     return collector, make_learner(plan, policy, comm, envs.indices)
 

@@ -50,7 +50,7 @@ def train(
     >>> result.total_steps, load(result.folder).env_id
     (64, 'CartPole-v1')
     """
-    _check_arguments(config, unknown)
+    _check_arguments(config, ranks, callback, unknown)
     if ranks is not None and ranks > 1:
         from baselines_ppo.launch import launch  # needs cloudpickle, which nothing else does
 
@@ -81,14 +81,18 @@ def train(
     return protected(run_all)
 
 
-def _check_arguments(config: object, unknown: Mapping[str, object]) -> None:
+def _check_arguments(config: object, ranks: object, callback: object, unknown: Mapping[str, object]) -> None:
     """Refuse what other trainers take, and say where it is given here.
 
     Raises:
-      UsageError: there is something else than a configuration, or beside the arguments of `train`.
+      UsageError: an argument is not what `train` takes, or is none of it.
     """
     if not isinstance(config, TrainConfig):
         raise UsageError(f"train takes a configuration, not {short(repr(config))}: train(configure('CartPole-v1'))")
+    if ranks is not None and (type(ranks) is not int or ranks < 1):
+        raise UsageError(f"ranks is {short(repr(ranks))}, expected None or a whole number of at least 1")
+    if callback is not None and not callable(callback):
+        raise UsageError(f"callback is {short(repr(callback))}, expected a function of one argument")
     fields = [item.name for _, item, _ in all_fields(config)]
     for name in unknown:
         raise UsageError(f"train takes no {name}{meant_argument(name, fields)}")

@@ -250,7 +250,7 @@ class TrainingRun:
         Raises:
           WriteError: it could not be written.
         """
-        if not self.saver.is_saved():
+        if not self.comm.on_root(self.saver.is_saved, "whether all is saved"):  # the watch saves on rank 0 alone
             self.saver.save()
         if self.stopped and self.comm.is_root:
             say(f"stopped by the callback; checkpoint {self.saver.saved_iteration:08d} written")

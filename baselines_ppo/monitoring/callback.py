@@ -15,6 +15,8 @@ from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.settings.changes import changed_on_the_way
 from baselines_ppo.settings.config import TrainConfig
 
+LARGEST_VALUE = 100_000  # characters of an attribute's value, which every checkpoint holds
+
 
 @dataclass
 class Wishes:
@@ -118,11 +120,17 @@ def plain_value(name: str, value: Any) -> Any:
         raise UsageError(f"set_environments: {short(repr(name))} is no name of an attribute")
     value = value.tolist() if hasattr(value, "tolist") else value  # numpy's
     try:
-        plain = json.loads(json.dumps(value, allow_nan=False))
+        text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         raise UsageError(
             f"set_environments: {short(name)} is {short(repr(value))}, expected what JSON holds, such as a number"
         ) from None
+    plain = json.loads(text)
+    if len(text) > LARGEST_VALUE:
+        raise UsageError(
+            f"set_environments: {short(name)} has {len(text):,} characters, expected at most {LARGEST_VALUE:,}: "
+            "every checkpoint holds it"
+        )
     if names_a_file({name: plain}):
         raise UsageError(f"set_environments: {short(name)} may lead to a file; give it by env_kwargs to configure")
     return plain

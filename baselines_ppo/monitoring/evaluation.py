@@ -10,10 +10,10 @@ from time import perf_counter
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Backend
-from baselines_ppo.common.envs.episodes import MOST_STEPS, Episodes, PlayedEpisode, steps_allowed
+from baselines_ppo.common.envs.episodes import Episodes, PlayedEpisode
 from baselines_ppo.common.envs.facts import means_of
 from baselines_ppo.common.envs.treatment import STREAMS, OwnStreams
-from baselines_ppo.common.failures import DataError, UsageError
+from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.seeding import Purpose, episode_seed
@@ -31,12 +31,15 @@ class Evaluator:
     figures do not depend on the number of ranks, nor on earlier evaluations.
     """
 
-    def __init__(self, config: TrainConfig, comm: Comm, agent: Agent, make: Callable[[int], Backend]) -> None:
+    def __init__(
+        self, config: TrainConfig, comm: Comm, agent: Agent, make: Callable[[int], Backend], most_steps: float
+    ) -> None:
         """Make the environments, apart from those of the training.
 
         Args:
           agent: acts with the training's own policy.
           make: makes so many environments.
+          most_steps: of an episode, which may have no end of its own.
 
         Raises:
           UsageError: making an environment failed.
@@ -52,8 +55,9 @@ class Evaluator:
         if self._rows:
             with self._streams:
                 self._backend = make(self._rows)
-            most = _steps_allowed(config.env)
-            self._player = Episodes(agent, self._backend, self._rows, config.env, config.seed, most, Purpose.MEASURING)
+            self._player = Episodes(
+                agent, self._backend, self._rows, config.env, config.seed, most_steps, Purpose.MEASURING
+            )
 
     def is_due(self, iteration: int, last: bool = False) -> bool:
         """Return whether the policy after an iteration is evaluated.
@@ -115,11 +119,3 @@ def figures_of(episodes: list[PlayedEpisode]) -> Figures:
         **means_of(episode.facts for episode in episodes),
     }
     return {f"eval_{name}": value for name, value in means.items()}
-
-
-def _steps_allowed(env_id: str) -> float:
-    """Return after how many steps an episode is cut that its environment may never end."""
-    try:
-        return steps_allowed(env_id, None)
-    except UsageError:  # a name of the user's own, for what a function makes
-        return MOST_STEPS

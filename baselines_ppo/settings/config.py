@@ -15,7 +15,7 @@ from baselines_ppo.common.screen.choice import PROGRESS
 from baselines_ppo.common.trackers.names import AUTO, TRACKERS
 from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
 from baselines_ppo.settings.elsewhere import meant_field
-from baselines_ppo.settings.fields import check, option
+from baselines_ppo.settings.fields import as_number_of, check, option
 
 PLAIN_NAME = re.compile(r"[\w+][\w.+-]{0,99}")  # of a run: a part of its folder's
 
@@ -197,14 +197,15 @@ def with_fields(config: TrainConfig, **values: Any) -> TrainConfig:
       UsageError: a field is unknown, or its value has the wrong type or is out of range.
     """
     sections = {item.name: section for section, item, _ in all_fields(config)}
+    kinds = {item.name: field_type(config, section, item) for section, item, _ in all_fields(config)}
     changes: dict[str | None, dict[str, Any]] = {}
     today = renamed(config)
     for given, value in values.items():
         name = today.get(given, given)
         if name not in sections:
             raise UsageError(f"unknown field {name} of {config.alg}{meant_field(name, sections)}")
-        value = tuple(value) if isinstance(value, list) else value
-        changes.setdefault(sections[name], {})[name] = one_spelling(name, value)
+        value = one_spelling(name, tuple(value) if isinstance(value, list) else value)
+        changes.setdefault(sections[name], {})[name] = as_number_of(kinds[name], value)
     parts = {
         section: replace(config.sections()[section], **change)
         for section, change in changes.items()

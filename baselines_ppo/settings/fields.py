@@ -56,6 +56,11 @@ def element_type(kind: Any) -> Any:
     return get_args(inner)[0]
 
 
+def as_number_of(kind: Any, value: Any) -> Any:
+    """Return a whole number as the float that it is to be; anything else as it is."""
+    return float(value) if plain_type(kind) is float and type(value) is int else value
+
+
 def check(item: Field[Any], kind: Any, value: Any) -> None:
     """Check one value against its field's type and range.
 

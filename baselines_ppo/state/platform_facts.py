@@ -7,7 +7,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS")
+from baselines_ppo.common.job.threads import TENSORFLOW_VARIABLES, VARIABLES
+
+SETTINGS = (*VARIABLES, *TENSORFLOW_VARIABLES, "TF_ENABLE_ONEDNN_OPTS")
 PROCESSOR = ("cpu", "blas")  # what may differ from machine to machine of one installation
 PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
 

@@ -7,7 +7,7 @@ Numbers are read from its own environments, which also begin the episodes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import gymnasium
 import numpy as np
@@ -119,15 +119,16 @@ class LeanRobot(gymnasium.Wrapper[np.ndarray, np.ndarray, np.ndarray, np.ndarray
         u: Any = environment.unwrapped
         self._mujoco = mujoco
         self._robot, self._newer, self._most_steps, self._steps = robot(u), _newer(u), most_steps, 0
-        self._model, self._data, self._ctrl, self._frame_skip = u.model, u.data, u.data.ctrl, u.frame_skip
-        self._dt, self._ctrl_cost_weight = float(u.dt), u._ctrl_cost_weight
+        self._model, self._data, self._ctrl = u.model, u.data, u.data.ctrl
+        self._ctrl_cost_weight = u._ctrl_cost_weight
         self._forward_weight = getattr(u, "_forward_reward_weight", 1.0)
         self._healthy_reward = getattr(u, "_healthy_reward", 0.0)
         self._exact_ctrl = robot is humanoid  # whose cost is that of the float64 controls
         self._place = 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        result = self.env.reset(seed=seed, options=options)
+        result, u = self.env.reset(seed=seed, options=options), cast(Any, self.env.unwrapped)
+        self._frame_skip, self._dt = u.frame_skip, float(u.dt)  # a callback may have set it
         self._steps, self._place = 0, self._robot.place()
         return result
 

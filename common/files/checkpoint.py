@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,10 @@ def save(folder: Path, name: str, manifest: dict[str, Any], arrays: dict[str, np
     files = {ARRAYS: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
     content = {"format": FORMAT, **manifest, "files": files}
     text = json.dumps({**content, "sha256": digest(content)}, indent=1, allow_nan=False)
+    if len(text) > LARGEST_MANIFEST:
+        raise WriteError(
+            f"checkpoint {final} not written: its {MANIFEST} would have {len(text):,} bytes, too many to read"
+        )
     try:
         temporary.mkdir(parents=True)
         _write_synced(temporary / ARRAYS, data)
@@ -103,7 +108,7 @@ def find(typed: str | Path, unsaid: str = LAST) -> tuple[Checkpoint, list[str]]:
       LoadError: there is none.
     """
     path, choice = located(typed)
-    if (path / MANIFEST).exists() or path.name.startswith("ckpt-"):
+    if (path / MANIFEST).exists() or (fnmatch(path.name, NAMES) and not (path / "checkpoints").is_dir()):
         if choice is not None:
             raise LoadError(f"{path} is a single checkpoint or agent; leave :{choice} out, which is of a run's")
         return load(path), []

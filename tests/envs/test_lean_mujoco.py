@@ -46,6 +46,18 @@ def test_a_lean_robot_gives_gymnasiums_own_bits(name: str, version: str) -> None
     other.close()
 
 
+def test_an_attribute_that_a_callback_sets_counts_here_too() -> None:
+    robots = gymnasium.make("HalfCheetah-v4"), lean(gymnasium.make("HalfCheetah-v4"))
+    steps = []
+    for robot in robots:
+        robot.set_wrapper_attr("frame_skip", 2)
+        robot.reset(seed=0)
+        steps.append([robot.step(np.full(6, 0.5, np.float32))[:2] for _ in range(5)])
+    for (expected, reward), (got, own_reward) in zip(*steps, strict=True):
+        np.testing.assert_array_equal(got, expected)
+        assert own_reward == reward
+
+
 def test_the_time_limit_holds_in_every_episode() -> None:
     robot = lean(make_environment(EnvironmentSpec("Swimmer-v4")))
     short = lean(gymnasium.make("Swimmer-v4", max_episode_steps=10))

@@ -80,6 +80,18 @@ def test_a_damaged_checkpoint_is_skipped_by_name_for_an_older_one(damage: object
         checkpoint.find(tmp_path)
 
 
+def test_a_run_folder_may_be_called_like_a_checkpoint(tmp_path: Path) -> None:
+    for name in ("ckpt-mine", "ckpt-00000007"):
+        save(tmp_path / name / "checkpoints")
+        assert checkpoint.find(tmp_path / name)[0].manifest["iteration"] == 1
+
+
+def test_no_manifest_is_written_that_would_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="too many to read"):
+        save(tmp_path, notes=["x" * 1000] * 1000)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "FORMAT", 3)
     path = save(tmp_path)

@@ -16,7 +16,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
+from baselines_ppo.common.envs.facts import MEANS
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files.columns import group_of
 from baselines_ppo.common.trackers import choice
 from baselines_ppo.common.trackers.background import Background
 from baselines_ppo.common.trackers.choice import Trackers, check_installed
@@ -27,6 +29,10 @@ from tests.runs import flags
 
 RETURN = "rollout/episode_return"
 CONFIG = {"env": "CartPole-v1", "seed": 0, "name": ""}
+
+
+def test_what_environments_say_of_an_episode_stands_with_its_return() -> None:
+    assert {group_of(name) for name in ("episode_return", "episode_length", *MEANS.values())} == {"rollout"}
 
 
 class Broken:

@@ -101,6 +101,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     ),
     (lambda: train(configure("X"), num_envs=4), "give num_envs to configure"),  # type: ignore[arg-type]
     (lambda: train(configure("X"), log_dir="x"), "train takes no log_dir; ours is logdir"),  # type: ignore[arg-type]
+    (lambda: train(configure("X"), ranks=0), "ranks is 0, expected None or a whole number of at least 1"),
+    (lambda: train(configure("X"), callback=5), "callback is 5, expected a function of one argument"),  # type: ignore[arg-type]
     (lambda: train(configure("X"), rank=2), "train takes no rank (did you mean ranks?)"),  # type: ignore[arg-type]
     (lambda: train("CartPole-v1"), "train takes a configuration, not 'CartPole-v1'"),  # type: ignore[arg-type]
     (lambda: cli.main([]), "which environment? give --env"),
@@ -241,6 +243,14 @@ def test_what_a_message_tells_to_install_is_what_we_need() -> None:
                 told |= {name + rest for rest in re.findall(re.escape(name) + r"(?![\w-])([^'\"\s]*)", text)}
     assert len(told) >= 10
     assert told <= needed
+
+
+def test_a_whole_number_does_for_a_float_and_is_one() -> None:
+    """A checkpoint knows numbers by their type, and a loss takes no other."""
+    config = configure("CartPole-v1", kl_coef=1, value_clip_range=1, gamma=1, timeout=60)
+    values = (config.algorithm.kl_coef, config.algorithm.value_clip_range, config.rollout.gamma, config.timeout)  # type: ignore[attr-defined]
+    assert values == (1, 1, 1, 60)
+    assert {type(value) for value in values} == {float}
 
 
 def test_a_list_does_for_a_tuple() -> None:

@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
-from baselines_ppo import load
+from baselines_ppo import configure, load, train
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.common.job.alive import Alive
@@ -160,3 +161,16 @@ def test_the_last_lines_tell_how_to_evaluate_the_best(tmp_path: Path, capsys: py
         (row for row in figures(tmp_path / "a b") if row["eval_return"]), key=lambda row: float(row["eval_return"])
     )
     assert f"ckpt-{int(best['iteration']):08d} on CartPole-v1" in capsys.readouterr().out
+
+
+def test_an_episode_without_an_end_is_cut_whatever_the_id_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function makes an environment that never ends; CartPole's id has a time limit."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("baselines_ppo.start.MOST_STEPS", 50)
+    config = configure(
+        "CartPole-v1", preset="none", num_envs=2, num_steps=16, num_minibatches=2, num_timesteps=32, eval_interval=1,
+        eval_episodes=2, progress="table",
+    )  # fmt: skip
+    train(config, environment=lambda: gymnasium.make("tests.environments:Endless-v0"), logdir="run")
+    (row,) = figures(Path("run"))
+    assert float(row["eval_length"]) == 50

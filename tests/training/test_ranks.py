@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from baselines_ppo import configure
+from baselines_ppo.common.envs.backends import make_backend
+from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.shards import WHOLE, Shards, rows_by_shard, shards_over, tree_sum
 from baselines_ppo.experiments.columns import read_columns
+from baselines_ppo.plan import ALONE, plan_of
+from baselines_ppo.wiring import actor_critic_of
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags, run_all
 
 SPLIT = ("--split-minibatches", "true")
@@ -107,3 +112,13 @@ def test_a_shard_has_all_rows_of_its_environments_in_the_order_of_time() -> None
     rows = rows_by_shard(5, 6, 3)
     assert rows[1].tolist() == [6 * t + i for t in range(5) for i in (2, 3)]
     assert sorted(rows.ravel()) == list(range(30))
+
+
+def test_small_minibatches_of_whole_environments_are_of_all_ranks() -> None:
+    """TRPO shares out its policy's step; the value function's minibatches are small, and every rank learns them all."""
+    cartpole = make_backend(EnvironmentSpec("CartPole-v1"), 1)
+    shape = {"num_envs": 16, "num_steps": 16, "num_minibatches": 16, "lstm_size": 8}
+    config = configure("CartPole-v1", "trpo", preset="none", network="lstm", **shape)
+    network = actor_critic_of(config, cartpole.observation, cartpole.action)
+    for ranks in (1, 2, 16):
+        assert plan_of(config, network, ranks).value_sharing == ALONE

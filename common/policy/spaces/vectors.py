@@ -154,12 +154,12 @@ class GroupObservation:
         Raises:
           ValueError: a part is missing or does not fit; names it.
         """
-        encoded = []
-        for name, part, given in zip(self.keys, self.parts, self._given(observation), strict=True):
+        encoded, labels = [], self.names or range(1, len(self.parts) + 1)  # a Tuple's parts are counted from 1
+        for label, part, given in zip(labels, self.parts, self._given(observation), strict=True):
             try:
                 encoded.append(part.encode(given, lead).reshape(*lead, -1))
             except ValueError as error:
-                raise type(error)(f"{error}, in its part {name}") from None
+                raise type(error)(f"{error}, in its part {label}") from None
         return np.concatenate(encoded, axis=-1)
 
     def _given(self, observation: Any) -> list[Any]:
