@@ -18,7 +18,7 @@ from baselines_ppo.common.policy.spaces.vectors import (
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.plan import ALL, Plan
 from baselines_ppo.settings.config import TrainConfig
-from baselines_ppo.wiring import OWN
+from baselines_ppo.wiring import BUILT_IN
 
 MOST_PARTS = 12  # of an observation, that are told one by one
 
@@ -107,7 +107,7 @@ def _networks(network: ActorCritic) -> str:
 
 def _layers(settings: NetworkSettings) -> str:
     """Return a network in words, such as mlp 64-64 tanh; of a user's own no more than is known: its name."""
-    if settings.name not in OWN:
+    if settings.name not in BUILT_IN:
         return settings.name
     cell = [f"LSTM {settings.lstm_size}"] if "lstm" in settings.name else []
     hidden = ["-".join(map(str, settings.hidden_sizes)), settings.activation] if settings.hidden_sizes else []

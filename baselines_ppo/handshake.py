@@ -20,7 +20,7 @@ def compare_ranks(comm: Comm, config: TrainConfig) -> None:
       UsageError: names the ranks that differ from rank 0, and in what; processors may differ, with a warning.
     """
     own = {**{item.name: value for _, item, value in all_fields(config)}, **platform_facts(), "code": code_digest()}
-    gathered = comm.broadcast(comm.gather(own, "the handshake"), "the handshake") or [own]
+    gathered = comm.gather_all(own, "the handshake")
     differing = {rank: _differences(gathered[0], facts) for rank, facts in enumerate(gathered)}
     odd = [f"rank {rank} has {', '.join(words)}" for rank, words in differing.items() if words]
     if odd:

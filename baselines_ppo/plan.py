@@ -10,7 +10,7 @@ from baselines_ppo.common.shards import WHOLE, Shards, shards_over
 from baselines_ppo.settings.config import TrainConfig
 
 # Sharing out a minibatch costs a millisecond, most of it in TensorFlow. Below this many products of transitions and
-# parameters, of about 6 operations each, computing all of its gradient on every rank is faster, however many there are.
+# parameters, of about 6 operations each, computing all of its gradient on every rank is faster, on any number of ranks.
 SMALL_MINIBATCH = 15_000_000
 
 OWN, ALL = "own", "all"  # a rank's own steps, or those of all ranks
@@ -28,7 +28,7 @@ class Sharing(NamedTuple):
     same_bits: bool = True  # as on one rank; else equal up to the rounding of sums
 
 
-ALONE = Sharing(ALL, WHOLE)  # every rank computes all of it
+REPLICATED = Sharing(ALL, WHOLE)  # every rank computes all of it
 
 
 class Plan(NamedTuple):
@@ -59,12 +59,12 @@ def plan_of(config: TrainConfig, network: ActorCritic, ranks: int) -> Plan:
     if not algorithm.separate_networks:
         shared = _is_worth_sharing(config.minibatch_size, network.layout.size, network) if wanted is None else wanted
         check_minibatches(config, ranks if shared else 1, network.recurrent)
-        sharing = _shared_out(dealt, ranks) if shared else ALONE
+        sharing = _shared_out(dealt, ranks) if shared else REPLICATED
         return Plan(config, network, ranks, sharing, sharing)
     size = algorithm.value_minibatch_size or config.minibatch_size
     shared = _is_worth_sharing(size, network.value_layout.size, network)
     check_minibatches(config, ranks if shared else 1, network.recurrent)  # which are the value function's here
-    values = _shared_out(dealt, ranks) if shared else ALONE
+    values = _shared_out(dealt, ranks) if shared else REPLICATED
     return Plan(config, network, ranks, _shared_out(environments, ranks), values)
 
 

@@ -182,7 +182,7 @@ class PPOKL(Algorithm):
         self.before = now
         environments, comm, shards = self.environments, self.comm, self.values.shards
         if self.values.learns_from == ALL:
-            gathered = comm.broadcast(comm.gather(known, "the experience"), "the experience") or []
+            gathered = comm.gather_all(known, "the experience")
             known = [share for part in gathered for share in part]
             environments, comm = range(len(known)), Comm()
         lengths = np.array([len(share.targets) for share in known])

@@ -109,7 +109,7 @@ def iterate(run: TrainingRun) -> Result:
 
 
 def iteration(run: TrainingRun) -> None:
-    """Collect, share, learn, merge statistics, evaluate, film, log; then agree on whether to save and to go on."""
+    """Collect and learn, then evaluate, show, agree and check; the verbs are those of `TrainingRun`."""
     rollout = run.collect()
     metrics = run.learn(run.share(rollout))
     run.update_statistics(rollout)

@@ -16,8 +16,8 @@ from baselines_ppo.settings.config import TrainConfig
 MOST_INPUTS = 2_000  # that ten times as many units are made for
 
 # Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
-OWN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
-OWN_OF_A_USER = ((), "tanh")
+BUILT_IN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
+OF_A_USER = ((), "tanh")
 
 
 def actor_critic_of(config: TrainConfig, observation: Observation, action: Action) -> ActorCritic:
@@ -29,7 +29,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
     policy, algorithm = config.policy, config.algorithm
     name = _chosen(observation) if policy.network == "auto" else policy.network
     find_network(name)
-    sizes, activation = OWN.get(name, OWN_OF_A_USER)
+    sizes, activation = BUILT_IN.get(name, OF_A_USER)
     settings = NetworkSettings(
         name=name,
         hidden_sizes=sizes if policy.hidden_sizes is None else policy.hidden_sizes,

@@ -1,10 +1,11 @@
 """The loop over minibatches: gradient, average over the MPI ranks, Adam's step.
 
-Every rank computes the gradient of its own part of a minibatch; all make the same step by the average:
+Every rank computes the gradient of its own part of a minibatch; all make the same step by the average. The part is
+computed in shards, fixed groups of environments whose gradients are the same on any number of ranks:
 
     for epoch in range(E):
         for minibatch in epoch:
-            own = gradient(parameters, minibatch)    # of this rank's rows
+            own = gradient(parameters, minibatch)    # summed over this rank's shards
             average = sum over ranks(own) / shards   # the one message
             parameters = adam step(average)
 
@@ -67,7 +68,7 @@ class LoopState(NamedTuple):
     go_on: tf.Tensor  # whether there is to be another
     adam: AdamState
     learning_rate: tf.Tensor
-    sums: tf.Tensor  # of metrics over all minibatches, and how many of those were bad, [k + 1]
+    sums: tf.Tensor  # of metrics over all minibatches, and of a number above 0 for each that was bad, [k + 1]
     last: tf.Tensor  # means over the last epoch, [k + 1]
     own_bad: tf.Tensor  # minibatches of which this rank's gradient was not finite
 
@@ -120,7 +121,8 @@ class MinibatchLoop:
         self._step_scales = layout.join(scales) if settings.step_scales else np.float32(1.0)
         # Whole minibatches: all epochs are one compiled program. Shards: a graph loop around compiled pieces, the same
         # on any number of ranks, with the reduction between them. Either way one call for all of them.
-        parts = settings.parts and (loss.__qualname__, settings.parts, settings.shards)
+        learner = type(getattr(loss, "__self__", None))  # whose loss and `between_epochs` they are
+        parts = settings.parts and (learner, loss.__qualname__, settings.parts, settings.shards)
         options: dict[str, Any] = {"reduce_retracing": settings.padded}
         whole = settings.shards == WHOLE
         self._run = program(self._epochs, parts, jit_compile=settings.compiled and whole, **options)

@@ -15,30 +15,16 @@ import numpy as np
 from baselines_ppo.common.failures import DataError, Failure, UsageError
 from baselines_ppo.common.job import launcher
 from baselines_ppo.common.job.alive import Alive
-from baselines_ppo.common.job.messages import Messages
+from baselines_ppo.common.job.messages import Buffer, Messages
 from baselines_ppo.common.moments import Moments, merge_moments, moments_of
 
 T = TypeVar("T")
 
-LARGEST_TAG = 4093
+TAGS = 4093  # so many there are
 YIELDS = 200  # tests of a request that only give way, before the waiting rank begins to sleep
 SHORT_SLEEP, LONG_SLEEP = 50e-6, 1e-3  # seconds; the long one after a second of waiting
 LAST_WORDS = 0.3  # seconds
 LEAVE_TOGETHER = 3.0  # seconds that a failing rank waits for the others to fail alike
-
-
-class Buffer:
-    """Memory that messages pass through again and again: MPI takes up to eight times as long with new memory."""
-
-    def __init__(self) -> None:
-        self._bytes = np.empty(0, np.uint8)
-
-    def of(self, size: int, dtype: np.dtype[Any]) -> np.ndarray:
-        """Return room for so many numbers; it holds until the next call."""
-        needed = size * dtype.itemsize
-        if needed > len(self._bytes):
-            self._bytes = np.empty(needed, np.uint8)
-        return self._bytes[:needed].view(dtype)
 
 
 class Comm:
@@ -152,6 +138,10 @@ class Comm:
         self.barrier(of)  # politely, because what follows blocks
         return self._comm.gather(item, root=0)
 
+    def gather_all(self, item: T, of: str = "items") -> list[T]:
+        """Return the items of all ranks, in rank order, on every rank."""
+        return self.broadcast(self.gather(item, of), of) or []
+
     def broadcast(self, item: T, of: str = "items") -> T:
         """Return rank 0's item on every rank."""
         if self.size == 1:
@@ -209,8 +199,7 @@ class Comm:
             result = function()
         except Failure as failure:
             own = failure
-        failures = self.broadcast(self.gather(own, of), of) or []
-        first = next((failed for failed in failures if failed is not None), None)
+        first = next((failed for failed in self.gather_all(own, of) if failed is not None), None)
         if first is not None:
             raise first
         return result  # type: ignore[return-value]  # None only where the function returned it
@@ -231,7 +220,7 @@ class Comm:
     def _tag(self, of: str) -> int:
         """Return what all ranks must have come to; so small that the sum over 4096 ranks is exact in float32."""
         self._calls += 1
-        return zlib.crc32(f"{of} {self._calls}".encode()) % LARGEST_TAG
+        return zlib.crc32(f"{of} {self._calls}".encode()) % TAGS
 
     def _wait(self, begin: Callable[[], Sequence[Any]], of: str, sent: int = 0) -> None:
         """Make nonblocking MPI calls and wait for their end; counts the time, and the bytes that are sent."""

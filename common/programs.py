@@ -19,6 +19,7 @@ KEPT = 32  # the last ones used; each holds the learner that was the first to ne
 GIVEN = {
     "learning_rate", "value_learning_rate", "clip_range", "clip_range_schedule", "schedule", "num_epochs",
     "value_epochs", "num_minibatches", "normalize_advantages", "normalize_value_targets", "split_minibatches",
+    "recompute_advantages",
 }  # fmt: skip
 
 _programs: OrderedDict[Hashable, Any] = OrderedDict()
@@ -40,13 +41,13 @@ def made_of(config: Any, network: ActorCritic, comm: Comm) -> Hashable:
 def program(function: Callable[..., Any], parts: Hashable, **options: Any) -> Any:
     """Return a method as a TensorFlow function; for the same parts, that of the first learner which had them.
 
-    The method must depend on its arguments and on these parts alone, and change nothing.
+    The method must depend on its class, its arguments and these parts alone, and change nothing.
     """
     import tensorflow as tf  # as whoever learns has already
 
     if parts is None:
         return tf.function(function, autograph=False, **options)
-    key = (parts, function.__qualname__, *sorted(options.items()))
+    key = (parts, type(getattr(function, "__self__", None)), function.__qualname__, *sorted(options.items()))
     if key not in _programs:
         _programs[key] = tf.function(function, autograph=False, **options)
         if len(_programs) > KEPT:

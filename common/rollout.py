@@ -48,7 +48,7 @@ class Rollout(NamedTuple):
     next_values: np.ndarray  # [T, n] float32, V(s_{t+1}); 0 if terminated, V(final observation) if truncated
     ends: np.ndarray  # [T, n] bool
     cuts: Cuts  # where V(s_{t+1}) is not V of the next step
-    made: np.ndarray  # [T, n] bool: false after an environment had its share of episodes, where those are counted
+    made: np.ndarray  # [T, n] bool: false for padding, after an environment has finished its `num_episodes`
     episodes: list[Episode]
     seconds: dict[str, float]  # spent in "environments" and in "acting"
 
@@ -105,12 +105,12 @@ class Steps:
 
     def __init__(self, room: int) -> None:
         """Begin with none; `room` is the number of steps that are expected."""
-        self.made, self._room = 0, room  # T, and the most of it
+        self.length, self._room = 0, room  # T, and the most of it
         self._arrays: dict[str, np.ndarray] = {}
 
     def append(self, **values: np.ndarray) -> None:
         """Add a step: of each name, values [n, ...]."""
-        t = self.made
+        t = self.length
         if t == self._room:
             self._room *= 2
             self._arrays = {name: np.resize(x, (self._room, *x.shape[1:])) for name, x in self._arrays.items()}
@@ -118,11 +118,11 @@ class Steps:
             if t == 0:
                 self._arrays[name] = np.empty((self._room, *x.shape), x.dtype)
             self._arrays[name][t] = x
-        self.made = t + 1
+        self.length = t + 1
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return one name's array [T, n, ...]."""
-        return self._arrays[name][: self.made]
+        return self._arrays[name][: self.length]
 
 
 class Collector:
@@ -167,13 +167,13 @@ class Collector:
         remaining = np.full(len(self.envs), np.inf if num_episodes is None else num_episodes)
         seconds = {"environments": 0.0, "acting": 0.0}
         steps, first_states = self._begin_iteration(expected), self.states
-        while steps.made < num_steps if num_episodes is None else remaining.any():
-            self._note(f"collecting, step {steps.made}")
+        while steps.length < num_steps if num_episodes is None else remaining.any():
+            self._note(f"collecting, step {steps.length}")
             counted = self._step(next(noise), remaining > 0, seconds)
             if num_episodes is None:
                 continue
             remaining -= counted
-            if steps.made >= MOST_STEPS and remaining.any():
+            if steps.length >= MOST_STEPS and remaining.any():
                 waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
                 raise DataError(
                     f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "
@@ -189,7 +189,7 @@ class Collector:
     def made_steps(self) -> int:
         """Steps of this rank's environments in the iteration under way."""
         steps = self._steps  # which the training's own thread may replace meanwhile
-        return int(steps["active"].sum()) if steps.made else 0
+        return int(steps["active"].sum()) if steps.length else 0
 
     def _begin_iteration(self, expected: int) -> Steps:
         self._steps = Steps(expected)
@@ -199,7 +199,7 @@ class Collector:
 
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> np.ndarray:
         """Act in all environments, step the active ones and write it down; returns whose episodes ended and count."""
-        begun, policy, made = perf_counter(), self.policy, self._steps.made
+        begun, policy, t = perf_counter(), self.policy, self._steps.length
         raw, states = self.envs.observations, self.states
         observations = policy.normalize(raw)
         sampled = policy.sample(observations, states, noise)
@@ -221,11 +221,11 @@ class Collector:
             active=active,
         )
         if ends.any():
-            self._facts[made] = self.envs.facts
+            self._facts[t] = self.envs.facts
             # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
             cut = np.flatnonzero(ends & ~step.terminated & ~step.dropped)
             after = policy.normalize(step.next_observations[cut])
-            self._cuts.append(Cuts.at(made, cut, after, sampled.states[cut]))
+            self._cuts.append(Cuts.at(t, cut, after, sampled.states[cut]))
         if policy.network.recurrent:
             self.states = np.where(active[:, None], sampled.states * ~ends[:, None], states)
         seconds["acting"] += decided - begun
@@ -276,15 +276,15 @@ class Collector:
         """Return the truncated episodes of the iteration, and those that go on after it."""
         going = np.flatnonzero(~self._steps["ends"][-1])
         after = self.policy.normalize(self.envs.observations[going])
-        return Cuts.joined([*self._cuts, Cuts.at(self._steps.made - 1, going, after, self.states[going])])
+        return Cuts.joined([*self._cuts, Cuts.at(self._steps.length - 1, going, after, self.states[going])])
 
     def _finish(self) -> list[Episode]:
         """Carry the episode sums on through the steps; returns the episodes that ended and count."""
         finished = []
-        rewards, ends, dropped, made = (self._steps[name] for name in ("rewards", "ends", "dropped", "active"))
-        for t in range(len(made)):
+        rewards, ends, dropped, active = (self._steps[name] for name in ("rewards", "ends", "dropped", "active"))
+        for t in range(len(active)):
             self.episode_returns += rewards[t]
-            self.episode_lengths += made[t]
+            self.episode_lengths += active[t]
             for i in np.flatnonzero(ends[t]) if t in self._facts else ():
                 if not dropped[t, i]:
                     sums = float(self.episode_returns[i]), int(self.episode_lengths[i])

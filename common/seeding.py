@@ -1,4 +1,6 @@
-"""Random streams keyed by (seed, purpose, keys), never by rank: the number of ranks cannot change them.
+"""Random streams keyed by (seed, purpose, keys): the number of ranks cannot change them.
+
+Only GLOBAL is keyed by rank: what environments draw from the streams that all of a process share.
 
 A stream is made when it is needed and leaves no state behind, so a checkpoint has no generator to store.
 """

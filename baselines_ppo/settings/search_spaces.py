@@ -51,7 +51,7 @@ class Uniform:
         return type(self)(self.field, min(self.low, value), max(self.high, value))
 
     def ends(self) -> tuple[float, float]:
-        """Return values that are right only if all are."""
+        """Return the values to check: where these are allowed, all are."""
         return self.low, self.high
 
     def words(self) -> str:
@@ -94,7 +94,7 @@ class Choice:
         return self if known else Choice(self.field, *self.values, value)
 
     def ends(self) -> tuple[Any, ...]:
-        """Return values that are right only if all are."""
+        """Return the values to check: where these are allowed, all are."""
         return self.values
 
     def words(self) -> str:

@@ -226,7 +226,7 @@ def _restore_environments(run: RunState, checkpoint: Checkpoint) -> list[int]:
             collector.episode_lengths[row] = arrays["environments/episode_length"][index]
             collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
             collector.states[row] = arrays["environments/state"][index]
-    of_all = run.comm.broadcast(run.comm.gather(failed, "the environments"), "the environments") or []
+    of_all = run.comm.gather_all(failed, "the environments")
     return sorted(index for indices in of_all for index in indices)
 
 

@@ -117,10 +117,6 @@ class Alive:
         self._board.close()
         self._clear()
 
-    def signs(self) -> list[Sign]:
-        """Return what all ranks said last; of none where there is no file to read it from."""
-        return self._board.read()
-
     def _sign(self) -> Sign:
         doing = f"waiting for {self._waits_for}" if self._waits_for else self._doing
         asked = self._asked or Asked(0.0, 0)

@@ -1,8 +1,10 @@
-"""What a rank's messages cost it: how long it waited for the other ranks, and how much it sent."""
+"""What a rank's messages cost it: how long it waited for the other ranks, and how much it sent; and their memory."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class Cost(NamedTuple):
@@ -28,3 +30,17 @@ class Messages:
         cost = Cost(self._waited, self._sent)
         self._waited, self._sent = 0.0, 0
         return cost
+
+
+class Buffer:
+    """Memory that messages pass through again and again: MPI takes up to eight times as long with new memory."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def of(self, size: int, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return room for so many numbers; it holds until the next call."""
+        needed = size * dtype.itemsize
+        if needed > len(self._bytes):
+            self._bytes = np.empty(needed, np.uint8)
+        return self._bytes[:needed].view(dtype)

@@ -67,7 +67,7 @@ def test_signs_of_life_are_seen_by_all_ranks(tmp_path: Path) -> None:
     with watching(tmp_path, 3) as ranks:
         ranks[0].alive.enter("the sum of gradients")
         ranks[2].alive.note("collecting, step 88 of a very long walk, " + "x" * 100)
-        signs = ranks[1].alive.signs()
+        signs = ranks[1].alive._board.read()
     assert [sign.collectives for sign in signs] == [1, 0, 0]
     assert signs[0].doing == "waiting for the sum of gradients"
     assert signs[2].doing.startswith("collecting, step 88")
@@ -166,7 +166,7 @@ def test_a_stop_signal_of_another_rank_lets_rank_0_save_what_it_kept(tmp_path: P
         root.alive.enter("the rollouts")
         other.alive.note("learning")
         other.asked = Asked(time.time(), 130)
-        until(lambda: root.alive.signs()[0].saving)
+        until(lambda: root.alive._board.read()[0].saving)
         time.sleep(OTHERS_FIRST + 1.5)
         assert root.ended == other.ended == []
         slowly.set()
@@ -198,7 +198,7 @@ def test_the_end_of_the_watch_waits_for_what_it_saves(tmp_path: Path) -> None:
     with watching(tmp_path, 1, grace=0.2) as (alone,):
         alone.alive.rescue = rescue
         alone.asked = Asked(time.time(), 75)
-        until(lambda: alone.alive.signs()[0].saving)
+        until(lambda: alone.alive._board.read()[0].saving)
         alone.alive.end()
         assert saved
     assert [code for code, _ in alone.ended] == [75]

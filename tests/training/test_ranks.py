@@ -15,7 +15,7 @@ from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.shards import WHOLE, Shards, rows_by_shard, shards_over, tree_sum
 from baselines_ppo.experiments.columns import read_columns
-from baselines_ppo.plan import ALONE, plan_of
+from baselines_ppo.plan import REPLICATED, plan_of
 from baselines_ppo.wiring import actor_critic_of
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags, run_all
 
@@ -121,4 +121,4 @@ def test_small_minibatches_of_whole_environments_are_of_all_ranks() -> None:
     config = configure("CartPole-v1", "trpo", preset="none", network="lstm", **shape)
     network = actor_critic_of(config, cartpole.observation, cartpole.action)
     for ranks in (1, 2, 16):
-        assert plan_of(config, network, ranks).value_sharing == ALONE
+        assert plan_of(config, network, ranks).value_sharing == REPLICATED
