@@ -205,8 +205,9 @@ def _learner(plan: Plan, comm: Comm, envs: VecEnv) -> tuple[Collector, Algorithm
     clip = settings.clip_observations if settings.normalize_observations else None
     policy = Policy(network, parameters, clip)
     scaler = Normalizer((), settings.clip_rewards) if settings.normalize_returns else None
-    clip, correlation = settings.clip_raw_rewards, settings.noise_correlation
-    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip, correlation, comm.alive.note)
+    note, clip_rewards = comm.alive.note, settings.clip_raw_rewards
+    collector = Collector(envs, policy, scaler, config.seed, settings.gamma, clip_rewards, note)
+    collector.noise_correlation = settings.noise_correlation
     start_tensorflow(inside_job())
     return collector, make_learner(plan, policy, comm, envs.indices)
 

@@ -136,18 +136,16 @@ class Collector:
         seed: int,
         gamma: float,
         clip_raw_rewards: float | None = None,
-        noise_correlation: float = 0.0,
         note: Callable[[str], None] = lambda doing: None,
     ) -> None:
         """With a reward scaler, rewards are divided by the std of the discounted return.
 
         Args:
-          noise_correlation: of an action's noise with that of the step before.
           note: is told of every step, as a sign of life.
         """
         self.envs, self.policy, self.reward_scaler = envs, policy, reward_scaler
         self._seed, self._gamma, self._clip_raw_rewards, self._note = seed, gamma, clip_raw_rewards, note
-        self._noise_correlation = noise_correlation
+        self.noise_correlation = 0.0  # of an action's noise with that of the step before
         count = len(envs)
         self.states = policy.initial_states(count)  # what the policy remembers of the episodes under way
         self.episode_returns = np.zeros(count)  # so far, of the episodes under way
@@ -261,7 +259,7 @@ class Collector:
     def _noise(self, iteration: int, block: int) -> Iterator[np.ndarray]:
         """Yield the action noise [n, ...] of step after step, each environment's from that environment's own stream."""
         streams = [generator(self._seed, Purpose.ACTION, index, iteration) for index in self.envs.indices]
-        draw, correlation = self.policy.distribution.noise, self._noise_correlation
+        draw, correlation = self.policy.distribution.noise, self.noise_correlation
         while True:
             yield from np.stack([draw(stream, block, correlation) for stream in streams], axis=1)
 

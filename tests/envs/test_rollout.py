@@ -48,8 +48,8 @@ def collector(env_id: str, gamma: float = 0.9, indices: range = range(3), restar
 
 @pytest.mark.parametrize("correlation", [0.0, 0.8])
 def test_actions_stray_from_their_mean_as_correlated_as_they_are_to_be(correlation: float) -> None:
-    plain = collector("Pendulum-v1")
-    source = Collector(plain.envs, plain.policy, None, seed=0, gamma=0.9, noise_correlation=correlation)
+    source = collector("Pendulum-v1")
+    source.noise_correlation = correlation
     rollout = source.collect(0, 2000)
     strays = rollout.actions - rollout.outputs  # [2000, 3, 1], with a std of 1
     assert strays.std() == pytest.approx(1.0, abs=0.05)
