@@ -10,91 +10,14 @@ from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.settings.algorithms import PPO1Config, PPO2Config, TRPOConfig
-from baselines_ppo.settings.config import TEXTBOOK, PolicyConfig, RolloutConfig, TrainConfig, renamed, with_fields
-from baselines_ppo.settings.small_tasks import SMALL_TASKS, Preset
+from baselines_ppo.settings.config import TEXTBOOK, RolloutConfig, TrainConfig, renamed, with_fields
+from baselines_ppo.settings.preset import Preset
+from baselines_ppo.settings.robots import GYMNASIUM, HUMANOID, ZOO
+from baselines_ppo.settings.small_tasks import SMALL_TASKS
 
 WITH_MEMORY = ("lstm", "cnn_lstm")  # whose minibatches are whole environments
 MEMORY_MINIBATCHES = 4  # of an epoch at most, where the preset's do not fit: as many ranks can share the environments
 ATARI_ID = re.compile(r"ALE/\w+-v5|\w+NoFrameskip-v4")
-
-
-RECIPE = (
-    "Many environments, short rollouts, few epochs, a step size that is held by the KL, standardised value targets: "
-    "the public runs above 5 000 on Humanoid share these (rl_games, Sample Factory)."
-)
-ADAPTIVE_ROLLOUT = RolloutConfig(num_envs=64, num_steps=64, normalize_returns=False)
-ADAPTIVE_PPO2 = PPO2Config(
-    num_minibatches=4,
-    num_epochs=5,
-    learning_rate=3e-4,
-    learning_rate_schedule="adaptive",
-    value_coef=1.0,
-    value_clip_range=None,
-    max_grad_norm=1.0,
-    normalize_advantages="iteration",
-    normalize_value_targets=True,
-)
-ADAPTIVE = TrainConfig(
-    alg="ppo2",
-    num_timesteps=3_000_000,
-    rollout=ADAPTIVE_ROLLOUT,
-    policy=PolicyConfig(hidden_sizes=(256, 128, 64), activation="elu"),
-    algorithm=ADAPTIVE_PPO2,
-)
-
-HUMANOID = Preset(
-    replace(
-        ADAPTIVE,
-        num_timesteps=10_000_000,
-        rollout=replace(ADAPTIVE_ROLLOUT, num_steps=128),
-        algorithm=replace(ADAPTIVE_PPO2, value_coef=2.0),
-    ),
-    f"{RECIPE} Return 5 150 at 2 M steps, 8 900 at 10 M (v4; another seed 9 600).",
-)
-
-ANT = Preset(
-    replace(
-        TEXTBOOK["ppo2"],
-        num_timesteps=3_000_000,
-        rollout=RolloutConfig(num_envs=32, num_steps=64),
-        policy=PolicyConfig(init_log_std=-0.5),
-        algorithm=PPO2Config(value_clip_range=None),
-    ),
-    "Many small steps and less action noise: return 4 246 at 2.2 M steps (v4, one seed). The recipe of Humanoid "
-    "gives 2 363.",
-)
-
-RECOMPUTED = replace(
-    ANT.config,
-    rollout=RolloutConfig(num_envs=64, num_steps=32),
-    algorithm=PPO2Config(value_clip_range=None, recompute_advantages=True),
-)
-
-SWIMMER = Preset(
-    replace(
-        TEXTBOOK["ppo2"],
-        rollout=RolloutConfig(num_envs=16, num_steps=256, gamma=0.9999, gae_lambda=0.98),
-        algorithm=PPO2Config(
-            num_minibatches=16, learning_rate=6e-4, learning_rate_schedule="constant", value_clip_range=None
-        ),
-    ),
-    "Swimmer needs gamma 0.9999: RL Zoo has 282 at 1 M steps with it; without it, 67 to 125 are usual. RL Zoo's "
-    "4 x 1024 steps are spread over 16 environments.",
-)
-
-STANDUP = Preset(
-    replace(
-        TEXTBOOK["ppo2"],
-        num_timesteps=10_000_000,
-        rollout=RolloutConfig(num_envs=16, num_steps=128),
-        algorithm=PPO2Config(num_minibatches=4),
-    ),
-    "The PPO baseline of Simple Policy Optimization has 143 750 at 10 M steps with these (v4).",
-)
-
-# Sixteen environments, so that as many ranks can share them.
-TEXTBOOK_16 = replace(TEXTBOOK["ppo2"], rollout=RolloutConfig(num_envs=16, num_steps=128))
-BASELINES = "OpenAI Baselines' own values, whose benchmark at 1 M steps (v2) has {}. Here {} (v4, one seed)."
 
 ATARI = Preset(
     TrainConfig(
@@ -112,74 +35,6 @@ ATARI = Preset(
     ),
     "The settings of OpenAI Baselines and CleanRL, which have 20 on Pong at 10 M steps.",
 )
-
-SWINGUP = replace(
-    TEXTBOOK["ppo2"], num_timesteps=2_000_000, rollout=RolloutConfig(num_envs=16, num_steps=256, gamma=0.995)
-)
-BALANCE = replace(SWINGUP, algorithm=PPO2Config(clip_range=0.1, value_clip_range=None))
-REACHER = replace(ADAPTIVE, num_timesteps=1_000_000, rollout=replace(ADAPTIVE_ROLLOUT, gamma=0.95))
-
-GYMNASIUM = {
-    "Humanoid": HUMANOID,
-    "HumanoidStandup": STANDUP,
-    "HalfCheetah": Preset(
-        RECOMPUTED,
-        "Many small steps, with advantages recomputed in each epoch, as Tianshou has them: return 7 535 at 1.5 M steps "
-        "(v4, one seed). Without that it is 4 670 at 3 M; with Humanoid's recipe, some seeds stay at 2 000.",
-    ),
-    "Walker2d": Preset(ADAPTIVE, f"{RECIPE} Return 2 716 at 2.2 M steps, 3 432 at 3 M (v4, one seed)."),
-    "Hopper": Preset(ADAPTIVE, f"{RECIPE} Return 2 160 at 0.5 M steps, 2 368 at 3 M (v4, one seed)."),
-    "Ant": ANT,
-    "Swimmer": SWIMMER,
-    "Reacher": Preset(
-        REACHER,
-        f"{RECIPE} gamma 0.95, because an episode is short: return -4.0 at 1 M steps with the most likely actions "
-        "(v4; v5: -3.7), over five seeds. In single runs the textbook's other values gave -4.1, and gamma 0.9 -4.5.",
-    ),
-    "Pusher": Preset(TEXTBOOK_16, "The textbook's values. No result is recorded yet."),
-    "InvertedPendulum": Preset(TEXTBOOK_16, BASELINES.format("809", "1 000 at 0.3 M")),
-    "InvertedDoublePendulum": Preset(
-        replace(BALANCE, num_timesteps=1_000_000),
-        "Small steps keep what was learned: return 9 020 at 1 M steps with the most likely actions (v4; v5: 9 192), "
-        "over five seeds. In single runs the textbook's gave 7 965, and those of Humanoid 5 654.",
-    ),
-}
-
-
-def adaptive(config: TrainConfig, steps: int, gave: str) -> Preset:
-    """Return the recipe for one of the zoo's robots."""
-    return Preset(replace(config, num_timesteps=steps), f"The recipe of Humanoid-v4. {gave}")
-
-
-# More environments, with minibatches as large as before.
-WIDE = replace(
-    HUMANOID.config,
-    rollout=replace(HUMANOID.config.rollout, num_envs=128),
-    algorithm=replace(ADAPTIVE_PPO2, value_coef=2.0, num_minibatches=8),
-)
-SOLVED = "Return {} at {} M steps, which is Roboschool's threshold (one seed)."
-NO_GAIN = " Tried without gain: an entropy bonus of 0.003, and the many small steps of Ant-v4."
-ZOO = {
-    "Ant": adaptive(ADAPTIVE, 4_000_000, SOLVED.format("2 500", 0.8)),
-    "HalfCheetah": adaptive(ADAPTIVE, 6_000_000, SOLVED.format("3 000", 3.1) + NO_GAIN),
-    "Hopper": adaptive(HUMANOID.config, 4_000_000, SOLVED.format("2 500", 1.2)),
-    "Walker2d": adaptive(HUMANOID.config, 8_000_000, SOLVED.format("2 500", 3.3) + NO_GAIN),
-    "Humanoid": adaptive(HUMANOID.config, 20_000_000, SOLVED.format("3 500", 4.2)),
-    "HumanoidFlagrun": adaptive(HUMANOID.config, 60_000_000, "See docs/results.md."),
-    "HumanoidFlagrunHarder": adaptive(WIDE, 100_000_000, "docs/zoo.md tells how it learned to get up."),
-    "AtlasForwardWalk": adaptive(WIDE, 50_000_000, "Return 1 131 at 11 M steps, 2 910 at 16.5 M (one seed)."),
-    "Pong": adaptive(HUMANOID.config, 10_000_000, "See docs/results.md."),
-    "PongDuel": adaptive(HUMANOID.config, 10_000_000, "See docs/zoo.md for training it against itself."),
-    "InvertedPendulum": Preset(TEXTBOOK_16, "The values of InvertedPendulum-v4."),
-    "InvertedPendulumSwingup": Preset(SWINGUP, "Return 859 at 2 M steps; gamma 0.99 sees too short a time, 425."),
-    "InvertedDoublePendulum": Preset(
-        BALANCE,
-        "Small steps keep what was learned: 9 354 at 2 M. The textbook's have 9 100 at 0.36 M, 5 300 at 1 M.",
-    ),
-    "Reacher": Preset(
-        replace(TEXTBOOK_16, num_timesteps=2_000_000), "The values of InvertedPendulum-v4, for more steps."
-    ),
-}
 
 CARTPOLE_GAMMA = "The gamma that RL Zoo has for CartPole; results are in docs/results.md."
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from baselines_ppo.settings.algorithms import PPO2Config
 from baselines_ppo.settings.config import PolicyConfig, RolloutConfig, TrainConfig
-
-
-class Preset(NamedTuple):
-    """Settings for an environment, and where they are from or what they gave."""
-
-    config: TrainConfig
-    source: str
-
+from baselines_ppo.settings.preset import Preset
 
 CARTPOLE = Preset(
     TrainConfig(

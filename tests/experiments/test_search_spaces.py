@@ -19,7 +19,8 @@ from baselines_ppo.run import cli
 from baselines_ppo.run.tuning import dimension_of
 from baselines_ppo.settings import algorithms, config, search_spaces
 from baselines_ppo.settings.config import TEXTBOOK, with_fields
-from baselines_ppo.settings.presets import PRESETS, Preset
+from baselines_ppo.settings.preset import Preset
+from baselines_ppo.settings.presets import PRESETS
 from baselines_ppo.settings.search_spaces import SEARCH_SPACES, Dimension, search_space
 
 DRAWS = 40
