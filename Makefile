@@ -3,12 +3,15 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: train test check docs
+.PHONY: train test check suite docs
 
 train: .venv/installed
 	$(BIN)/mpirun -np 2 $(BIN)/python -m baselines_ppo.run --env Humanoid-v4 --num-timesteps 110000
 
-test: .venv/tested check
+test: .venv/tested
+	$(MAKE) --jobs=2 check suite
+
+suite: .venv/tested
 	$(BIN)/python -m pytest
 
 check: .venv/tested

@@ -13,7 +13,7 @@ from docs.run_notebooks import LARGEST, NOTEBOOKS, executed
 
 ALL_KB = 300
 # Six trainings, each a process of its own; and the recipe for an environment, which docs/environments.md has, too.
-LONG = {"comparing-settings", "your-own-environment"}
+LONG = {"comparing-settings", "the-zoo", "your-own-environment"}
 # What each shows below some cell, by its type; a training's bar is text.
 SHOWN = {
     "first-steps": {"image/png", "text/markdown", "text/html", "stdout"},
