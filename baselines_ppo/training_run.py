@@ -25,7 +25,7 @@ from baselines_ppo.monitoring.evaluation import Evaluator, Figures
 from baselines_ppo.monitoring.films import Films
 from baselines_ppo.monitoring.iteration_progress import progress
 from baselines_ppo.monitoring.logger import Logger
-from baselines_ppo.monitoring.row import Report, row_of
+from baselines_ppo.monitoring.row import Report, count_episodes, row_of
 from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state.changing import change_settings
@@ -161,13 +161,14 @@ class TrainingRun:
         spent = {name: {**self.spent, **rollout.seconds}[name] for name in shares}
         cost = self.comm.messages.cost()
         report = Report(rollout.episodes, rollout.num_transitions, spent, cost, resident_megabytes())
-        reports = self.comm.gather(report, "episodes")
+        reports = self.comm.gather(report, "episodes") or []  # on rank 0, which alone counts episodes
+        count_episodes(self.counters, reports)
         now = monotonic()
         seconds, self._clock = now - self._clock, now
         self.counters.seconds += seconds
 
         def write() -> Wishes:
-            row = row_of(self.state, reports or [], metrics, self._evaluated, seconds)
+            row = row_of(self.state, reports, metrics, self._evaluated, seconds)
             wishes = Wishes()
             if self.callback is not None:
                 wishes = wishes_of(self.callback, self.config, self.folder.path, row)

@@ -11,7 +11,7 @@ from baselines_ppo.common.envs.facts import means_of
 from baselines_ppo.common.job.messages import Cost
 from baselines_ppo.common.rollout import Episode
 from baselines_ppo.monitoring.evaluation import Figures
-from baselines_ppo.state.run_state import Finished, RunState
+from baselines_ppo.state.run_state import Counters, Finished, RunState
 
 EVALUATED = ("eval_return", "eval_length")  # columns of a run that is evaluated, empty where it was not
 
@@ -26,10 +26,17 @@ class Report(NamedTuple):
     megabytes: float  # of memory
 
 
+def count_episodes(counters: Counters, reports: Sequence[Report]) -> None:
+    """Count the episodes that the ranks report, and take them among the last ones, in the order in which they ended."""
+    finished = sorted(episode for report in reports for episode in report.episodes)
+    counters.episodes += len(finished)
+    counters.window.extend(Finished(episode.episode_return, episode.length, episode.facts) for episode in finished)
+
+
 def row_of(
     run: RunState, reports: Sequence[Report], metrics: dict[str, float], evaluated: Figures | None, seconds: float
 ) -> dict[str, Any]:
-    """Count the episodes of an iteration; returns its row.
+    """Return the row of an iteration whose episodes have been counted.
 
     Args:
       reports: of all ranks.
@@ -37,9 +44,6 @@ def row_of(
       seconds: that the iteration took.
     """
     counters = run.counters
-    finished = sorted(episode for report in reports for episode in report.episodes)
-    counters.episodes += len(finished)
-    counters.window.extend(Finished(episode.episode_return, episode.length, episode.facts) for episode in finished)
     columns = {} if run.config.eval_interval is None else dict.fromkeys(EVALUATED)
     times = {name: float(np.mean([report.spent[name] for report in reports])) for name in reports[0].spent}
     return {

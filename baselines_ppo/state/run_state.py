@@ -35,9 +35,9 @@ class Counters:
 
     iteration: int = 0
     total_steps: int = 0
-    episodes: int = 0
     seconds: float = 0.0
-    eval_return: float | None = None  # of an evaluation after this very iteration; on rank 0 only, like the next two
+    episodes: int = 0  # on rank 0 only, like the next three
+    eval_return: float | None = None  # of an evaluation after this very iteration
     best_eval_return: float | None = None
     window: deque[Finished] = field(default_factory=lambda: deque(maxlen=WINDOW))  # the last ones
 
