@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import Field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from baselines_ppo.settings.changes import CHANGING, HARMLESS, OVERRIDABLE
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
@@ -23,7 +24,8 @@ This page is made from the code, by `python -m docs.settings_page`. `--help` sho
 `--help --env ID` shows them with that environment's values.
 
 A setting has one name everywhere. On the command line, type `--num-envs 64`. In Python, type
-`configure("Humanoid-v4", num_envs=64)`. `none` and `empty` are words that you can type.
+`configure("Humanoid-v4", num_envs=64)`. You can type the word `none`. For `--hidden-sizes` there is the word `empty`,
+too: `none` means the layers that the network has by itself, and `empty` means no layers.
 
 Where do the values come from? Your own flags come first, then the [preset](#presets) of the environment, then the
 textbook values of the algorithm. `--preset none` leaves the preset out.
@@ -40,7 +42,11 @@ PRESETS_BEGIN = """## Presets
 
 An environment with a preset gets the settings below. All others get the textbook values. `--preset ID` takes the preset
 of another environment.
+
+Some environments share one recipe. It is printed once, and the table below it has each environment's differences.
 """
+SENTENCES = re.compile(r"(?<=\.) (?=\D)")
+MOST_DIFFERENCES, LEAST_SAVED = 4, 6  # of a preset that is shown by its differences from another one
 
 
 def page() -> str:
@@ -51,7 +57,7 @@ def page() -> str:
     for alg, config in TEXTBOOK.items():
         parts.append(f"## Settings of {alg}\n\n{summary(config)}\n\n{table('algorithm', {alg: config})}")
     parts += [PRESETS_BEGIN, index()]
-    parts += [preset_section(alg, names, preset) for alg, names, preset in presets()]
+    parts += [preset_section(entry, sharing) for entry, sharing in families()]
     return "\n".join(parts)
 
 
@@ -81,7 +87,7 @@ def values(name: str, configs: dict[str, TrainConfig]) -> str:
     """Return a field's value, or those of each algorithm where they differ."""
     by_value: dict[str, list[str]] = {}
     for alg, config in configs.items():
-        value = shown(flat(config)[name]) if name != "alg" else "`ppo2`"
+        value = shown(name, flat(config)[name]) if name != "alg" else "`ppo2`"
         by_value.setdefault(value, []).append(alg)
     if len(by_value) == 1:
         return next(iter(by_value))
@@ -93,10 +99,10 @@ def flat(config: TrainConfig) -> dict[str, Any]:
     return {item.name: value for _, item, value in all_fields(config)}
 
 
-def shown(value: Any) -> str:
-    """Return a value as it is typed; nothing where it is an empty text."""
+def shown(name: str, value: Any) -> str:
+    """Return a field's value as it is typed; nothing where it is an empty text."""
     if isinstance(value, tuple):
-        value = ",".join(map(str, value)) or "empty"
+        value = ",".join(map(str, value)) or ("empty" if name == "hidden_sizes" else "none")
     if isinstance(value, bool) or value is None:
         value = str(value).lower()
     if isinstance(value, float):
@@ -114,7 +120,9 @@ def allowed(item: Field[Any], kind: Any) -> str:
     """Return in words what a field may be."""
     plain, limits = plain_type(kind), item.metadata
     choices = choices_of(item)
-    if choices:
+    if choices and plain is tuple:
+        words = f"{', '.join(f'`{choice}`' for choice in choices)}, or several with commas between them; or `none`"
+    elif choices:
         words = " or ".join(f"`{choice}`" for choice in choices)
     elif plain is tuple:
         words = (
@@ -123,7 +131,7 @@ def allowed(item: Field[Any], kind: Any) -> str:
     else:
         words = KINDS[plain]
     bounds = [f"{text} {limits[name]:g}" for name, text in BOUNDS.items() if limits[name] is not None]
-    none = ["or `none`"] if is_optional(kind) else []
+    none = ["or `none`"] if is_optional(kind) or (plain is tuple and not choices) else []
     return ", ".join([words, *bounds, *none])
 
 
@@ -137,24 +145,53 @@ def at_resume(name: str) -> str:
     return "override" if name in OVERRIDABLE else "no"
 
 
-def presets() -> Iterator[tuple[str, tuple[str, ...], Preset]]:
-    """Yield each preset with its algorithm and the environments that have it."""
+class Entry(NamedTuple):
+    """A preset with its algorithm and the environments that have it."""
+
+    alg: str
+    names: tuple[str, ...]
+    preset: Preset
+
+    @property
+    def title(self) -> str:
+        """What the preset is called on the page."""
+        return f"{', '.join(self.names)}{'' if self.alg == 'ppo2' else f' with {self.alg}'}"
+
+
+def presets() -> Iterator[Entry]:
+    """Yield each preset."""
     for alg, by_name in PRESETS.items():
         named = list(by_name.items())
         for preset, group in itertools.groupby(named, key=lambda entry: entry[1]):
-            yield alg, tuple(name for name, _ in group), preset
+            yield Entry(alg, tuple(name for name, _ in group), preset)
         if alg == ATARI.config.alg:
-            yield alg, (ATARI_IDS,), ATARI
+            yield Entry(alg, (ATARI_IDS,), ATARI)
 
 
-def title(alg: str, names: tuple[str, ...]) -> str:
-    """Return a preset's heading."""
-    return f"{', '.join(names)}{'' if alg == 'ppo2' else f' with {alg}'}"
+def families() -> list[tuple[Entry, list[Entry]]]:
+    """Return the presets that are shown in full, each with those that are shown by their differences from it."""
+    found: list[tuple[Entry, list[Entry]]] = []
+    for entry in presets():
+        full = len(differences(entry.preset.config, TEXTBOOK[entry.alg]))
+        for first, sharing in found:
+            count = len(differences(entry.preset.config, first.preset.config)) if first.alg == entry.alg else full
+            if count <= MOST_DIFFERENCES and count + LEAST_SAVED <= full:
+                sharing.append(entry)
+                break
+        else:
+            found.append((entry, []))
+    return found
+
+
+def differences(config: TrainConfig, other: TrainConfig) -> list[str]:
+    """Return the names of the fields in which a configuration differs from another one."""
+    now, before = flat(config), flat(other)
+    return [name for name in now if now[name] != before[name]]
 
 
 def index() -> str:
     """Return links to all presets."""
-    links = [f"[{title(alg, names)}](#{anchor(title(alg, names))})" for alg, names, _ in presets()]
+    links = [f"[{entry.title}](#{anchor(first.title)})" for first, sharing in families() for entry in (first, *sharing)]
     return ",\n".join(links) + ".\n"
 
 
@@ -164,16 +201,37 @@ def anchor(heading: str) -> str:
     return kept.strip().replace(" ", "-")
 
 
-def preset_section(alg: str, names: tuple[str, ...], preset: Preset) -> str:
-    """Return a preset: where it is from, and what differs from the textbook."""
-    before, now = flat(TEXTBOOK[alg]), flat(preset.config)
+def preset_section(entry: Entry, sharing: list[Entry]) -> str:
+    """Return a preset: where it is from, what differs from the textbook, and which environments share most of it."""
+    config, textbook = entry.preset.config, TEXTBOOK[entry.alg]
+    now, before = flat(config), flat(textbook)
     rows = [
-        f"| `{flag(name)}` | {shown(now[name])} | {shown(before[name])} |" for name in now if now[name] != before[name]
+        f"| `{flag(name)}` | {shown(name, now[name])} | {shown(name, before[name])} |"
+        for name in differences(config, textbook)
     ]
     head = ["| Flag | Preset | Textbook |", "| --- | --- | --- |"]
     body = "\n".join([*head, *rows]) if rows else "All settings are those of the textbook."
-    source = preset.source.replace("docs/results.md", "[Results](results.md)")
-    return f"### {title(alg, names)}\n\n{source}\n\n{body}\n"
+    parts = [f"### {entry.title}", source(entry.preset), body]
+    if sharing:
+        lines = ["| Environment | What differs from the table above | Source or result |", "| --- | --- | --- |"]
+        parts.append("\n".join([*lines, *(sharing_row(other, entry) for other in sharing)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def sharing_row(entry: Entry, first: Entry) -> str:
+    """Return the row of a preset that shares most of its settings with another one."""
+    now = flat(entry.preset.config)
+    names = differences(entry.preset.config, first.preset.config)
+    words = [f"{flag(name)} {shown(name, now[name]).strip('`')}" for name in names]
+    typed = f"`{' '.join(words)}`" if words else "nothing"
+    known = [*SENTENCES.split(source(first.preset)), f"The recipe of {first.names[0]}."]
+    own = [sentence for sentence in SENTENCES.split(source(entry.preset)) if sentence not in known]
+    return f"| {entry.title} | {typed} | {' '.join(own)} |"
+
+
+def source(preset: Preset) -> str:
+    """Return where a preset is from, with links to the pages that it names."""
+    return re.sub(r"docs/(results|zoo)\.md", lambda match: f"[{match[1].title()}]({match[1]}.md)", preset.source)
 
 
 if __name__ == "__main__":

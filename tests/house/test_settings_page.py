@@ -14,6 +14,7 @@ from docs import settings_page
 
 TEXT = settings_page.PAGE.read_text("utf-8")
 SECTION = re.compile(r"^### (.*)\n\n(.*)\n\n((?:\|.*\n)*)", re.MULTILINE)
+SHARING = re.compile(r"^\| ([\w, -]+) \| (?:`(--.*?)`|nothing) \| ", re.MULTILINE)
 ROW = re.compile(r"^\| `(--[\w-]+)` \| (?:`(.*?)`)? \| .* \|$", re.MULTILINE)
 
 
@@ -39,7 +40,17 @@ def sections() -> list[tuple[str, str, str, dict[str, str]]]:
         names, _, alg = heading.partition(" with ")
         flags = dict(ROW.findall(table))
         found += [(alg or "ppo2", name, source, flags) for name in names.split(", ")]
+        below = TEXT.partition(f"### {heading}\n")[2].partition("\n### ")[0]
+        for others, typed in SHARING.findall(below):
+            changed = {**flags, **dict(re.findall(r"(--[\w-]+) (\S+)", typed))}
+            found += [(alg or "ppo2", name, source, changed) for name in others.split(", ")]
     return found
+
+
+def test_environments_that_share_a_recipe_are_shown_by_their_differences_from_it() -> None:
+    assert ("ppo2", "Walker2d-v5") in {(alg, name) for alg, name, _, _ in sections()}
+    assert "### Walker2d-v4" not in TEXT
+    assert TEXT.count("| `--normalize-value-targets` | `true` | `false` |") == 1
 
 
 def test_every_preset_is_on_the_page_with_its_source() -> None:
