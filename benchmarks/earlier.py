@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ PARTS = (0.25, 0.5, 0.75, 1.0)  # of a training, after which its return is shown
 
 
 def figure(x: float) -> str:
-    """Return a return with four digits, more for large ones."""
-    return f"{x:,.0f}".replace(",", " ") if abs(x) >= 1000 else f"{x:.4g}"
+    """Return a return with four digits, more for large ones, with commas between thousands."""
+    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"
 
 
 def steps(count: float) -> str:
@@ -58,9 +59,14 @@ def copied() -> str:
     for record, row in sorted(rows, key=lambda pair: (pair[1]["flags"], pair[1]["seed"])):
         numbers = [figure(row[name]) if name in row else "" for name in ("deterministic_return", "random_return")]
         cells = [f"`{row['flags']}`", str(row["seed"]), steps(row["steps"]), f"**{figure(row['mean_return'])}**"]
-        cells += [*numbers, row.get("published", ""), f"{record['date']}, `{record['commit'][:8]}`"]
+        cells += [*numbers, with_commas(row.get("published", "")), f"{record['date']}, `{record['commit'][:8]}`"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def with_commas(text: str) -> str:
+    """Return a text with commas between thousands, where it has spaces there."""
+    return re.sub(r"(?<=\d) (?=\d{3}\b)", ",", text)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def origin(record: dict[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return a value as it is read: thousands apart, a dash where there is none."""
+    """Return a value as it is read: commas between thousands, a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:,}".replace(",", " ") if isinstance(value, int | float) else str(value)
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

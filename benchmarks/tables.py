@@ -17,8 +17,11 @@ from benchmarks.rows import FULL, MEASURES, ROOT, Row, read_rows
 PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
 KINDS = "benchmark|seeds|figures|short|curves|copied"
 BLOCK = re.compile(rf"(<!-- ({KINDS}) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
-SHORT = ("CartPole-v1", "Acrobot-v1", "Pendulum-v1", "LunarLander-v3", "BipedalWalker-v3", "HalfCheetah-v4",
-         "Walker2d-v4", "Ant-v4", "Hopper-v4", "Humanoid-v4", "ALE/Pong-v5")  # fmt: skip
+# The rows that README.md shows, as far as there are records of them.
+SHORT = ("CartPole-v1-ppo2-100k", "Pendulum-v1-ppo2-100k", "LunarLander-v3-ppo2-1m", "Reacher-v5-ppo2-1m",
+         "Swimmer-v5-trpo-1m", "HalfCheetah-v4-ppo2-3m", "Walker2d-v4-ppo2-3m", "Ant-v4-ppo2-3m", "Hopper-v4-ppo2-3m",
+         "Humanoid-v4-ppo2-10m", "ALE-Pong-v5-ppo2-10m")  # fmt: skip
+OURS = {"training": "training", "deterministic": "most likely actions"}  # which column a public figure is compared with
 HEAD = ("environment", "algorithm", "steps", "seeds", "training", "most likely actions", "drawn actions",
         "public mean", "public run", "compared")  # fmt: skip
 SEEDS = ("environment", "algorithm", "steps", "seed: training / most likely / drawn", "minutes", "steps/s", "ranks",
@@ -45,17 +48,17 @@ def benchmark(rows: Sequence[Row]) -> str:
 
 
 def short(rows: Sequence[Row]) -> str:
-    """Return the lines that README.md shows: one for each of some environments, the longest of `ppo2`."""
-    entries, chosen = read_bars(), {row.env: row for row in rows if row.alg == "ppo2" and row.env in SHORT}
-    returns = "return of the most likely actions, mean over seeds"
-    head = ("environment", "steps", returns, "best public mean", "best public run", "compared")
+    """Return the lines that README.md shows: those of `SHORT` that there are records of."""
+    entries, by_name = read_bars(), {row.name: row for row in rows}
+    head = ("environment", "algorithm", "steps", "training", "most likely actions", "public mean", "public run",
+            "compared")  # fmt: skip
     lines = [markdown(head), markdown(["---"] * len(head))]
-    for env in SHORT:
-        if row := chosen.get(env):
-            bars = bars_of(row, entries)
-            mark = "" if len(row.seeds) >= FULL else f" ({number_of_seeds(row)})"
-            cells = [env, steps(row.num_timesteps), estimate(row, "deterministic") + mark]
-            lines.append(markdown([*cells, public(bars.mean), public(bars.run), compared(row, bars)]))
+    for row in (by_name[name] for name in SHORT if name in by_name):
+        bars = bars_of(row, entries)
+        mark = "" if len(row.seeds) >= FULL else f" ({number_of_seeds(row)})"
+        cells = [row.env, row.alg, steps(row.num_timesteps) + mark]
+        cells += [estimate(row, measure) for measure in ("training", "deterministic")]
+        lines.append(markdown([*cells, public(bars.mean), public(bars.run), compared(row, bars)]))
     return "\n".join(lines) + "\n"
 
 
@@ -85,11 +88,11 @@ def number_of_seeds(row: Row) -> str:
 
 
 def public(bar: Bar | None) -> str:
-    """Return a public figure, whose it is, and how it differs from ours."""
+    """Return a public figure, whose it is, how it differs from ours, and with which of ours it is compared."""
     if bar is None:
         return "none found"
     facts = [bar.who, *([f"{bar.seeds} seeds"] if bar.seeds else []), steps(bar.steps), *([bar.note] * bool(bar.note))]
-    return f"{figure(bar.value)} ({', '.join(facts)})"
+    return f"{figure(bar.value)} ({', '.join([*facts, OURS[bar.by]])})"
 
 
 def compared(row: Row, bars: Bars) -> str:
