@@ -18,6 +18,7 @@ from baselines_ppo import configure
 from baselines_ppo.banner import banner
 from baselines_ppo.common import failures
 from baselines_ppo.common.files import checkpoint
+from baselines_ppo.common.job import launcher
 from baselines_ppo.common.policy.actions import action_of
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.plan import plan_of
@@ -140,10 +141,11 @@ def test_the_floors_are_drawn_as_they_are() -> None:
 
 
 def test_exit_codes_and_actions_of_the_zoo_are_those_that_there_are() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text().partition("## Exit codes")[2]
+    text = (ROOT / "docs" / "commands.md").read_text().partition("## Exit codes")[2]
     kinds = [failures.Failure, failures.UsageError, failures.DataError, failures.LoadError, failures.WriteError]
     ends = {failures.FINISHED, failures.STUCK, failures.STOPPED_BY_SIGNAL, failures.STOPPED_BY_CTRL_C}
     assert set(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE))) == {kind.exit_code for kind in kinds} | ends
+    assert f"| {', '.join(map(str, sorted(launcher.CRASHES)))} |" in text
     assert set(re.findall(r"`zoo (\w+)", docs.text_of_all())) == {*zoo.ACTIONS}
 
 
