@@ -230,8 +230,9 @@ def sharing_row(entry: Entry, first: Entry) -> str:
 
 
 def source(preset: Preset) -> str:
-    """Return where a preset is from, with links to the pages that it names."""
-    return re.sub(r"docs/(results|zoo)\.md", lambda match: f"[{match[1].title()}]({match[1]}.md)", preset.source)
+    """Return where a preset is from, with links to the pages that it names, and commas between thousands."""
+    text = re.sub(r"(?<=\d) (?=\d{3}\b)", ",", preset.source)
+    return re.sub(r"docs/(results|zoo)\.md", lambda match: f"[{match[1].title()}]({match[1]}.md)", text)
 
 
 if __name__ == "__main__":
