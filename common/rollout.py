@@ -148,9 +148,7 @@ class Collector:
         self.noise_correlation = 0.0  # of an action's noise with that of the step before
         count = len(envs)
         self.states = policy.initial_states(count)  # what the policy remembers of the episodes under way
-        self.episode_returns = np.zeros(count)  # so far, of the episodes under way
-        self.episode_lengths = np.zeros(count, dtype=np.int64)
-        self.discounted_returns = np.zeros(count)
+        self.discounted_returns = np.zeros(count)  # of the episodes under way
         self._begin_iteration(0)
 
     def collect(self, iteration: int, num_steps: int, num_episodes: int | None = None) -> Rollout:
@@ -192,7 +190,7 @@ class Collector:
     def _begin_iteration(self, expected: int) -> Steps:
         self._steps = Steps(expected)
         self._cuts: list[Cuts] = []
-        self._facts: dict[int, dict[str, np.ndarray]] = {}  # of the episodes that ended, by step, see `VecEnv.facts`
+        self._episodes: list[Episode] = []
         return self._steps
 
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> np.ndarray:
@@ -219,7 +217,7 @@ class Collector:
             active=active,
         )
         if ends.any():
-            self._facts[t] = self.envs.facts
+            self._note_episodes(t, np.flatnonzero(ends & ~step.dropped))
             # What a step that failed would have led to is not known: its value is its own target, its advantage 0.
             cut = np.flatnonzero(ends & ~step.terminated & ~step.dropped)
             after = policy.normalize(step.next_observations[cut])
@@ -252,7 +250,7 @@ class Collector:
             ends=ends,
             cuts=cuts,
             made=steps["active"],
-            episodes=self._finish(),
+            episodes=self._episodes,
             seconds=seconds,
         )
 
@@ -276,16 +274,9 @@ class Collector:
         after = self.policy.normalize(self.envs.observations[going])
         return Cuts.joined([*self._cuts, Cuts.at(self._steps.length - 1, going, after, self.states[going])])
 
-    def _finish(self) -> list[Episode]:
-        """Carry the episode sums on through the steps; returns the episodes that ended and count."""
-        finished = []
-        rewards, ends, dropped, active = (self._steps[name] for name in ("rewards", "ends", "dropped", "active"))
-        for t in range(len(active)):
-            self.episode_returns += rewards[t]
-            self.episode_lengths += active[t]
-            for i in np.flatnonzero(ends[t]) if t in self._facts else ():
-                if not dropped[t, i]:
-                    sums = float(self.episode_returns[i]), int(self.episode_lengths[i])
-                    finished.append(Episode(t, self.envs.indices[i], *sums, facts_at(self._facts[t], int(i))))
-                self.episode_returns[i], self.episode_lengths[i] = 0.0, 0
-        return finished
+    def _note_episodes(self, t: int, rows: np.ndarray) -> None:
+        """Note the episodes that ended with step t in these rows, and count."""
+        returns, lengths, facts = self.envs.ended
+        for i in rows.tolist():
+            sums = float(returns[i]), int(lengths[i])
+            self._episodes.append(Episode(t, self.envs.indices[i], *sums, facts_at(facts, i)))

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from baselines_ppo.common.envs.action_log import EpisodeRecord
 from baselines_ppo.common.envs.facts import facts_at
-from baselines_ppo.common.envs.vec_env import EpisodeRecord
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.policy.policy import Policy
@@ -47,8 +47,6 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
     gathered = run.comm.gather(
         (
             collector.envs.capture(),
-            collector.episode_returns,
-            collector.episode_lengths,
             collector.discounted_returns,
             collector.states,
             run.algorithm.environment_state(),
@@ -57,7 +55,7 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
     if gathered is None:
         return None
     records = [record for captured, *_ in gathered for record in captured]
-    returns, lengths, discounted, states = (np.concatenate([part[k] for part in gathered]) for k in range(1, 5))
+    discounted, states = (np.concatenate([part[k] for part in gathered]) for k in (1, 2))
     learned = [kept for *_, part in (gathered if run.learns_from_its_own else gathered[:1]) for kept in part]
     arrays = {
         **run.replicated(),
@@ -66,8 +64,8 @@ def snapshot(run: RunState) -> tuple[dict[str, Any], dict[str, np.ndarray]] | No
         "environments/observation": np.stack([record.observation for record in records]),
         "environments/actions": np.concatenate([record.actions for record in records]),
         "environments/action_count": np.array([len(record.actions) for record in records]),
-        "environments/episode_return": returns,
-        "environments/episode_length": lengths,
+        "environments/episode_return": np.array([record.episode_return for record in records]),
+        "environments/episode_length": np.array([record.length for record in records]),
         "environments/discounted_return": discounted,
         "environments/state": states,
         "environments/restarts": np.array([record.restarts for record in records]),
@@ -222,8 +220,6 @@ def _restore_environments(run: RunState, checkpoint: Checkpoint) -> list[int]:
     failed = envs.restore(records, run.comm.alive.note)
     for row, index in enumerate(known):
         if index not in failed:
-            collector.episode_returns[row] = arrays["environments/episode_return"][index]
-            collector.episode_lengths[row] = arrays["environments/episode_length"][index]
             collector.discounted_returns[row] = arrays["environments/discounted_return"][index]
             collector.states[row] = arrays["environments/state"][index]
     of_all = run.comm.gather_all(failed, "the environments")

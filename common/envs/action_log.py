@@ -1,9 +1,11 @@
-"""The actions of the episodes under way, from which these can be replayed."""
+"""What is kept of the episodes under way, so that these can be brought back: their actions, or their states."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,25 @@ FIRST_CAPACITY = 64  # steps; doubled as often as an episode needs
 MOST_STEPS = 100_000
 MOST_BYTES = 4_000_000
 NOBODY = np.zeros(0, dtype=np.int64)
+
+
+@dataclass
+class EpisodeRecord:
+    """All that is needed to bring one environment back to where it was: its state, or its episode, replayed."""
+
+    episode: int  # number of the episode under way, of this environment
+    actions: np.ndarray  # [length, ...] as given to the environment; none where there is a state
+    observation: np.ndarray  # [...] the last one, in the environment's own dtype
+    episode_return: float  # raw, so far
+    restarts: int = 0  # how often the environment was made again
+    length: int = 0  # steps so far
+    state: dict[str, np.ndarray] | None = None  # where the environment can say it: everything, the future included
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # that were set when the episode began
+
+    @property
+    def too_long(self) -> bool:
+        """Whether there is nothing from which the environment could be brought back."""
+        return self.state is None and len(self.actions) < self.length
 
 
 class ActionLog:

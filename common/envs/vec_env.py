@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.envs.action_log import ActionLog
+from baselines_ppo.common.envs.action_log import ActionLog, EpisodeRecord
 from baselines_ppo.common.envs.backend_contract import Backend, Outcome, Unusable
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.policy.actions import one_of
@@ -30,23 +29,12 @@ class Step(NamedTuple):
     dropped: np.ndarray  # [n] bool: truncated because the environment raised and was made again
 
 
-@dataclass
-class EpisodeRecord:
-    """All that is needed to bring one environment back to where it was: its state, or its episode, replayed."""
+class Ended(NamedTuple):
+    """What the episodes came to that a step has ended; the rows of the others mean nothing."""
 
-    episode: int  # number of the episode under way, of this environment
-    actions: np.ndarray  # [length, ...] as given to the environment; none where there is a state
-    observation: np.ndarray  # [...] the last one, in the environment's own dtype
-    episode_return: float  # raw, so far
-    restarts: int = 0  # how often the environment was made again
-    length: int = 0  # steps so far
-    state: dict[str, np.ndarray] | None = None  # where the environment can say it: everything, the future included
-    attributes: Mapping[str, Any] = field(default_factory=dict)  # that were set when the episode began
-
-    @property
-    def too_long(self) -> bool:
-        """Whether there is nothing from which the environment could be brought back."""
-        return self.state is None and len(self.actions) < self.length
+    returns: np.ndarray  # [n] float64, raw, undiscounted
+    lengths: np.ndarray  # [n] int64, in steps
+    facts: Mapping[str, np.ndarray]  # what their environments said, see `facts_of_rows`
 
 
 class VecEnv:
@@ -65,15 +53,15 @@ class VecEnv:
         self._episodes = np.zeros(count, dtype=np.int64)
         self._no_actions = untrained_actions(self.action, None, None)  # [0, ...]
         self._actions = ActionLog(count, self._no_actions)
-        self._lengths = np.zeros(count, dtype=np.int64)  # of the episodes under way, in steps
+        self.episode_returns = np.zeros(count)  # of the episodes under way
+        self.episode_lengths = np.zeros(count, dtype=np.int64)  # of these, in steps
         self._everyone, self._nobody = range(count), np.zeros(count, dtype=bool)
-        self._returns = np.zeros(count)  # of the episodes under way
         self._restarted = np.zeros(count, dtype=np.int64)
         self._learned, self._captures = learned_dtype(self.observation), backend.captures
         self.attributes: Mapping[str, Any] = {}  # that are set where an episode begins, by name
         self._in_force: list[Mapping[str, Any]] = [{}] * count  # of them, in the episodes under way
         self._said = False  # that an episode is too long to be replayed
-        self.facts: dict[str, np.ndarray] = {}  # of the episodes that the last step has ended, see `facts_of_rows`
+        self.ended = Ended(self.episode_returns, self.episode_lengths, {})  # with the last step that ended any
         self._raw = np.zeros((count, *self.observation.shape), self.observation.dtype)
         self.observations = self._usable(self._raw, None)
 
@@ -112,7 +100,7 @@ class VecEnv:
             rewards = np.where(stepped, rewards, 0.0)
             terminated, truncated = terminated & stepped, truncated & stepped | dropped
             self._raw[stepped] = outcome.observations[stepped]
-        self._returns += rewards
+        self.episode_returns += rewards
         next_observations = self._usable(self._raw, actions)
         if not (usable := np.abs(rewards) <= LARGEST).all():
             row = int(np.argmin(usable))
@@ -122,7 +110,8 @@ class VecEnv:
         self.observations = next_observations
         ended = [row for row, ends in enumerate((terminated | truncated).tolist()) if ends]
         if ended:
-            self.facts = self._backend.episode_facts()
+            facts = self._backend.episode_facts()
+            self.ended = Ended(self.episode_returns.copy(), self.episode_lengths.copy(), facts)
             self._episodes[ended] += 1
             self._begin(ended)
             self.observations = self._usable(self._raw, None)
@@ -136,9 +125,9 @@ class VecEnv:
                 episode=int(self._episodes[i]),
                 actions=self._actions.of(i),
                 observation=self._raw[i].copy(),
-                episode_return=float(self._returns[i]),
+                episode_return=float(self.episode_returns[i]),
                 restarts=int(self._restarted[i]),
-                length=int(self._lengths[i]),
+                length=int(self.episode_lengths[i]),
                 state=None if states is None else {name: values[i] for name, values in states.items()},
                 attributes=self._in_force[i],
             )
@@ -172,7 +161,7 @@ class VecEnv:
             outcome = self._outcome(actions.copy(), begun)
             for i in begun:
                 self._raw[i] = outcome.observations[i]
-                self._returns[i] += outcome.rewards[i]
+                self.episode_returns[i] += outcome.rewards[i]
                 if outcome.terminated[i] or outcome.truncated[i] or i in outcome.raised:
                     ended.add(i)
         ended |= self._restore_states(records)
@@ -180,7 +169,7 @@ class VecEnv:
             i
             for i, record in enumerate(records)
             if i in ended
-            or self._returns[i] != record.episode_return
+            or self.episode_returns[i] != record.episode_return
             or self._raw[i].tobytes() != record.observation.astype(self._raw.dtype).tobytes()
         ]
         self._episodes[failed] += 1
@@ -211,13 +200,13 @@ class VecEnv:
             self._raw[rows] = self._backend.restore(rows, list(states.values()))
         except (KeyError, ValueError):  # of another version, or another environment
             return set(rows)
-        self._returns[rows] = [records[i].episode_return for i in rows]
-        self._lengths[rows] = [records[i].length for i in rows]
+        self.episode_returns[rows] = [records[i].episode_return for i in rows]
+        self.episode_lengths[rows] = [records[i].length for i in rows]
         return set()
 
     def _count(self, actions: np.ndarray, rows: np.ndarray | None) -> None:
         """Note that these rows, or all, are given their own of the actions [n, ...]."""
-        self._lengths[slice(None) if rows is None else rows] += 1
+        self.episode_lengths[slice(None) if rows is None else rows] += 1
         if self._captures:
             return
         if len(too_long := self._actions.append(actions, rows)) and not self._said:
@@ -240,8 +229,8 @@ class VecEnv:
             self._in_force[row] = own
         while chosen:
             self._actions.clear(chosen)
-            self._lengths[chosen] = 0
-            self._returns[chosen] = 0.0
+            self.episode_lengths[chosen] = 0
+            self.episode_returns[chosen] = 0.0
             try:
                 self._raw[chosen] = self._backend.reset(chosen, [self._episode_seed(row) for row in chosen])
                 return
@@ -287,7 +276,7 @@ class VecEnv:
             return f"env {self.env_id}, rank {self._rank}, environments {self.indices[0]} to {self.indices[-1]}"
         return (
             f"env {self.env_id}, rank {self._rank}, environment {self.indices[i]}, episode {self._episodes[i]} "
-            f"(seed {self._episode_seed(i)}), step {self._lengths[i]}"
+            f"(seed {self._episode_seed(i)}), step {self.episode_lengths[i]}"
         )
 
 

@@ -32,7 +32,7 @@ def test_a_step_that_failed_teaches_nothing_and_its_episode_does_not_count() -> 
     episodes = [(episode.step, episode.environment, episode.length) for episode in rollout.episodes]
     assert episodes == [(9, 0, 10), (9, 1, 10), (24, 0, 10), (24, 1, 10)]
     assert [episode.episode_return for episode in rollout.episodes] == [10.0] * 4
-    assert source.episode_lengths.tolist() == [3, 3]
+    assert source.envs.episode_lengths.tolist() == [3, 3]
 
 
 def test_rewards_are_clipped_before_their_returns_are_discounted_and_episodes_stay_raw() -> None:

@@ -59,6 +59,6 @@ def test_an_episode_has_what_its_own_last_step_said_and_not_that_of_another() ->
         step = envs.step(np.zeros((8, 1), np.float32))
         for row in np.flatnonzero(step.truncated):
             inside = abs(step.next_observations[row, 0]) < 0.5
-            assert facts_at(envs.facts, int(row)) == {"is_success": float(inside)}
+            assert facts_at(envs.ended.facts, int(row)) == {"is_success": float(inside)}
             seen += 1
     assert seen > 20

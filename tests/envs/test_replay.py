@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import tests.environments  # noqa: F401  # registers them
-from baselines_ppo.common.envs.vec_env import EpisodeRecord, VecEnv
+from baselines_ppo.common.envs.action_log import EpisodeRecord
+from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.seeding import episode_seed
 from tests.conftest import ROOT
 from tests.envs.test_rollout import random_actions, vec_env

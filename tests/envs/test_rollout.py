@@ -115,7 +115,7 @@ def test_finished_episodes_are_whole_and_raw() -> None:
     rollouts = [source.collect(k, 40) for k in range(5)]
     episodes = [episode for rollout in rollouts for episode in rollout.episodes]
     assert all(episode.episode_return == episode.length for episode in episodes)  # CartPole pays 1 a step
-    assert sum(episode.length for episode in episodes) + source.episode_lengths.sum() == 5 * 40 * 3
+    assert sum(episode.length for episode in episodes) + source.envs.episode_lengths.sum() == 5 * 40 * 3
     np.testing.assert_allclose(rollouts[0].rewards, 0.1)
 
 
@@ -153,7 +153,7 @@ def test_where_episodes_are_counted_each_environment_makes_that_many_and_then_st
     assert rollout.num_transitions == lengths.sum() == sum(episode.length for episode in rollout.episodes)
     records = source.envs.capture()
     assert [(record.episode, len(record.actions)) for record in records] == [(2, 0)] * 3
-    assert (source.episode_lengths == 0).all()
+    assert (source.envs.episode_lengths == 0).all()
     again = source.collect(1, 1, num_episodes=1)
     plain = gymnasium.make("CartPole-v1")
     for i in range(3):
