@@ -89,8 +89,7 @@ class PPO1(Algorithm):
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         indices = deal(self.seed, self.environments, rollout, recurrent, config, self.shards)
-        remaining = 1.0 - progress if config.schedule == "linear" else 1.0
-        learning_rate, clip_range = config.learning_rate * remaining, config.clip_range * remaining
+        learning_rate, clip_range = (config.value_at(name, progress) for name in ("learning_rate", "clip_range"))
 
         fitted = self.loop.epochs(batch, indices, learning_rate, Settings(clip_range))
         self.policy.parameters = self.loop.parameters

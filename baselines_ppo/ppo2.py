@@ -105,10 +105,10 @@ class PPO2(Algorithm):
         Args:
           progress: share of the run's steps that is done, from 0 to 1.
         """
-        config, remaining = self.config, 1.0 - progress
-        if config.learning_rate_schedule == "linear":
-            self.learning_rate = config.learning_rate * remaining
-        clip_range = config.clip_range * (remaining if config.clip_range_schedule == "linear" else 1.0)
+        config = self.config
+        if config.learning_rate_schedule != "adaptive":
+            self.learning_rate = config.value_at("learning_rate", progress)
+        clip_range = config.value_at("clip_range", progress)
         indices = deal(self.seed, self.environments, rollout, self.policy.network.recurrent, config, self.shards)
         advantages, value_targets = self._gae(rollout)
         explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)

@@ -65,6 +65,11 @@ class AlgorithmConfig:
         """Return the fields whose values fall linearly to 0 during a run."""
         return ()
 
+    def value_at(self, name: str, progress: float) -> float:
+        """Return a field's value when a share of the run's steps is done, from 0 to 1."""
+        value: float = getattr(self, name)
+        return value * (1.0 - progress) if name in self.falling() else value
+
     def without_effect(self) -> dict[str, str]:
         """Return the fields that change nothing as the others are set, each with what would make it count."""
         return {}

@@ -137,5 +137,5 @@ def moved_schedules(config: TrainConfig, before: TrainConfig, steps: int) -> str
 
 def linear_values(config: TrainConfig, steps: int) -> dict[str, float]:
     """Return what falls linearly to 0 during a run, by field, as it is after so many steps."""
-    remaining = max(1.0 - steps / config.num_timesteps, 0.0)
-    return {name: getattr(config.algorithm, name) * remaining for name in config.algorithm.falling()}
+    progress = min(steps / config.num_timesteps, 1.0)
+    return {name: config.algorithm.value_at(name, progress) for name in config.algorithm.falling()}
