@@ -83,7 +83,7 @@ def _table(best: Sequence[FrozenTrial], config: TrainConfig) -> list[str]:
 
 
 def _written(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else written(value)
+    return written(tuple(value) if isinstance(value, list) else value).replace(",", "-")
 
 
 def command(config: TrainConfig) -> str:
