@@ -75,15 +75,15 @@ def rerun(row: Row, seeds: Sequence[int], logdir: Path) -> int:
     for seed in seeds:
         print(f"{row.name}, seed {seed}: {in_words(curve_of(runs[seed]), recorded[seed])}")
         same.append(curve_digest(curve_of(runs[seed])) == recorded[seed]["curve_sha256"])
-    here, (low, high) = float(np.mean([final_score(runs[seed]) for seed in seeds])), row.prediction(len(seeds))
+    here, then = float(np.mean([final_score(runs[seed]) for seed in seeds])), row.returns()
+    low, high = row.prediction(len(seeds))
     expected = bool(low <= here <= high)
     print(
-        f"mean return of {counted(len(seeds), 'seed')} {figure(here)}: {'inside' if expected else 'outside'} of "
-        f"[{figure(low)}, {figure(high)}], where 95 % of such means lie by the record's {counted(len(row.seeds), 'seed')}"
+        f"mean return of {counted(len(seeds), 'seed')}: {figure(here)}, {'inside' if expected else 'outside'} of "
+        f"[{figure(low)}, {figure(high)}], where the record lets one expect 95 % of such means"
     )
-    print(
-        f"these have {figure(row.estimate().mean)}, from {figure(min(row.returns()))} to {figure(max(row.returns()))}"
-    )
+    of_record = f"{figure(float(np.mean(then)))}, from {figure(min(then))} to {figure(max(then))}"
+    print(f"mean return of the record's {counted(len(then), 'seed')}: {of_record}")
     return 0 if all(same) or expected else OTHER
 
 

@@ -143,6 +143,23 @@ def test_what_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_panel_has_the_public_figures_of_all_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def row(alg: str) -> Row:
+        made, settings = record(0), {**record(0)["settings"], "alg": alg}
+        return Row("X", [{**made, "alg": alg, "settings": settings, "curve": {"steps": [0, 9], "returns": [1, 2]}}])
+
+    def entry(value: float, **of: str) -> dict[str, Any]:
+        figure = {"return": value, "who": "A", "steps": 5, "by": "training"}
+        return {"env": ["X-v0"], "steps": 10**6, "mean": figure, **of}
+
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "write_figure", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(figures, "read_bars", lambda: [entry(4, alg="ppo2"), entry(6)])
+    figures.draw_group([row("ppo2"), row("trpo"), row("ppo1")], tmp_path / "figure.svg")
+    (panel,) = drawn[0].axes
+    assert [text.get_text() for text in panel.texts if "mean" in text.get_text()] == ["mean A 4", "mean A 6"]
+
+
 def test_every_public_figure_has_a_row_that_a_sweep_makes() -> None:
     from baselines_ppo.experiments.sweep import planned
 
