@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from baselines_ppo.common.failures import Failure, UsageError
-from baselines_ppo.common.files.whole import checked_file, shown, whole_file, writing
+from baselines_ppo.common.files.whole import checked_file, shown, write_whole
 from baselines_ppo.experiments.compare import compare
 from baselines_ppo.experiments.curves import RETURNS
 from baselines_ppo.experiments.facts import commands_of, settings_tables, table_of_runs, table_of_versions
@@ -67,8 +67,7 @@ def report(
     sections += _origins(found, fields)
     title = f"{', '.join(dict.fromkeys(run.env for run in found))}: {len(found)} run{'s' * (len(found) > 1)}"
     text = page(title, f"Made by baselines_ppo on {time.strftime('%-d %B %Y')}.", sections)
-    with whole_file(path) as temporary, writing(path):
-        temporary.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return path
 
 

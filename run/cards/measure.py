@@ -24,7 +24,7 @@ from baselines_ppo.common.failures import (
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import ARRAYS, MANIFEST, Checkpoint
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.scoring import measure, score_of
@@ -69,11 +69,12 @@ def add(run: str, name: str | None, replace: bool, named: Named, episodes: int, 
     scores = _measured(agent, spec, episodes, seed)
 
     def write() -> None:
-        beside = {CURVE: written(curve).encode(), **_picture(agent, spec)}
+        beside: dict[str, str | bytes] = {CURVE: written(curve), **_picture(agent, spec)}
         path = checkpoint.save(agents, f".new-{name}", manifest, arrays)
         try:
             write_card(path, card_of(checkpoint.load(path), episodes, seed, scores, named))
-            _write(path, beside)
+            for file, data in beside.items():
+                write_whole(path / file, data)
             checkpoint.put(path, agents / name)
         finally:
             shutil.rmtree(path, ignore_errors=True)
@@ -230,12 +231,6 @@ def _picture(agent: Agent, spec: EnvironmentSpec) -> dict[str, bytes]:
     except Exception as error:  # of whatever draws here
         sys.stderr.write(f"warning: no picture of {spec.env_id}: {short(error)}\n")
         return {}
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    for name, data in files.items():
-        with whole_file(folder / name) as temporary, writing(folder / name):
-            temporary.write_bytes(data)
 
 
 def _say_scores(name: str, scores: Scores, episodes: int, seed: int) -> None:

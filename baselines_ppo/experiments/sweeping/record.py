@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.common.failures import LoadError, UsageError, WriteError, short
+from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.files.whole import open_text, shown, whole_file
+from baselines_ppo.common.files.whole import shown, write_whole, writing
 from baselines_ppo.experiments.sweeping.cases import Case
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import all_fields, from_json, to_json
@@ -53,12 +53,9 @@ def keep(folder: Path, cases: Sequence[Case], ranks: int) -> None:
             "give the same again, or another --logdir"
         )
     if record != (new := {"format": FORMAT, "ranks": ranks, "runs": now}):
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(folder / RECORD) as temporary, open_text(temporary, "w") as file:
-                file.write(json.dumps(new, indent=1) + "\n")
-        except OSError as error:
-            raise WriteError(f"{shown(folder)} cannot be written: {error.strerror or error}") from None
+        write_whole(folder / RECORD, json.dumps(new, indent=1) + "\n")
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import shlex
@@ -14,7 +13,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import write_whole
+from baselines_ppo.experiments.tables import csv_table
 from baselines_ppo.experiments.tuning.study import KIND, REASON, RETURNS, SETTING
 from baselines_ppo.settings.config import TrainConfig, all_fields, with_fields
 from baselines_ppo.settings.fields import flags_of, written
@@ -124,13 +124,10 @@ def write_report(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Pat
       WriteError: they cannot be written.
     """
     text = summary(trials, config, folder)
-    with whole_file(folder / SUMMARY) as temporary, open_text(temporary, "w") as file:
-        file.write(text)
-    with whole_file(folder / TABLE) as temporary, open_text(temporary, "w") as file:
-        rows = [_row(trial, config.seed) for trial in trials]
-        table = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-        table.writeheader()
-        table.writerows(rows)
+    write_whole(folder / SUMMARY, text)
+    rows = [_row(trial, config.seed) for trial in trials]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_whole(folder / TABLE, csv_table(columns, [[row.get(name, "") for name in columns] for row in rows]))
     return text
 
 
