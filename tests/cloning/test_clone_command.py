@@ -37,14 +37,18 @@ def test_ppo_begins_where_the_expert_was(trainer: Trainer, tmp_path: Path) -> No
     assert mean is not None and float(mean[1]) > 300, begun.stdout + begun.stderr
 
 
-def test_one_rank_and_two_make_the_same_clone_to_the_last_bit(trainer: Trainer, tmp_path: Path) -> None:
+def test_one_rank_and_two_make_the_same_clone_to_the_last_bit_and_say_the_same_of_it(
+    trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data, env = right_file(tmp_path, "TargetBox", 20), "tests.environments:TargetBox-v0"
     clone(configure(env, preset="none"), data, tmp_path / "cloned1", CloneConfig(num_epochs=3))  # the one rank is here
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch    1 ")]
     finished = trainer(
         2, "clone", "--env", env, "--preset", "none", "--data", data, "--out", "cloned2", "--num-epochs", 3
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count(f"clone on {env}: 18 episodes") == 1
+    assert said in finished.stdout.splitlines()
     assert_same_bits(arrays(tmp_path / "cloned1"), arrays(tmp_path / "cloned2"))
     manifest = checkpoint.load(tmp_path / "cloned2").manifest
     assert (manifest["kind"], manifest["cloned"]["steps"]) == ("agent", 180)
