@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from baselines_ppo import CloneConfig, clone, configure
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.demonstrations import load
+from baselines_ppo.run.cli import main, parser
 from tests.cloning.data import right_episodes, right_file
 from tests.conftest import ROOT, Finished
 from tests.runs import arrays, assert_same_bits
@@ -52,6 +54,21 @@ def test_one_rank_and_two_make_the_same_clone_to_the_last_bit_and_say_the_same_o
     assert_same_bits(arrays(tmp_path / "cloned1"), arrays(tmp_path / "cloned2"))
     manifest = checkpoint.load(tmp_path / "cloned2").manifest
     assert (manifest["kind"], manifest["cloned"]["steps"]) == ("agent", 180)
+
+
+def test_the_training_that_it_names_has_the_flags_that_were_typed_and_takes_the_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data, env = right_file(tmp_path, "TargetBox", 20), "tests.environments:TargetBox-v0"
+    typed = ["--preset", "none", "--alg", "trpo", "--hidden-sizes", "empty", "--gamma", "0.5", "--env", env]
+    assert main(["clone", *typed, "--data", str(data), "--out", "cloned", "--num-epochs", "1"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("train:")]
+    words = shlex.split(line.partition("baselines_ppo.run ")[2])
+    options = vars(parser("train", words).parse_args(words))
+    shared = ("preset", "alg", "hidden_sizes", "gamma", "env")
+    assert [options[name] for name in shared] == ["none", "trpo", (), 0.5, env]
+    assert main([*words, "--num-timesteps", "1", "--num-envs", "2", "--num-steps", "32", "--logdir", "run"]) == 0
 
 
 def test_flags_of_films_are_not_of_demonstrations(trainer: Trainer) -> None:
