@@ -199,6 +199,11 @@ def files_agree(found: Checkpoint, named: Named = NOTHING) -> Card:
     for file, expected in ((MANIFEST, card.manifest_sha256), (ARRAYS, card.arrays_sha256)):
         if digest(found.path / file) != expected:
             raise LoadError(f"{found.path}: {file} is not the one of its card (checksum)")
+    if unknown := {*(card.by_start or ())} - {*starts_of(named.own(agent_of(found)).env_id)}:
+        starts = ", ".join(sorted(map(short, unknown)))
+        raise LoadError(
+            f"{found.path}: its card has a score from {starts}, which is no start; zoo score writes it anew"
+        )
     if card != card_of(found, card.episodes, card.evaluation_seed, card.scores, named):
         raise LoadError(f"{found.path}: its card is not what its files and this version say; zoo score writes it anew")
     return card
