@@ -60,8 +60,8 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
     data = _parsed(path)
     meant = str(alg or data.get("alg", "ppo2"))
     if (config := TEXTBOOK.get(meant)) is None:
-        where = _where(path, "alg") if alg is None else ""
-        raise UsageError(f"{where}unknown algorithm {short(meant)}; known: {', '.join(TEXTBOOK)}")
+        place_of_it = _where(path, "alg") if alg is None else ""
+        raise UsageError(f"{place_of_it}unknown algorithm {short(meant)}; known: {', '.join(TEXTBOOK)}")
     kinds = {item.name: (item, field_type(config, section, item)) for section, item, _ in all_fields(config)}
     today, result = renamed(config), {}
     for key, value in _flat(path, data):
