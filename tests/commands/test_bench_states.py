@@ -58,7 +58,7 @@ def test_the_zoo_makes_its_recorded_steps_again_too() -> None:
     assert envs.task.simulation.state.tobytes() == left.tobytes()  # the training's own stays as it is
 
 
-class SlowToBegin(gymnasium.Env[np.ndarray, int]):
+class SlowToBegin(gymnasium.Env[Any, Any]):
     """Each episode is one step long; what is not a step takes 20 ms."""
 
     observation_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)

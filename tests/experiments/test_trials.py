@@ -16,7 +16,7 @@ from baselines_ppo.experiments.tuning.figures import HISTORY, write_figures
 from baselines_ppo.experiments.tuning.report import ranked
 from baselines_ppo.experiments.tuning.screen import Screen
 from baselines_ppo.experiments.tuning.study import WORST, Trials
-from baselines_ppo.experiments.tuning.trial_run import TOO_SHORT, TrialRun, returns_at
+from baselines_ppo.experiments.tuning.trial_run import TOO_SHORT, Outcome, TrialRun, returns_at
 from tests.experiments.on_disk import made_run
 
 
@@ -48,7 +48,8 @@ def test_a_trial_without_an_end_of_an_episode_is_not_refused_and_has_no_score(
         made_run(tmp_path / f"seed-{seed}", [None], steps=128)
         run._ends[seed] = End(FINISHED, "")
     outcome = run.look()
-    assert outcome == (TOO_SHORT, WORST, "128 steps are too few for an episode to end", [None, None])
+    assert outcome == Outcome(TOO_SHORT, WORST, "128 steps are too few for an episode to end", [None, None])
+    assert outcome is not None
     Screen(Trials(study, 1, "here"), run.candidate.config, 2).ended(run, outcome)
     said = capsys.readouterr().out
     assert said.startswith("trial 0: no episode ended: 128 steps are too few for an episode to end; ")

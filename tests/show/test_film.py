@@ -56,7 +56,7 @@ def test_no_picture_is_so_short_that_browsers_show_it_longer(kind: str, wanted: 
         assert min(_durations(500, rate)) >= 20, steps
 
 
-class Raising(gymnasium.Env[np.ndarray, int]):
+class Raising(gymnasium.Env[Any, Any]):
     """An environment that cannot be drawn, and counts how many of its kind are open."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  # as Gymnasium has it

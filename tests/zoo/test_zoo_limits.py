@@ -95,9 +95,9 @@ def test_seeds_of_any_size_no_limit_and_wrong_settings() -> None:
 
 
 def test_whoever_gets_to_the_limit_that_was_given_has_succeeded_alone_and_as_one_of_many() -> None:
-    keywords = {"start": "upright", "max_episode_steps": 5}
+    keywords: dict[str, Any] = {"start": "upright", "max_episode_steps": 5}
     alone = make_environment(EnvironmentSpec("RoboHumanoidFlagrunHarder-v1", keywords=keywords))
-    many = gymnasium.make_vec("baselines_ppo.zoo:RoboHumanoidFlagrunHarder-v1", num_envs=1, **keywords)
+    many: Any = gymnasium.make_vec("baselines_ppo.zoo:RoboHumanoidFlagrunHarder-v1", num_envs=1, **keywords)
     np.testing.assert_array_equal(many.reset(seed=[0])[0][0], alone.reset(seed=0)[0])
     for step in range(5):
         _, _, terminated, truncated, info = alone.step(np.zeros(17, np.float32))
