@@ -38,8 +38,12 @@ def keep(folder: Path, cases: Sequence[Case], ranks: int) -> None:
       WriteError: it cannot be written.
     """
     record = _read(folder)
-    if record is None:
-        _refuse_others_files(folder)
+    if record is None and (others := _files_in(folder)):
+        record = _read(folder)  # which another task of the same sweep may have written a moment ago
+        if record is None:
+            raise UsageError(
+                f"{shown(folder)} is not empty and holds no sweep ({short(', '.join(others))}); give another --logdir"
+            )
     before = {} if record is None else dict(record["runs"])
     now = {case.name: json.loads(json.dumps(to_json(case.config))) for case in cases}
     if gone := [name for name in before if name not in now]:
@@ -82,9 +86,7 @@ def _listed(words: Sequence[str], between: str = ", ") -> str:
     return between.join(words[:LONGEST]) + more
 
 
-def _refuse_others_files(folder: Path) -> None:
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, but for hidden files."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if others := [name for name in names if not name.startswith(".")]:
-        raise UsageError(
-            f"{shown(folder)} is not empty and holds no sweep ({short(', '.join(others))}); give another --logdir"
-        )
+    return [name for name in names if not name.startswith(".")]
