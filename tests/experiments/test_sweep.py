@@ -118,7 +118,14 @@ def test_a_run_that_cannot_be_written_lets_the_others_save(tmp_path: Path) -> No
     """The first would save at its end alone; the second is brief, and where the third is to be is a file."""
     long, brief = "tests.stubbed:CartPole-v1", "tests.stubbed:Acrobot-v1"
     lengths = {long: {"num_timesteps": 10**8}, brief: {"num_timesteps": 1280}}
-    keys = {**SMALL, "env": [long, brief], "seeds": "0-1", "save_interval": 1e6, "for": lengths, "ranks": 1}
+    keys: dict[str, Any] = {
+        **SMALL,
+        "env": [long, brief],
+        "seeds": "0-1",
+        "save_interval": 1e6,
+        "for": lengths,
+        "ranks": 1,
+    }
     folder = tmp_path / "runs"
     record.keep(folder, planned(None, {**keys, "logdir": str(folder)}).cases, 1)
     (folder / GOOD).mkdir()
