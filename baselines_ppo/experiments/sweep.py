@@ -238,5 +238,6 @@ def _table(runs: Sequence[SweptRun], folder: Path) -> str:
     except Failure as error:  # all runs are there
         say(f"no tables and figures: {error}")
         return ""
-    say(f"\n{table}\nsee {', '.join(str(shown(folder / name)) for name in (TABLE, VALUES, CURVES))}" if table else "")
+    if table:
+        say(f"\n{table}\nsee {', '.join(str(shown(folder / name)) for name in (TABLE, VALUES, CURVES))}")
     return table

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.job.cores import usable_cores
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import ask, job
 from baselines_ppo.run.bench.work import Work
@@ -60,7 +61,7 @@ def _growing(ranks: int) -> dict[str, Any]:
 def _rates(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
     rates = job(count, Work(env, "none", fields, "mlp"), iterations=8, parts=False)
     gain = "" if one is None else f"{rates['training'] / one['training']:>8.2f} times one rank"
-    shared = f" ({count} ranks on {usable_cores()} cores)" if count > usable_cores() else ""
+    shared = f" ({count} ranks on {counted(usable_cores(), 'core')})" if count > usable_cores() else ""
     print(f"{count:>6} ranks {rates['training']:>10,.0f} steps/s{gain}{shared}", flush=True)
     return rates
 

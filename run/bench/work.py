@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from baselines_ppo.common.envs.make import explained, is_atari, registered
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.pretrained import locate
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.settings.algorithms import PPO2Config
 from baselines_ppo.settings.config import TrainConfig, resolve
 from baselines_ppo.settings.presets import configure
@@ -67,7 +68,7 @@ def textbook_work(env: str, network: str | None, wrapper: tuple[str, ...], num_e
     if num_envs < 1 or num_envs % ranks or steps % num_envs or dealt % shape["num_minibatches"]:
         fitting = [n for n in range(ranks, steps + 1, ranks) if not steps % n and not _left(n, network, ranks)]
         raise UsageError(
-            f"--num-envs is {num_envs}, expected for {network} on {ranks} {'rank' if ranks == 1 else 'ranks'} "
+            f"--num-envs is {num_envs}, expected for {network} on {counted(ranks, 'rank')} "
             f"{', '.join(map(str, fitting)) or 'fewer ranks'}"
         )
     fields = {"num_envs": num_envs, "num_steps": steps // num_envs, "network": network, **shape, **SIZES[network]}

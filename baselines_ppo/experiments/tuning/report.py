@@ -14,6 +14,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from baselines_ppo.common.files.whole import write_whole
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.tables import csv_table
 from baselines_ppo.experiments.tuning.study import KIND, REASON, RETURNS, SETTING
 from baselines_ppo.settings.config import TrainConfig, all_fields, with_fields
@@ -50,7 +51,7 @@ def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) ->
     lines = [
         f"# {config.alg} on {config.env}",
         "",
-        f"{len(trials)} trials of {config.num_timesteps:,} steps: {counts}.",
+        f"{counted(len(trials), 'trial')} of {config.num_timesteps:,} steps: {counts}.",
         "The score of a trial is the mean over its seeds of the mean return of the last 100 episodes of training.",
     ]
     if not best:
@@ -59,7 +60,8 @@ def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) ->
     lines += ["", *_table(best[:BEST], config), ""]
     lines += [f"Trial 0 has the setting to begin with: {t.value:.1f}." for t in best if t.number == 0]
     lines += ["", "The best setting:", "", "```", command(chosen), "```"]
-    source = f"The best of {len(trials)} trials of tune: return {best[0].value:.1f} at {config.num_timesteps:,} steps."
+    tried = counted(len(trials), "trial")
+    source = f"The best of {tried} of tune: return {best[0].value:.1f} at {config.num_timesteps:,} steps."
     lines += ["", "As a preset:", "", "```python", preset(chosen, source), "```", ""]
     lines += [
         "The best of many trials was lucky, too: with other seeds its return may be lower. Measure it with seeds that",
