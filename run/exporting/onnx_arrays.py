@@ -173,7 +173,7 @@ def _elementwise(name: str, function: Function, *inputs: Any) -> Any:
     return graph.add(name, example, *(_cast(x, common) for x in inputs))
 
 
-def _operator(name: str, function: Function) -> Function:
+def _of_arrays(name: str, function: Function) -> Function:
     """Return a function of numpy's that is an operator of ONNX on its graph's arrays."""
     return functools.partial(_elementwise, name, function)
 
@@ -246,12 +246,12 @@ def _convolution(x: Tensor, weights: np.ndarray, stride: int) -> Tensor:
 
 # The same as `ACTING`.
 ONNX = Arrays(
-    tanh=_operator("Tanh", np.tanh),
-    exp=_operator("Exp", np.exp),
-    log=_operator("Log", np.log),
-    abs=_operator("Abs", np.abs),
-    maximum=_operator("Max", np.maximum),
-    minimum=_operator("Min", np.minimum),
+    tanh=_of_arrays("Tanh", np.tanh),
+    exp=_of_arrays("Exp", np.exp),
+    log=_of_arrays("Log", np.log),
+    abs=_of_arrays("Abs", np.abs),
+    maximum=_of_arrays("Max", np.maximum),
+    minimum=_of_arrays("Min", np.minimum),
     where=_where,
     sum=_sum,
     max=_max,
@@ -259,7 +259,7 @@ ONNX = Arrays(
     concatenate=_concatenate,
     asarray=_cast,
     argmax=_argmax,
-    rint=_operator("Round", np.rint),
+    rint=_of_arrays("Round", np.rint),
     transpose=_transpose,
     difference=lambda x, subtracted: _cast(x, np.float64) - subtracted,
     wide=np.dtype(np.float64),
