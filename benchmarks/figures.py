@@ -10,7 +10,7 @@ import numpy as np
 from baselines_ppo.experiments.figures import GREY, paper_style, write_figure, written_number
 from baselines_ppo.experiments.plot import plot
 from baselines_ppo.experiments.runs import Run, fields_of
-from benchmarks.bars import Bars, bars_of, read_bars
+from benchmarks.bars import Bar, bars_of, read_bars
 from benchmarks.earlier import steps
 from benchmarks.rows import ROOT, Row
 
@@ -23,7 +23,7 @@ GROUPS = {
     "mujoco-v4": (("",), "-v4"),
     "mujoco-v5": (("",), "-v5"),
 }
-LINES = (("mean", "--"), ("run", ":"))  # how a public figure is drawn
+LINES = {"mean": "--", "run": ":"}  # how a public figure is drawn
 
 
 def group_of(env: str) -> str:
@@ -63,22 +63,21 @@ def draw(rows: Sequence[Row], folder: Path = FOLDER, kind: str = ".svg") -> None
 def draw_group(rows: Sequence[Row], path: Path) -> None:
     """Draw the curves of some rows: a panel for each environment and length, a curve for each algorithm."""
     entries = read_bars()
-    bars: dict[str, Bars] = {}
+    bars: dict[str, dict[tuple[str, Bar], None]] = {}  # each once, by the title of its panel
     for row in rows:
-        bars.setdefault(title_of(row), bars_of(row, entries))
+        found = zip(LINES, bars_of(row, entries), strict=True)
+        bars.setdefault(title_of(row), {}).update({(what, bar): None for what, bar in found if bar is not None})
     figure = plot([run for row in rows for run in runs_of(row)], by="alg", threshold=None)
     with paper_style():
         for panel in figure.axes:
-            found = bars.get(panel.get_title(), Bars(None, None))
-            for (what, dashes), bar in zip(LINES, found, strict=True):
-                if bar is not None:
-                    panel.axhline(bar.value, color=GREY, linewidth=0.8, linestyle=dashes, zorder=1)
-                    panel.annotate(
-                        f"{what} {bar.who} {written_number(bar.value)}",
-                        (0.01 if what == "mean" else 0.99, bar.value), xycoords=("axes fraction", "data"),
-                        xytext=(0, 1.5), textcoords="offset points", ha="left" if what == "mean" else "right",
-                        va="bottom", fontsize=6, color=GREY,
-                    )  # fmt: skip
+            for what, bar in bars.get(panel.get_title(), {}):
+                panel.axhline(bar.value, color=GREY, linewidth=0.8, linestyle=LINES[what], zorder=1)
+                panel.annotate(
+                    f"{what} {bar.who} {written_number(bar.value)}",
+                    (0.01 if what == "mean" else 0.99, bar.value), xycoords=("axes fraction", "data"),
+                    xytext=(0, 1.5), textcoords="offset points", ha="left" if what == "mean" else "right",
+                    va="bottom", fontsize=6, color=GREY,
+                )  # fmt: skip
     write_figure(figure, path)
 
 

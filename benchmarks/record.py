@@ -25,6 +25,7 @@ from baselines_ppo.common.failures import Failure
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.threads import limit_threads
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.curves import Curve, curve_of
 from baselines_ppo.experiments.runs import find_runs, read_run
 from baselines_ppo.settings.config import from_json, to_json
@@ -127,9 +128,9 @@ def place_of(record: dict[str, Any], folder: Path = RECORDS) -> Path:
 
 def is_recorded(run: Path, episodes: int, folder: Path = RECORDS) -> bool:
     """Return whether there is a record of this very run, with as many episodes of evaluation, of this code."""
-    facts = json.loads((run / "config.json").read_text("utf-8"))
-    name = {"row": row_name(facts["env"], facts["alg"], facts["num_timesteps"]), "seed": facts["seed"]}
     try:
+        facts = json.loads((run / "config.json").read_text("utf-8"))
+        name = {"row": row_name(facts["env"], facts["alg"], facts["num_timesteps"]), "seed": facts["seed"]}
         record = json.loads(place_of(name, folder).read_text("utf-8"))
         lineage = checkpoint.find(run)[0].manifest["lineage"]
         same = (record["code"], record["began"]) == (code_digest(), lineage[0]["began"])
@@ -166,9 +167,13 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("commit first: a record names the commit that it was made with\n")
         return 2
     limit_threads()  # of the processes that are begun, too
-    runs = [run.path for run in find_runs(options.places)]
+    try:
+        runs = [run.path for run in find_runs(options.places)]
+    except Failure as failure:
+        sys.stderr.write(f"{failure}\n")
+        return failure.exit_code
     new = [run for run in runs if not is_recorded(run, options.episodes)]
-    print(f"{len(runs)} runs, {len(runs) - len(new)} of them recorded already", flush=True)
+    print(f"{counted(len(runs), 'run')}, {len(runs) - len(new)} of them recorded already", flush=True)
     work = functools.partial(make, commit=git("rev-parse", "HEAD"), episodes=options.episodes)
     missing = 0
     with ProcessPoolExecutor(max(1, options.jobs), multiprocessing.get_context("spawn")) as pool:

@@ -1,4 +1,8 @@
-"""One row of the benchmark anew: `python -m benchmarks.rerun ROW --seeds 0` trains it, and compares the numbers."""
+"""One row of the benchmark anew: `python -m benchmarks.rerun ROW --seeds 0` trains it, and compares the numbers.
+
+Where the numbers are others, their mean is compared with what the spread of the record's seeds lets one expect of as
+many new seeds.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines_ppo import sweep
+from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.common.job.threads import limit_threads
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.curves import Curve, curve_of
 from baselines_ppo.experiments.runs import read_run
 from baselines_ppo.experiments.scores import final_score
+from baselines_ppo.experiments.sweeping.description import seeds_of
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from benchmarks.earlier import figure
 from benchmarks.record import curve_digest
 from benchmarks.rows import RECORDS, Row, comparable, read_row
 
-OTHER = 1  # exit code: other numbers, and a mean outside of the record's interval
+OTHER = 1  # exit code: other numbers, and a mean that is not to be expected by the record
 
 
 class Compared(NamedTuple):
@@ -68,14 +75,16 @@ def rerun(row: Row, seeds: Sequence[int], logdir: Path) -> int:
     for seed in seeds:
         print(f"{row.name}, seed {seed}: {in_words(curve_of(runs[seed]), recorded[seed])}")
         same.append(curve_digest(curve_of(runs[seed])) == recorded[seed]["curve_sha256"])
-    mean, low, high = row.estimate()
-    here = float(np.mean([final_score(runs[seed]) for seed in seeds]))
-    inside = bool(low <= here <= high)
-    of_seeds = f"{len(row.seeds)} seeds have {figure(mean)} [{figure(low)}, {figure(high)}] (95 % interval of the mean)"
-    print(f"mean return {figure(here)}: {'inside' if inside else 'outside'} of the record's interval; its {of_seeds}")
-    lowest, highest = min(row.returns()), max(row.returns())
-    print(f"the record's seeds are from {figure(lowest)} to {figure(highest)}")
-    return 0 if all(same) or inside else OTHER
+    here, then = float(np.mean([final_score(runs[seed]) for seed in seeds])), row.returns()
+    low, high = row.prediction(len(seeds))
+    expected = bool(low <= here <= high)
+    print(
+        f"mean return of {counted(len(seeds), 'seed')}: {figure(here)}, {'inside' if expected else 'outside'} of "
+        f"[{figure(low)}, {figure(high)}], where the record lets one expect 95 % of such means"
+    )
+    of_record = f"{figure(float(np.mean(then)))}, from {figure(min(then))} to {figure(max(then))}"
+    print(f"mean return of the record's {counted(len(then), 'seed')}: {of_record}")
+    return 0 if all(same) or expected else OTHER
 
 
 def in_words(curve: Curve, record: Mapping[str, Any]) -> str:
@@ -103,19 +112,19 @@ def main(arguments: Sequence[str]) -> int:
     """Train and compare; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rerun", description=__doc__)
     parser.add_argument("row", metavar="ROW", help=f"one of {', '.join(sorted(p.name for p in RECORDS.iterdir()))}")
-    parser.add_argument("--seeds", default="0", help="such as 0,1 ; default: 0")
+    parser.add_argument("--seeds", default="0", help="such as 0-4 or 0,2; default: 0")
     parser.add_argument("--logdir", type=Path, help="of the runs; default: runs/rerun/ROW")
     options = parser.parse_args(arguments)
     limit_threads()  # of the processes that are begun, too
     try:
         row = read_row(options.row)
-        seeds = [int(seed) for seed in options.seeds.split(",")]
+        seeds = seeds_of({"seeds": options.seeds})
         if unknown := sorted({*seeds} - {*row.seeds}):
-            raise ValueError(f"{row.name} has no record of seed {unknown[0]}; it has {row.seeds}")
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return rerun(row, seeds, options.logdir or Path("runs") / "rerun" / row.name)
+            raise UsageError(f"{row.name} has no record of seed {unknown[0]}; it has {row.seeds}")
+        return rerun(row, seeds, options.logdir or Path("runs") / "rerun" / row.name)
+    except Failure as failure:
+        sys.stderr.write(f"{failure}\n")
+        return failure.exit_code
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from baselines_ppo.common.failures import LoadError
 from baselines_ppo.experiments.statistics import interval
 from baselines_ppo.settings.changes import HARMLESS
 
@@ -63,6 +65,24 @@ class Row(NamedTuple):
         scores = np.array(self.returns(measure))
         return Estimate(float(scores.mean()), *interval([scores]))
 
+    def prediction(self, count: int, measure: str = TRAINING) -> tuple[float, float]:
+        """Return where the mean of some new seeds lies in 95 cases of 100; NaN where there is one seed.
+
+        The prediction interval of normally distributed returns, by the t distribution: it is wider than that of the
+        mean, because the new seeds scatter too.
+
+        Args:
+          count: of the new seeds.
+        """
+        from scipy.special import stdtrit  # not every machine has it
+
+        returns = np.array(self.returns(measure))
+        if len(returns) < 2:
+            return math.nan, math.nan
+        quantile = float(stdtrit(len(returns) - 1, 0.975))
+        half = quantile * float(returns.std(ddof=1)) * math.sqrt(1 / len(returns) + 1 / count)
+        return float(returns.mean()) - half, float(returns.mean()) + half
+
 
 def row_name(env: str, alg: str, num_timesteps: int) -> str:
     """Return what a row is called, such as Humanoid-v4-ppo2-10m."""
@@ -79,7 +99,7 @@ def read_rows(folder: Path = RECORDS) -> list[Row]:
     """Return all rows that there are records of, by environment, algorithm and length.
 
     Raises:
-      ValueError: the records of a row have other settings.
+      LoadError: the records of a row have other settings.
     """
     rows = [read_row(path.name, folder) for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     return sorted(rows, key=lambda row: (row.env, row.num_timesteps, row.alg))
@@ -89,12 +109,12 @@ def read_row(name: str, folder: Path = RECORDS) -> Row:
     """Return the row of this name.
 
     Raises:
-      ValueError: there is none, or its records have other settings.
+      LoadError: there is none, or its records have other settings.
     """
     found = [json.loads(path.read_text("utf-8")) for path in (folder / name).glob("*.json")]
     if not found:
         known = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        raise ValueError(f"there is no row {name}; there are {', '.join(known) or 'none'}")
+        raise LoadError(f"there is no row {name}; there are {', '.join(known) or 'none'}")
     if any(comparable(record["settings"]) != comparable(found[0]["settings"]) for record in found):
-        raise ValueError(f"the records of {name} have other settings than each other; make them anew")
+        raise LoadError(f"the records of {name} have other settings than each other; make them anew")
     return Row(name, sorted(found, key=lambda record: int(record["seed"])))

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from baselines_ppo.common.screen.numbers import counted
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS, PAGE = ROOT / "benchmarks" / "records" / "speed", ROOT / "docs" / "speed.md"
 BLOCK = re.compile(r"(<!-- records of bench: (\S+) -->\n).*?(<!-- end of records -->)", re.DOTALL)
@@ -96,7 +98,7 @@ def origin(record: dict[str, Any]) -> str:
         for peer, envs in rows_by_peer.items()
     )
     copied = f" Copied: {record['copied']}." if "copied" in record else ""
-    where = f"{record['cores']} cores of {record['platform']['cpu']}"
+    where = f"{counted(record['cores'], 'core')} of {record['platform']['cpu']}"
     return (
         f"`{record['command']}`, {record['date']}, {where}, commit `{(record['commit'] or 'none')[:8]}`.{peers}{copied}"
     )

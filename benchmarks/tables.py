@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from baselines_ppo.common.screen.numbers import counted
 from benchmarks import figures, speed
 from benchmarks.bars import Bar, Bars, bars_of, read_bars
 from benchmarks.earlier import copied, curves, figure, steps
@@ -91,8 +92,14 @@ def public(bar: Bar | None) -> str:
     """Return a public figure, whose it is, how it differs from ours, and with which of ours it is compared."""
     if bar is None:
         return "none found"
-    facts = [bar.who, *([f"{bar.seeds} seeds"] if bar.seeds else []), steps(bar.steps), *([bar.note] * bool(bar.note))]
-    return f"{figure(bar.value)} ({', '.join([*facts, OURS[bar.by]])})"
+    facts = [
+        bar.who,
+        *([counted(bar.seeds, "seed")] if bar.seeds else []),
+        steps(bar.steps),
+        *([bar.note] * bool(bar.note)),
+        OURS[bar.by],
+    ]
+    return f"{figure(bar.value)} ({', '.join(facts)})"
 
 
 def compared(row: Row, bars: Bars) -> str:

@@ -1,1 +1,1 @@
-"""The commands: `python -m baselines_ppo.run [train|evaluate|play] ...`."""
+"""The commands: `python -m baselines_ppo.run [COMMAND] ...`; without the name of one, it trains."""

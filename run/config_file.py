@@ -58,9 +58,10 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
       UsageError: the file cannot be read, or has a name or a value that no setting has.
     """
     data = _parsed(path)
-    config = TEXTBOOK.get(str(alg or data.get("alg", "ppo2")))
-    if config is None:
-        raise UsageError(f"{_where(path, 'alg')}unknown algorithm {short(data['alg'])}; known: {', '.join(TEXTBOOK)}")
+    meant = str(alg or data.get("alg", "ppo2"))
+    if (config := TEXTBOOK.get(meant)) is None:
+        place_of_it = _where(path, "alg") if alg is None else ""
+        raise UsageError(f"{place_of_it}unknown algorithm {short(meant)}; known: {', '.join(TEXTBOOK)}")
     kinds = {item.name: (item, field_type(config, section, item)) for section, item, _ in all_fields(config)}
     today, result = renamed(config), {}
     for key, value in _flat(path, data):

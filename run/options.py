@@ -31,12 +31,12 @@ def add_agent(result: Parser, **optional: Any) -> None:
     add("--seed", type=converter(int), default=0, help="of the episodes; default 0")
 
 
-def add_field(group: Any, item: Field[Any], kind: Any, note: str) -> None:
+def add_field(group: Any, item: Field[Any], kind: Any, note: str = "") -> None:
     """Add a setting as a flag, which is only there where it was typed.
 
     Args:
       group: of a parser's.
-      note: behind its help, in brackets.
+      note: behind its help, in brackets; '' for none.
     """
     group.add_argument(
         "--" + item.name.replace("_", "-"),
@@ -44,7 +44,7 @@ def add_field(group: Any, item: Field[Any], kind: Any, note: str) -> None:
         metavar=metavar(choices_of(item), kind),
         **({"nargs": "?", "const": True} if plain_type(kind) is bool else {}),
         default=argparse.SUPPRESS,
-        help=f"{item.metadata['help']} ({note})".replace("%", "%%"),
+        help=f"{item.metadata['help']}{f' ({note})' * bool(note)}".replace("%", "%%"),
     )
 
 
@@ -113,7 +113,11 @@ def check_least(options: dict[str, Any]) -> None:
 
 
 def on_one_rank(command: str, show: Callable[[], int]) -> int:
-    """Show an agent until it is over, or Ctrl-C ends it; returns the exit code.
+    """Run a command that is for one rank alone, until it is over or Ctrl-C ends it; returns the exit code.
+
+    Args:
+      command: its name.
+      show: does what it is for; returns the exit code.
 
     Raises:
       UsageError: there are several ranks.

@@ -35,14 +35,14 @@ class Facts(NamedTuple):
     settings: dict[str, str]  # the environment variables above that are set
     pools: str  # threads really used
     cores: frozenset[int]  # this rank may run on
-    address: str  # what its name leads to, by which mpirun on it is reached from other hosts; empty: to nothing
+    address: str  # IP address of the host's name, by which other hosts reach mpirun here; empty: it has none
     quota: float  # cores' worth of time; infinite without a limit
     memory: float  # bytes, of the host or of a control group if that has less
     shared: tuple[int, int] | None  # /dev/shm before MPI starts, size and free bytes
     litter: int  # segments of shared memory that nobody uses
     disk: int  # free bytes in the current folder
-    mpirun: str  # that one gets who types it, or else the one next to this Python; empty: none
-    family: str  # whose that mpirun is, as the library's name below; empty: not known
+    mpirun: str  # path of the one that a shell finds, or else of the one beside this Python; empty: none
+    family: str  # the MPI that this mpirun belongs to, by the same names as `library`; empty: not known
     launched: int = 1  # ranks that the launcher says it started
     size: int = 1  # ranks that MPI sees
     library: str = ""  # of MPI; empty: none loads

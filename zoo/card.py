@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files.checkpoint import read_json
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.files.whole import write_whole
 
 CARD, PICTURE = "card.json", "picture.jpg"
 MODES = ("deterministic", "stochastic")
@@ -122,8 +122,7 @@ def write_card(folder: Path, card: Card) -> None:
         _checked(Card, json.loads(text), "the card")
     except (ValueError, TypeError) as error:
         raise LoadError(f"{folder}: no card can be written of it: {short(error)}") from None
-    with whole_file(folder / CARD) as temporary, writing(folder / CARD):
-        temporary.write_text(text + "\n")
+    write_whole(folder / CARD, text + "\n")
 
 
 def _checked(kind: Any, value: Any, name: str) -> Any:

@@ -39,7 +39,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         """Make the environments; none has begun.
 
         Args:
-          task: one of the names in `tasks`.
+          task: one of the names in `by_name.TASKS`.
           max_episode_steps: after which an episode is truncated; -1 or None: never.
           autoreset_mode: the same step, or disabled: then some rows are begun anew by
             `reset(options={"reset_mask": ...})`, with a seed for each of them or for none.
@@ -68,10 +68,14 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         self.steps = np.zeros(num_envs, dtype=np.int64)  # of the episodes under way
         self.simulation_failures = 0  # episodes that ended because their simulation became unstable
         self._most_steps = np.inf if max_episode_steps in (None, -1) else max_episode_steps
-        if np.isfinite(self._most_steps) and hasattr(self.task, "episode_steps"):
-            self.task.episode_steps = self._most_steps  # whose end is a success
+        self.expect_limit(max_episode_steps)
         self._camera = Camera(self.task, width, height)
         self._fresh = {name: values.copy() for name, values in self.task.state.items()}
+
+    def expect_limit(self, steps: int | None) -> None:
+        """Let the task know after how many steps an episode is over, where this is a success; -1 or None: never."""
+        if steps not in (None, -1) and hasattr(self.task, "episode_steps"):
+            self.task.episode_steps = steps
 
     def reset(
         self, *, seed: int | Sequence[int | None] | np.ndarray | None = None, options: dict[str, Any] | None = None
@@ -227,7 +231,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
 
 
 class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray], EzPickle):
-    """One robot at a task."""
+    """One robot at a task; another limit than the registered one it knows by `vector.expect_limit` alone."""
 
     metadata = METADATA
 

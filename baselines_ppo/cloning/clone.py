@@ -52,7 +52,7 @@ class Cloned(NamedTuple):
     steps: int  # likewise
     mean_return: float  # of all demonstrations, raw
     epochs: int  # that were made
-    log_likelihood: float  # mean over the held-out steps, of the parameters that were kept; without these, over all
+    log_likelihood: float  # mean over the held-out steps; without these, over the last epoch while it learned
 
 
 class Data(NamedTuple):

@@ -120,7 +120,8 @@ class Fit:
 
     def _epoch(self, number: int, metrics: Mapping[str, float], targets: np.ndarray, held_out: Steps | None) -> Epoch:
         found = None if held_out is None else self.comm.on_root(lambda: self.likelihood(held_out), "the likelihood")
-        explained = explained_variance(2.0 * metrics["value_loss"], float(targets.var()))
+        over_ranks = self.comm.moments(np.split(targets, self.shards.own)).variance
+        explained = explained_variance(2.0 * metrics["value_loss"], float(over_ranks))
         return Epoch(number, metrics["log_likelihood"], found, explained)
 
     def likelihood(self, steps: Steps) -> float:

@@ -11,7 +11,7 @@ from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files.whole import shown
 from baselines_ppo.experiments.comparison import Comparison, Estimate, Row
 from baselines_ppo.experiments.curves import RETURNS
-from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
+from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold, threshold_for
 from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
 from baselines_ppo.experiments.scores import TRAINING_RETURN, final_score, passing
 from baselines_ppo.experiments.statistics import (
@@ -70,17 +70,16 @@ def compare(
     rows = []
     for env, of_env in groups.items():
         scores = {label: [np.array([final_score(run, score) for run in own])] for label, own in of_env.items()}
-        limit = threshold
-        if threshold == REGISTERED:  # which is a return, and says nothing of other columns
-            limit = reward_threshold(env) if score in RETURNS else None
+        # The registered one is a return, and says nothing of other columns.
+        limit = None if threshold == REGISTERED and score not in RETURNS else threshold_for(env, threshold)
         for label, own in of_env.items():
             rows.append(row_of(env, label, scores[label], scores.get(over) if label != over else None))
             if limit is not None:
-                times = [passing(run, float(limit), score) for run in own]
+                times = [passing(run, limit, score) for run in own]
                 steps, hours = np.median(times, axis=0)
                 reached = sum(np.isfinite(time.steps) for time in times)
                 rows[-1] = rows[-1]._replace(
-                    threshold=float(limit), reached=int(reached), steps=float(steps), hours=float(hours)
+                    threshold=limit, reached=int(reached), steps=float(steps), hours=float(hours)
                 )
     if across:
         rows += rows_across(groups, labels, over, score)

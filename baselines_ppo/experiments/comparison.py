@@ -53,8 +53,8 @@ class Row(NamedTuple):
     improvement: Estimate | None  # the probability that a run of it scores higher than one of the reference group
     threshold: float | None = None
     reached: int = 0  # runs that passed it
-    steps: float = math.nan  # until then, the median over runs; infinite where most did not
-    hours: float = math.nan
+    steps: float = math.nan  # until then, the median over runs; infinite where half did not; like the next
+    hours: float = math.nan  # NaN where the logs do not say
 
 
 class Comparison(NamedTuple):
@@ -148,7 +148,11 @@ def _times(row: Row) -> list[str]:
     """Return a threshold, by how many it was passed, and when."""
     if row.threshold is None:
         return ["", "", "", ""]
-    times = [written_number(time) if math.isfinite(time) else "not passed" for time in (row.steps, row.hours)]
+    never = "half did not pass" if row.reached else "not passed"
+    times = [
+        never if math.isinf(row.steps) else "" if math.isnan(time) else written_number(time)
+        for time in (row.steps, row.hours)
+    ]
     return [written_number(row.threshold), f"{row.reached} of {row.runs}", *times]
 
 

@@ -32,7 +32,7 @@ from baselines_ppo.experiments.figures import (
     write_figure,
     written_number,
 )
-from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold
+from baselines_ppo.experiments.references import REGISTERED, random_return, threshold_for
 from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
 
 if TYPE_CHECKING:
@@ -168,10 +168,10 @@ def _draw_group(panel: Axes, group: Group, place: int) -> None:
 
 def _draw_references(panel: Axes, run: Run, random: bool, threshold: float | str | None) -> None:
     """Draw what a return is compared with as lines, each with its name on it."""
-    value = reward_threshold(run.env) if threshold == REGISTERED else threshold
+    value = threshold_for(run.env, threshold)
     if value is not None:
         what = "reward threshold" if threshold == REGISTERED else "threshold"
-        _draw_line(panel, float(value), f"{what} {written_number(float(value))}", "--", left=True)
+        _draw_line(panel, value, f"{what} {written_number(value)}", "--", left=True)
     if random:
         try:
             value = random_return(run)

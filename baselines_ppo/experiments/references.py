@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from contextlib import suppress
 
 import gymnasium
@@ -13,7 +14,7 @@ from baselines_ppo.common.envs.foreign import named, pass_on
 from baselines_ppo.common.envs.make import explained, make_environment, registered
 from baselines_ppo.common.envs.masking import told_mask
 from baselines_ppo.common.envs.stored import is_safe_id, stored_environment
-from baselines_ppo.common.failures import DataError, Failure, UsageError
+from baselines_ppo.common.failures import DataError, Failure, UsageError, short
 from baselines_ppo.common.policy.spaces.masks import random_action
 from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.experiments.runs import Run
@@ -30,6 +31,20 @@ def reward_threshold(env_id: str) -> float | None:
         threshold = gymnasium.spec(registered(env_id)).reward_threshold
         return None if threshold is None else float(threshold)
     return None
+
+
+def threshold_for(env_id: str, given: float | str | None) -> float | None:
+    """Return the threshold of an environment: the one that is given, or "registered"; None where there is none.
+
+    Raises:
+      UsageError: what is given is no return.
+    """
+    if given is None or given == REGISTERED:
+        return None if given is None else reward_threshold(env_id)
+    with suppress(TypeError, ValueError):
+        if math.isfinite(value := float(given)):
+            return value
+    raise UsageError(f"--threshold is {short(given)}, expected a return, {REGISTERED} or none")
 
 
 def random_return(run: Run) -> float:

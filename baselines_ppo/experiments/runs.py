@@ -16,6 +16,7 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, CONFIG, PROGRESS, read_config
 from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.experiments.columns import STEPS, read_columns
+from baselines_ppo.settings import fields
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, renamed
 
@@ -219,9 +220,8 @@ def label_of(run: Run, by: Sequence[str]) -> str:
 
 
 def written(value: Any) -> str:
-    """Return a setting as one would type it; values that differ are written in different ways."""
+    """Return a setting as one would type it: the same text for equal values, 10 and 10.0 too, and for no others."""
     if isinstance(value, float):
-        return f"{value:.15g}"
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return printable(",".join(map(str, value)) if isinstance(value, tuple) else value) or "none"
+        plain = f"{value:.15g}"
+        return plain if float(plain) == value else repr(value)
+    return printable(fields.written(value))

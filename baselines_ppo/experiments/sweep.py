@@ -16,6 +16,7 @@ from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.common.job.signals import StopSignals
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.jobs import wait_until_free
 from baselines_ppo.experiments.statistics import check_installed
 from baselines_ppo.experiments.sweeping import record
@@ -27,6 +28,7 @@ from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, 
 
 LOOK = 0.2  # s, between two looks at the runs
 PATIENCE = 120.0  # s that a run of an earlier start may take to save and end
+LATE = 5.0  # s after its grace, in which a run should have ended by itself
 SOME_FAILED = 1  # exit code
 
 
@@ -150,11 +152,10 @@ def _sweep(runs: list[SweptRun], plan: Plan, jobs: int) -> Swept:
 
 
 def _say_what_is_done(runs: Sequence[SweptRun], plan: Plan, jobs: int) -> None:
-    ranks = "1 rank" if plan.ranks == 1 else f"{plan.ranks} ranks"
     made = sum(swept.state == DONE for swept in runs)
     before = f", {made} of them finished already" if made else ""
-    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    say(f"{count}{before}; {min(jobs, len(runs))} at once, {ranks} each; all is in {shown(plan.folder)}")
+    at_once = f"{min(jobs, len(runs))} at once, {counted(plan.ranks, 'rank')} each"
+    say(f"{counted(len(runs), 'run')}{before}; {at_once}; all is in {shown(plan.folder)}")
     for line in left_out(plan.description):
         say(line)
 
@@ -192,8 +193,20 @@ def _make(runs: Sequence[SweptRun], jobs: int, screen: Screen, signals: StopSign
             screen.show()
             time.sleep(LOOK)
     finally:
-        for swept in runs:  # none is running, unless something was raised
-            swept.kill()
+        _let_end(runs)  # none is running, unless something was raised
+
+
+def _let_end(runs: Sequence[SweptRun]) -> None:
+    """Let the runs that are under way save and end; kill those that have not when their grace is over."""
+    for swept in runs:
+        swept.stop()
+    end = time.monotonic() + max(swept.case.config.grace for swept in runs) + LATE
+    while any(swept.state == RUNNING for swept in runs) and time.monotonic() < end:
+        time.sleep(LOOK)
+        for swept in runs:
+            swept.look()
+    for swept in runs:
+        swept.kill()
 
 
 def _come_to(runs: Sequence[SweptRun], plan: Plan, asked: int) -> Swept:
@@ -225,5 +238,6 @@ def _table(runs: Sequence[SweptRun], folder: Path) -> str:
     except Failure as error:  # all runs are there
         say(f"no tables and figures: {error}")
         return ""
-    say(f"\n{table}\nsee {', '.join(str(shown(folder / name)) for name in (TABLE, VALUES, CURVES))}" if table else "")
+    if table:
+        say(f"\n{table}\nsee {', '.join(str(shown(folder / name)) for name in (TABLE, VALUES, CURVES))}")
     return table

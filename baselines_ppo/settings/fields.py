@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 from baselines_ppo.common.failures import UsageError, nearest
 
-EMPTY = "empty"  # of a list; where `none` is no list, there is no other word for it
+EMPTY = "empty"  # a list without entries, as one types it
 
 
 def option(
@@ -100,13 +100,13 @@ def check(item: Field[Any], kind: Any, value: Any) -> None:
 
 
 def written(value: Any) -> str:
-    """Return a value as one would type it."""
+    """Return a value as one would type it; values that differ are written in different ways."""
     if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
+        return ",".join(map(str, value)) or EMPTY
     return str(value).lower() if value is None or isinstance(value, bool) else str(value) or "-"
 
 
 def flags_of(settings: Mapping[str, Any]) -> list[str]:
     """Return the flags of a training that have these values, such as --learning-rate=0.0003; none for what is empty."""
-    texts = {name: EMPTY if value == () else written(value) for name, value in settings.items() if value != ""}
+    texts = {name: written(value) for name, value in settings.items() if value != ""}
     return [f"--{name.replace('_', '-')}={text}" for name, text in texts.items()]

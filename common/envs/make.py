@@ -73,6 +73,8 @@ def make_environment(spec: EnvironmentSpec, render_mode: str | None = None) -> g
             environment = gymnasium.wrappers.FrameStackObservation(environment, FRAMES, padding_type="zero")
         else:
             environment = gymnasium.make(name, disable_env_checker=True, **given)
+            if _is_own(name) and environment.spec is not None:  # Gymnasium keeps the limit to itself
+                environment.unwrapped.vector.expect_limit(environment.spec.max_episode_steps)  # type: ignore[attr-defined]
     return wrapped(lambda: environment, spec.wrappers)
 
 
@@ -138,6 +140,11 @@ def is_atari(env_id: str) -> bool:
     _import_package(env_id)
     spec = gymnasium.registry.get(env_id)
     return spec is not None and "ale_py" in str(spec.entry_point) and spec.kwargs.get("obs_type", "rgb") == "rgb"
+
+
+def _is_own(name: str) -> bool:
+    """Return whether an id is registered for a robot of the zoo."""
+    return str(gymnasium.spec(name).entry_point).startswith("baselines_ppo.zoo")
 
 
 def _import_package(name: str) -> None:

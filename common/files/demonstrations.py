@@ -16,7 +16,7 @@ import numpy as np
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import npz, strict_json
 from baselines_ppo.common.files.checkpoint import LARGEST_ARRAYS, read_regular
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.common.policy.actions import Action, action_from_json
 
 FORMAT = 1
@@ -79,8 +79,7 @@ def save(path: Path, episodes: Sequence[Demonstration], about: Mapping[str, Any]
             arrays[leaf] = np.concatenate([dict(_leaves(name, episode))[leaf] for episode in given])
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # whatever it is called
-    with whole_file(path) as temporary, writing(path):
-        temporary.write_bytes(buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def load(path: Path) -> Demonstrations:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from baselines_ppo.common.failures import WriteError
-from baselines_ppo.common.files.whole import BOM, open_text, whole_file
+from baselines_ppo.common.files.whole import BOM, open_text, write_whole
 
 KEY = "iteration"
 
@@ -87,8 +87,9 @@ class Progress:
         self._write_whole([self._columns, *([*row, *("" for _ in names)] for row in rows)])
 
     def _write_whole(self, rows: Sequence[Sequence[str]]) -> None:
-        with whole_file(self.path) as temporary, open_text(temporary, "w") as file:
-            csv.writer(file).writerows(rows)
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        write_whole(self.path, text.getvalue())
 
     def _read(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows; a file that holds something else too is kept as it is by another name."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from baselines_ppo.common.failures import WriteError
 from baselines_ppo.common.files.checkpoint import read_json
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.common.policy.named import is_module
 
 FILE = Path("baselines_ppo", "environments.json")
@@ -116,8 +116,7 @@ def _write(notes: Notes) -> bool:
     try:
         path = notes_file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary, open_text(temporary, "w") as file:
-            file.write(json.dumps(notes._asdict(), indent=1) + "\n")
+        write_whole(path, json.dumps(notes._asdict(), indent=1) + "\n")
     except (OSError, WriteError, RuntimeError):  # no home, or not to be written; then it is named again
         return False
     return True

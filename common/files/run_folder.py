@@ -16,7 +16,7 @@ from baselines_ppo.common.failures import LoadError, UsageError, WriteError, sho
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.lock import LOCK, InUse, hold
 from baselines_ppo.common.files.progress import Progress
-from baselines_ppo.common.files.whole import open_text, quoted, whole_file
+from baselines_ppo.common.files.whole import quoted, write_whole
 
 CONFIG, PROGRESS, CHECKPOINTS, RANKS, FILMS = "config.json", "progress.csv", "checkpoints", "ranks", "films"
 TRACKERS = "trackers.json"
@@ -226,8 +226,7 @@ class RunFolder:
         Raises:
           WriteError: it could not be written.
         """
-        with self._writing(), whole_file(self.path / CONFIG) as temporary, open_text(temporary, "w") as file:
-            file.write(json.dumps(config, indent=1) + "\n")
+        write_whole(self.path / CONFIG, json.dumps(config, indent=1) + "\n")
 
     def write_progress(self, row: dict[str, Any]) -> None:
         """Append one iteration's row; a full disk is reported once and does not stop the training."""

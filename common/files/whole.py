@@ -143,6 +143,16 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, a text in UTF-8: it is there whole, or as it was before.
+
+    Raises:
+      WriteError: it cannot be written.
+    """
+    with whole_file(path) as temporary, writing(path), open_bytes(temporary, "wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say which file it is that cannot be written.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from baselines_ppo.common.files.run_folder import TRACKERS
 from baselines_ppo.common.files.strict_json import parsed
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import open_text, write_whole
 
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -23,11 +23,10 @@ def keep(folder: Path, tracker: str, identity: str) -> None:
     """Write down a run's id in a tracker.
 
     Raises:
-      OSError, WriteError: it could not be written.
+      WriteError: it could not be written.
     """
     known = {**_known(folder), tracker: identity}
-    with whole_file(folder / TRACKERS) as temporary, open_text(temporary, "w") as file:
-        file.write(json.dumps(known, indent=1) + "\n")
+    write_whole(folder / TRACKERS, json.dumps(known, indent=1) + "\n")
 
 
 def _known(folder: Path) -> dict[str, object]:

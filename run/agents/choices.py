@@ -18,9 +18,10 @@ Shows = Callable[[str], bool]  # whether a page can show an environment
 
 
 def offered(agent: str, shows: Shows) -> dict[str, str]:
-    """Return what there is to choose from: by a short name, what a user would type for it; that agent comes first.
+    """Return the agents that a page offers: what a user would type for each, by a short name; `agent` comes first.
 
-    Whatever is chosen is to be loaded like what is typed: files say here which environment theirs is, and no more.
+    Of each file only the name of its environment is read here. What is chosen is loaded later, with the same checks as
+    an agent that is typed.
     """
     here, found = pretrained.locate(agent).resolve(), {agent: agent}
     for name, path in own_runs(shows):

@@ -73,10 +73,12 @@ def play(playing: Playing) -> int:
         backend: Backend = seen_backend_for(agent, spec, lambda: in_window(spec))
     else:
         backend = backend_for(agent, spec)
-    player, news = Episodes(agent, backend, 1, spec.env_id, playing.seed, most), News()
-    for episode in range(playing.episodes):
-        print(told(episode, *player.play([episode], deterministic, news.say)), flush=True)
-    close_unheard(backend.close)
+    try:
+        player, news = Episodes(agent, backend, 1, spec.env_id, playing.seed, most), News()
+        for episode in range(playing.episodes):
+            print(told(episode, *player.play([episode], deterministic, news.say)), flush=True)
+    finally:
+        close_unheard(backend.close)
     return 0
 
 

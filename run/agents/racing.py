@@ -20,7 +20,7 @@ from baselines_ppo.run.agents.acting import backend_for
 from baselines_ppo.run.show.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.show.frame import labelled
 from baselines_ppo.run.show.replay import Crowd, replay
-from baselines_ppo.run.show.shutter import Shutter, check_seconds, moments_in, pace
+from baselines_ppo.run.show.shutter import Shutter, check_rate, check_seconds, moments_in, pace
 from baselines_ppo.zoo.bodies.robot import Robot
 from baselines_ppo.zoo.race import Race
 from baselines_ppo.zoo.rendering import Camera
@@ -71,9 +71,11 @@ def race(
     """
     check_seconds(seconds)
     path = None if out is None else checked_out(out)
-    size = picture_size("" if path is None else path.suffix, width, height)
+    kind = "" if path is None else path.suffix
+    size = picture_size(kind, width, height)
+    check_rate(fps, kind)
     racers = [racer(agent) for agent in agents]
-    event = Race([racer.robot for racer in racers], SQUARE if path and path.suffix == REPLAY else size[0] / size[1])
+    event = Race([racer.robot for racer in racers], SQUARE if kind == REPLAY else size[0] / size[1])
     event.begin(np.random.default_rng(seed))
     with _shown(event, racers, seconds, path, size, fps) as show:
         results = run(event, racers, round(seconds / CONTROL_STEP), show)

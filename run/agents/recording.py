@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.episodes import Episodes, steps_allowed
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import make_environment, time_limit
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files import demonstrations
@@ -24,7 +25,16 @@ from baselines_ppo.run.news import News
 from baselines_ppo.run.show.film import REPLAY, checked_out, film, most_pictures, picture_size, written
 from baselines_ppo.run.show.film_page import film_page
 from baselines_ppo.run.show.pictures import Film, Pictures
-from baselines_ppo.run.show.shutter import ENDLESS, Filmed, Shutter, check_seconds, moments_in, pace, steps_per_second
+from baselines_ppo.run.show.shutter import (
+    ENDLESS,
+    Filmed,
+    Shutter,
+    check_rate,
+    check_seconds,
+    moments_in,
+    pace,
+    steps_per_second,
+)
 from baselines_ppo.run.show.simulated import is_simulated, simulated
 
 
@@ -59,31 +69,33 @@ def record(recording: Recording) -> int:
     if path.suffix == demonstrations.SUFFIX:
         return _demonstrations(recording, path)
     size = picture_size(path.suffix, recording.width, recording.height)
+    check_rate(recording.fps, path.suffix)
     if recording.seconds is not None:
         check_seconds(recording.seconds)
     agent, spec = trusted(recording.agent, recording.env, recording.wrapper, recording.network, recording.env_kwargs)
     env_id = spec.env_id
     choose_opengl()  # before the environment imports what draws it
     most_steps = steps_allowed(env_id, recording.max_steps)
-    backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
-    stride, rate = pace(steps_per_second(backend.environments[0], env_id), path.suffix, recording.fps)
-    most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
-    if recording.seconds is not None:
-        most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
-    elif recording.max_steps is None and time_limit(env_id) is None and ENDLESS * rate < most:
-        most, cut = math.ceil(ENDLESS * rate), f"after {ENDLESS:.0f} s, as it may never end (--seconds allows more)"
-    replayed = path.suffix == REPLAY and is_simulated(backend.environments[0])
-    opened = _replayed(path, rate, backend, env_id) if replayed else _filmed(path, rate, backend, env_id, size)
-    with opened as take:
-        shutter = Shutter(take, stride, rate)
-        filmed = Filmed(backend, shutter, most)
-        player, news = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps), News()
-        for episode in range(recording.episodes):
-            (played,) = player.play([episode], not recording.stochastic, news.say)
-            print(told(episode, played) + f", cut {cut}" * filmed.full, flush=True)
-            if filmed.full:
-                break
-        filmed.close()
+    with ExitStack() as closed_at_last:
+        backend = seen_backend_for(agent, spec, lambda: make_environment(spec, render_mode="rgb_array"))
+        closed_at_last.callback(close_unheard, backend.close)
+        stride, rate = pace(steps_per_second(backend.environments[0], env_id), path.suffix, recording.fps)
+        most, cut = most_pictures(path.suffix, size), f"as a {path.suffix} holds no more"
+        if recording.seconds is not None:
+            most, cut = moments_in(recording.seconds, rate, most), "by --seconds"
+        elif recording.max_steps is None and time_limit(env_id) is None and ENDLESS * rate < most:
+            most, cut = math.ceil(ENDLESS * rate), f"after {ENDLESS:.0f} s, as it may never end (--seconds allows more)"
+        replayed = path.suffix == REPLAY and is_simulated(backend.environments[0])
+        opened = _replayed(path, rate, backend, env_id) if replayed else _filmed(path, rate, backend, env_id, size)
+        with opened as take:
+            shutter = Shutter(take, stride, rate)
+            filmed = Filmed(backend, shutter, most)
+            player, news = Episodes(agent, filmed, 1, env_id, recording.seed, most_steps), News()
+            for episode in range(recording.episodes):
+                (played,) = player.play([episode], not recording.stochastic, news.say)
+                print(told(episode, played) + f", cut {cut}" * filmed.full, flush=True)
+                if filmed.full:
+                    break
     print(written(path, shutter.moments, rate))
     return 0
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from baselines_ppo.common.failures import Failure, UsageError
-from baselines_ppo.common.files.whole import checked_file, shown, whole_file, writing
+from baselines_ppo.common.files.whole import checked_file, shown, write_whole
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.compare import compare
 from baselines_ppo.experiments.curves import RETURNS
 from baselines_ppo.experiments.facts import commands_of, settings_tables, table_of_runs, table_of_versions
@@ -65,10 +66,9 @@ def report(
     if seconds:
         sections += [_film(run, seconds) for run in best]
     sections += _origins(found, fields)
-    title = f"{', '.join(dict.fromkeys(run.env for run in found))}: {len(found)} run{'s' * (len(found) > 1)}"
+    title = f"{', '.join(dict.fromkeys(run.env for run in found))}: {counted(len(found), 'run')}"
     text = page(title, f"Made by baselines_ppo on {time.strftime('%-d %B %Y')}.", sections)
-    with whole_file(path) as temporary, writing(path):
-        temporary.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return path
 
 
@@ -101,7 +101,7 @@ def _evaluation(runs: Sequence[Run], episodes: int) -> Section:
         except Failure as error:
             reasons += _left_out(f"{shown(run.path)} is not evaluated", error)
     header = ["agent", "actions", "mean return", "std", "min", "max", "mean length"]
-    note = paragraph(f"The best run of each environment, over {episodes} episodes of seed 0.")
+    note = paragraph(f"The best run of each environment, over {counted(episodes, 'episode')} of seed 0.")
     return Section("Evaluation", (note + table(header, rows) if rows else "") + reasons)
 
 

@@ -17,7 +17,6 @@ from baselines_ppo.run.show.page import Page
 from baselines_ppo.run.show.stage import require_viser
 from baselines_ppo.run.show.steer_page import SteerPage
 
-HOST, PORT = "127.0.0.1", 8080
 EVERYWHERE = ("0.0.0.0", "::")  # which are no address to open
 
 

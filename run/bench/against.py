@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import baselines_ppo
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import announce, answer, job
 from baselines_ppo.run.bench.work import Work, for_peer
@@ -25,8 +26,8 @@ def against(work: Work, ranks: int, pairs: int, peer_python: str) -> Row:
     trials = {kind: peer(peer_python, work, kind, ranks, 3) for kind in kinds}
     kind = max(trials, key=lambda name: trials[name]["training"])
     name = "RecurrentPPO of sb3-contrib" if work.network == "lstm" else "Stable-Baselines3"
-    many = f"{ranks} {'rank' if ranks == 1 else 'ranks'}"
-    print(f"\n{work.env}, {work.network}: {many} against {name} with {kind} environments, steps per second")
+    rivals = f"{counted(ranks, 'rank')} against {name} with {kind} environments"
+    print(f"\n{work.env}, {work.network}: {rivals}, steps per second")
     print(work.shape)
     print(f"the peer: {trials[kind]['facts']}")
     ours, theirs = [], []

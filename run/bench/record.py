@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
@@ -40,8 +40,7 @@ def write(path: Path, kind: str, rows: list[Row]) -> None:
         "platform": platform_facts(),
         "rows": rows,
     }
-    with whole_file(path) as temporary, writing(path):
-        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    write_whole(path, json.dumps(record, indent=1) + "\n")
 
 
 def typed(arguments: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from baselines_ppo.common.failures import Failure, UsageError, short
 from baselines_ppo.common.job.cores import usable_cores
 from baselines_ppo.common.job.launcher import find_mpirun
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.work import Work
 from baselines_ppo.state.platform_facts import PACKAGES, platform_facts
@@ -31,7 +32,7 @@ def machine() -> str:
     """Return one line about this machine and what runs on it."""
     facts = platform_facts()
     packages = ", ".join(f"{name} {facts[name] or 'missing'}" for name in PACKAGES)
-    return f"{usable_cores()} cores of {facts['cpu']}; Python {facts['python']}, {packages}"
+    return f"{counted(usable_cores(), 'core')} of {facts['cpu']}; Python {facts['python']}, {packages}"
 
 
 def speed_table(works: list[tuple[Work, int]]) -> list[Row]:
@@ -83,7 +84,7 @@ def ask(ranks: int, request: dict[str, Any]) -> dict[str, Any]:
     """
     launcher = [find_mpirun(), "-np", str(ranks)] if ranks > 1 else []
     measured = request.get("arguments", {}).get("env", "sums over ranks")
-    announce(f"{measured}, {ranks} {'rank' if ranks == 1 else 'ranks'}")
+    announce(f"{measured}, {counted(ranks, 'rank')}")
     return answer([*launcher, sys.executable, "-m", "baselines_ppo.run.bench.job", json.dumps(request)])
 
 

@@ -1,4 +1,4 @@
-"""How training scales over ranks: measured here, and predicted for clusters from what a sum over ranks costs."""
+"""How training scales over the ranks of this machine, and what a sum over ranks costs here."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.job.cores import usable_cores
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import ask, job
 from baselines_ppo.run.bench.work import Work
 
 FIXED: dict[str, Any] = {"num_envs": 16, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
-PREDICTED = (1, 2, 4, 8, 16, 64, 256, 1024, 4096)
 GROWING: dict[str, Any] = {"num_steps": 128, "num_minibatches": 4, "num_epochs": 5, "split_minibatches": True}
-PER_RANK, UPDATES, PARAMETERS = 16, 20, 11_085  # environments; per iteration; of HalfCheetah's networks
+PER_RANK = 16  # environments
 
 
 def scaling_tables(env: str, ranks: tuple[int, ...]) -> list[Row]:
-    """Print training over ranks with the same and with a growing batch, the cost of sums, and the prediction.
+    """Print training over ranks with the same and with a growing batch, and the cost of sums.
 
     Returns:
       The steps per second, a row for each number of ranks and kind of batch.
@@ -50,7 +50,7 @@ def scaling_tables(env: str, ranks: tuple[int, ...]) -> list[Row]:
     if fitting:
         latency, per_byte = fit({count: measured[count] for count in fitting})
         print(f"\nfitted: {latency * 1e6:.0f} us per doubling of ranks + {1e-9 / per_byte:.1f} GB/s")
-        predict(env, latency, per_byte, base)
+        print(f"what this comes to on clusters: bench --simulate --env {env}")
     return rows
 
 
@@ -61,7 +61,7 @@ def _growing(ranks: int) -> dict[str, Any]:
 def _rates(count: int, env: str, fields: dict[str, Any], one: dict[str, float] | None) -> dict[str, float]:
     rates = job(count, Work(env, "none", fields, "mlp"), iterations=8, parts=False)
     gain = "" if one is None else f"{rates['training'] / one['training']:>8.2f} times one rank"
-    shared = f" ({count} ranks on {usable_cores()} cores)" if count > usable_cores() else ""
+    shared = f" ({count} ranks on {counted(usable_cores(), 'core')})" if count > usable_cores() else ""
     print(f"{count:>6} ranks {rates['training']:>10,.0f} steps/s{gain}{shared}", flush=True)
     return rates
 
@@ -79,17 +79,3 @@ def fit(measured: dict[int, dict[str, float]]) -> tuple[float, float]:
     ]
     latency, per_byte = np.linalg.lstsq(np.array(rows), np.ones(len(rows)), rcond=None)[0]
     return max(float(latency), 1e-7), max(float(per_byte), 1e-12)
-
-
-def predict(env: str, latency: float, per_byte: float, one: dict[str, float]) -> None:
-    """Print the efficiency on clusters with one core per rank, each rank with as much work as one rank here."""
-    print(f"{env}, a growing batch, one core for each rank and sums as fast as here: predicted efficiency")
-    seconds = PER_RANK * GROWING["num_steps"] / one["training"]
-    for count in PREDICTED:
-        sums = UPDATES * cost_of_sum(count, PARAMETERS, latency, per_byte)
-        print(f"{count:>6} ranks {seconds / (seconds + sums):>6.2f}  ({sums * 1e3:.0f} ms of sums per iteration)")
-
-
-def cost_of_sum(ranks: int, floats: int, latency: float, per_byte: float) -> float:
-    """Return the seconds that the fitted model gives for a sum over ranks."""
-    return latency * math.log2(ranks) + 8.0 * floats * (ranks - 1) / ranks * per_byte

@@ -8,6 +8,7 @@ from typing import Any
 
 from baselines_ppo.common.failures import UsageError, nearest
 from baselines_ppo.common.files.toml_file import TomlFile
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.bench.against import peer_command
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import announce, answer
@@ -24,7 +25,7 @@ class TunedPeer:
     def __init__(self, python: str, settings: str) -> None:
         self._python, self._file, self._settings = python, settings, TomlFile(settings).data
         self.source = str(self._settings.get("source", settings))
-        self.facts = ""  # what runs there, in words
+        self.facts: dict[str, str] = {}  # what runs there, in words, by environment
 
     def check(self, works: list[Work]) -> None:
         """Check that there are settings for these environments, and what they need.
@@ -38,7 +39,7 @@ class TunedPeer:
                 which = f"{nearest(name, known)}; it has {', '.join(known)}"
                 raise UsageError(f"{self._file} has no settings for {name}{which}")
         for work in works:
-            self.facts = str(answer(self._command(work, 1, 0, "nothing"))["facts"])
+            self.facts[work.env] = str(answer(self._command(work, 1, 0, "nothing"))["facts"])
 
     def side(self, work: Work, ranks: int, seed: int, folder: Path) -> Peer:
         """Return the training, which writes into a folder."""
@@ -53,7 +54,7 @@ class TunedPeer:
         own = {key: settings.pop(key, None) for key in OF_ENVIRONMENTS}
         normalize = bool(own.pop("normalize"))
         if not any(str(value).startswith("lin_") for value in settings.values()):
-            own["n_timesteps"] = ENDLESS  # where nothing falls to 0 over the run, more steps are more of the same
+            own["n_timesteps"] = ENDLESS  # no schedule depends on the number of steps
         return {
             "env": work.env,
             "wrapper": work.config.wrapper,
@@ -80,7 +81,7 @@ def score_table(
     for work, score in cases:
         print(f"\n{work.env}: until the mean return of the last {WINDOW} episodes is {score:g}, in two checks in a row")
         other = "" if peer is None else f" and Stable-Baselines3 with the settings of {peer.source}"
-        print(f"{ranks} {'rank' if ranks == 1 else 'ranks'} with the preset{other}; {seconds:,g} s each")
+        print(f"{counted(ranks, 'rank')} with the preset{other}; {seconds:,g} s each")
         for seed in range(runs):
             rows.append(score_row(work, score, ranks, seed, seconds, peer))
     return rows
@@ -99,7 +100,7 @@ def score_row(work: Work, score: float, ranks: int, seed: int, seconds: float, p
     announce(f"{work.env}, seed {seed}, Stable-Baselines3")
     with tempfile.TemporaryDirectory() as folder:
         theirs = outcome(peer.side(work, ranks, seed, Path(folder)), score, seconds)
-    row["peer"] = f"Stable-Baselines3 with the settings of {peer.source}: {peer.facts}"
+    row["peer"] = f"Stable-Baselines3 with the settings of {peer.source}: {peer.facts[work.env]}"
     ratio = theirs.seconds / ours.seconds if theirs.seconds and ours.seconds else None
     more = "" if ratio is None else f", {ratio:.1f} times as long"
     print(f"seed {seed}, the peer: {theirs.words}{more}", flush=True)

@@ -47,7 +47,7 @@ class Ours:
 
     def __init__(self, work: Work, ranks: int, seed: int, folder: Path) -> None:
         config = work.config
-        # Where nothing falls to 0 over the run, more steps are more of the same.
+        # Without a schedule that ends with the run, a longer run begins with the same steps.
         steps = config.num_timesteps if config.algorithm.falling() else ENDLESS
         settings = {"env": work.env, "seed": seed, "num_timesteps": steps, **work.fields}
         self._job = Job(folder / "run", settings, ranks)

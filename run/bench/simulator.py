@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
@@ -22,37 +25,42 @@ SIMULATED, TOGETHER = 1_000, 150  # steps of the simulator that are timed; at le
 
 
 def simulator_rate(env: str, count: int) -> float:
-    """Return steps per second of nothing but the simulator on this rank: MuJoCo's own, or else Gymnasium's step.
+    """Return steps per second of nothing but the simulator on this rank: MuJoCo's own, or else Gymnasium's `step`.
 
-    MuJoCo repeats the trajectories of random actions, without observations, rewards and resets.
+    MuJoCo repeats the trajectories of random actions, without observations, rewards and resets. Of other environments
+    the calls of `step` are timed: neither resets nor the drawing of actions.
 
     Args:
       count: environments that are stepped as one, where they can be.
     """
-    environment = make_environment(EnvironmentSpec(env))
+    with closing(make_environment(EnvironmentSpec(env))) as environment:
+        inner: Any = environment.unwrapped
+        if is_own(environment) and inner.vector.task.simulation.model.nu:
+            from baselines_ppo.zoo.vector_env import RobotVectorEnv
+
+            return batch_rate(RobotVectorEnv(inner.task, count))
+        return SIMULATED / seconds_alone(environment)
+
+
+def seconds_alone(environment: gymnasium.Env[Any, Any]) -> float:
+    """Return the seconds that the simulator alone takes for steps with random actions; see `simulator_rate`."""
     environment.action_space.seed(0)
     inner: Any = environment.unwrapped
-    if is_own(environment) and inner.vector.task.simulation.model.nu:
-        from baselines_ppo.zoo.vector_env import RobotVectorEnv
-
-        return batch_rate(RobotVectorEnv(inner.task, count))
     simulated = hasattr(inner, "model") and hasattr(inner, "frame_skip")
     actions: list[Any] = []
     begins: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    rng, ended, begun = np.random.default_rng(0), True, time.perf_counter()
+    rng, ended, seconds = np.random.default_rng(0), True, 0.0
     for step in range(SIMULATED):
         if ended:
             observation, info = environment.reset(seed=step)
             if simulated:
                 begins[step] = inner.data.qpos.copy(), inner.data.qvel.copy()
         actions.append(random_action(environment.action_space, told_mask(observation, info), rng))
+        begun = time.perf_counter()
         observation, _, terminated, truncated, info = environment.step(actions[-1])
+        seconds += time.perf_counter() - begun
         ended = terminated or truncated
-    seconds = time.perf_counter() - begun
-    if simulated:
-        seconds = repeated(inner, actions, begins)
-    environment.close()
-    return SIMULATED / seconds
+    return repeated(inner, actions, begins) if simulated else seconds
 
 
 def repeated(inner: Any, actions: list[Any], begins: dict[int, tuple[np.ndarray, np.ndarray]]) -> float:
@@ -87,16 +95,20 @@ def batch_rate(envs: RobotVectorEnv) -> float:
 
 
 def environments_rate(envs: VecEnv) -> float:
-    """Return this rank's steps per second of its environments with random actions, as training steps them."""
+    """Return this rank's steps per second of its environments with random actions, as training steps them.
+
+    Resets are a part of it, the drawing of actions is not.
+    """
     rng, mask = np.random.default_rng(0), mask_of(envs.observation)
     masked = isinstance(envs.observation, MaskedObservation)
     count = max(SIMULATED // len(envs), TOGETHER)
     noise = envs.action.distribution.noise(rng, count * len(envs))
-    begun = time.perf_counter()
+    seconds = 0.0
     for k in range(count):
         rows = noise[k * len(envs) : (k + 1) * len(envs)]
-        envs.step(untrained_actions(envs.action, rows, envs.observations[:, mask] > 0 if masked else None))
-    return count * len(envs) / (time.perf_counter() - begun)
+        actions = untrained_actions(envs.action, rows, envs.observations[:, mask] > 0 if masked else None)
+        seconds += timed(partial(envs.step, actions))
+    return count * len(envs) / seconds
 
 
 def timed(function: Callable[[], object]) -> float:

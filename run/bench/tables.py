@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from baselines_ppo.common.failures import UsageError, short
@@ -20,36 +20,51 @@ from baselines_ppo.run.bench.work import NUM_ENVS, Work, preset_work, textbook_w
 PAIRS, RUNS = 5, 1  # of runs against a peer; of runs until a score is reached
 
 
+WORK = ("env", "ranks", "num_envs", "wrapper", "out")
+# The flags that have an effect, by the one that says which table is wanted; the first that was typed counts.
+EFFECTIVE = {
+    "simulate": ("env", "ranks_per_host", "network_latency", "network_bandwidth", "out"),
+    "scaling": ("env", "ranks", "out"),
+    "score": (*WORK, "seconds", "pairs", "peer_python", "peer_settings"),
+    "peer_python": (*WORK, "network", "pairs"),
+    "preset": (*WORK, "agent"),
+    "": (*WORK, "network"),
+}
+
+
 class Options(NamedTuple):
     """What was typed."""
 
     env: tuple[str, ...]
-    ranks: tuple[int, ...]
-    num_envs: int | None
-    network: str | None
-    wrapper: tuple[str, ...]
-    preset: bool
-    agent: str | None
-    peer_python: str | None
-    peer_settings: str | None
-    pairs: int | None
-    score: tuple[float, ...]
-    seconds: float
-    scaling: bool
-    simulate: bool
-    ranks_per_host: int
-    network_latency: float
-    network_bandwidth: float
-    out: str | None
+    ranks: tuple[int, ...] = (1, 2)
+    num_envs: int | None = None
+    network: str | None = None
+    wrapper: tuple[str, ...] = ()
+    preset: bool = False
+    agent: str | None = None
+    peer_python: str | None = None
+    peer_settings: str | None = None
+    pairs: int | None = None
+    score: tuple[float, ...] = ()
+    seconds: float = 3600.0
+    scaling: bool = False
+    simulate: bool = False
+    ranks_per_host: int = 16
+    network_latency: float = 30.0
+    network_bandwidth: float = 1.25
+    out: str | None = None
 
 
-def bench(options: Options) -> int:
+def bench(options: Options, typed: Collection[str]) -> int:
     """Print one of five tables, and write it into a file if there is one; returns the exit code.
+
+    Args:
+      typed: the names of the options that are not as usual.
 
     Raises:
       UsageError: what was typed does not fit together; before anything is measured.
     """
-    check(options)
+    check(options, typed)
     path = None if options.out is None else checked_file(options.out, [".json"])
     kind, measure = table_of(options)
     print(machine())
@@ -89,28 +104,30 @@ def work_of(options: Options, env: str, ranks: int) -> Work:
     return textbook_work(env, options.network, options.wrapper, num_envs, ranks)
 
 
-def check(options: Options) -> None:
-    """Check that what was typed fits together.
+def check(options: Options, typed: Collection[str]) -> None:
+    """Check that what was typed fits together, and that all of it has an effect.
 
     Raises:
       UsageError: it does not.
     """
     if launched_by_mpi():
         raise UsageError("bench starts its own ranks; run it without mpirun")
-    if not options.env or not options.ranks or min(options.ranks) < 1:
+    table = next(name for name in EFFECTIVE if not name or getattr(options, name))
+    for name in typed:
+        if getattr(options, name) and name not in (table, *EFFECTIVE[table]):
+            here = f" with {flag(table)}" if table else ""
+            raise UsageError(f"{flag(name)} has no effect{here}{where_of(name)}")
+    if not options.env:
+        raise UsageError("--env is none, expected ids such as CartPole-v1")
+    if options.scaling and "env" in typed and len(options.env) > 1:
+        raise UsageError(f"--scaling is of one environment, and --env is {','.join(options.env)}")
+    if not options.ranks or min(options.ranks) < 1:
         ranks = ",".join(map(str, options.ranks)) or "none"
-        raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1, and --env ids")
+        raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1")
     if options.ranks_per_host < 1 or not options.network_latency >= 0.0 or not options.network_bandwidth > 0.0:
         raise UsageError("expected at least 1 for --ranks-per-host, a --network-latency and a --network-bandwidth > 0")
     if options.pairs is not None and options.pairs < 1:
         raise UsageError(f"--pairs is {options.pairs}, expected at least 1")
-    own = options.preset or bool(options.score)
-    if options.agent is not None and (options.score or not options.preset):
-        raise UsageError("--agent is for --preset, without --score")
-    if options.network is not None and own:
-        raise UsageError("--network is the textbook work's; a preset has its own")
-    if options.peer_python is not None and options.preset:
-        raise UsageError("--preset is not for the peer, which could not do the same work")
     if options.score and len(options.score) != len(options.env):
         raise UsageError(
             f"--score has {len(options.score)} numbers for {len(options.env)} environments; give one for each"
@@ -119,3 +136,16 @@ def check(options: Options) -> None:
         raise UsageError(f"--seconds is {options.seconds:g}, expected more than 0")
     if options.score and options.peer_python is not None and options.peer_settings is None:
         raise UsageError("--score needs --peer-settings for the peer, such as benchmarks/rl_zoo3.toml")
+    if options.peer_settings is not None and options.peer_python is None:
+        raise UsageError("--peer-settings has no effect without --peer-python")
+
+
+def flag(name: str) -> str:
+    """Return an option as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def where_of(name: str) -> str:
+    """Return in words with which tables an option has an effect; '' where it names a table itself."""
+    tables = [flag(table) for table, effective in EFFECTIVE.items() if table and name in effective]
+    return f"; it is for {' and '.join(tables)}" if tables else ""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from baselines_ppo.common.envs.make import explained, is_atari, registered
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.pretrained import locate
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.settings.algorithms import PPO2Config
 from baselines_ppo.settings.config import TrainConfig, resolve
 from baselines_ppo.settings.presets import configure
@@ -62,12 +63,10 @@ def textbook_work(env: str, network: str | None, wrapper: tuple[str, ...], num_e
         atari = is_atari(registered(env))
     network = network or ("cnn" if atari else "mlp")
     steps, shape = STEPS[network], SHAPE[network]
-    # With memory a minibatch is made of whole environments.
-    dealt = num_envs // ranks if network == "lstm" else steps // max(num_envs, 1)
-    if num_envs < 1 or num_envs % ranks or steps % num_envs or dealt % shape["num_minibatches"]:
+    if num_envs < 1 or num_envs % ranks or steps % num_envs or _left(num_envs, network, ranks):
         fitting = [n for n in range(ranks, steps + 1, ranks) if not steps % n and not _left(n, network, ranks)]
         raise UsageError(
-            f"--num-envs is {num_envs}, expected for {network} on {ranks} {'rank' if ranks == 1 else 'ranks'} "
+            f"--num-envs is {num_envs}, expected for {network} on {counted(ranks, 'rank')} "
             f"{', '.join(map(str, fitting)) or 'fewer ranks'}"
         )
     fields = {"num_envs": num_envs, "num_steps": steps // num_envs, "network": network, **shape, **SIZES[network]}
@@ -76,6 +75,7 @@ def textbook_work(env: str, network: str | None, wrapper: tuple[str, ...], num_e
 
 def _left(num_envs: int, network: str, ranks: int) -> int:
     """Return what is left over where an iteration of so many environments is dealt into its minibatches."""
+    # With memory a minibatch is made of whole environments.
     dealt = num_envs // ranks if network == "lstm" else STEPS[network] // num_envs
     return dealt % SHAPE[network]["num_minibatches"]
 

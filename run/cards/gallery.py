@@ -16,7 +16,7 @@ import gymnasium
 from baselines_ppo.common.failures import Failure, LoadError, short
 from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.files.checkpoint import read_regular
-from baselines_ppo.common.files.whole import checked_file, place, whole_file, writing
+from baselines_ppo.common.files.whole import checked_file, place, write_whole, writing
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.page import folded, paragraph, table
 from baselines_ppo.run.agents.scoring import facts_in_words
@@ -63,8 +63,7 @@ def write_gallery(out: str, films: bool) -> Path:
     agents = [Shown(name, pretrained.folder_of(name)) for name in pretrained.names()]
     if films:
         agents = _filmed(agents, path.with_name(f"{path.stem}-films"))
-    with whole_file(path) as temporary, writing(path):
-        temporary.write_text(gallery(agents), encoding="utf-8")
+    write_whole(path, gallery(agents))
     return path
 
 

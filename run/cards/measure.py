@@ -1,13 +1,10 @@
-"""`zoo`: the pretrained agents; what they are, how good they are, whether that is still so, and how one is added."""
+"""`zoo score` and `zoo verify`: how good agents are, and whether that is still so."""
 
 from __future__ import annotations
 
 import functools
 import math
 import os
-import re
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,85 +21,15 @@ from baselines_ppo.common.failures import (
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.common.files.agent import Agent, agent_of
 from baselines_ppo.common.files.checkpoint import ARRAYS, MANIFEST, Checkpoint
-from baselines_ppo.common.files.whole import whole_file, writing
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.scoring import measure, score_of
-from baselines_ppo.run.cards.curve import CURVE, curve_of, written
-from baselines_ppo.run.cards.export import NOTHING, Named, agent_files, card_of, digest, picture_of, training_of
+from baselines_ppo.run.cards.export import NOTHING, Named, card_of, digest, training_of
 from baselines_ppo.run.cards.tables import figures
 from baselines_ppo.zoo import starts_of
-from baselines_ppo.zoo.card import PICTURE, Card, Score, Scores, read_card, write_card
+from baselines_ppo.zoo.card import Card, Score, Scores, read_card, write_card
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 STANDARD_ERRORS, TOLERANCE = 3.0, 0.01  # by which a mean may be lower than the card's, the second of the mean itself
-
-
-def add(run: str, name: str | None, replace: bool, named: Named, episodes: int, seed: int) -> int:
-    """Make a pretrained agent of a run's best checkpoint, or of the one that is named, and score it.
-
-    Returns:
-      The exit code.
-
-    Raises:
-      UsageError: there is an agent of this name already, or it is no name.
-      LoadError: there is no checkpoint of a training, or it asks for a module that is not named.
-      WriteError: the agents' folder cannot be written.
-    """
-    comm = world()
-    found, _ = comm.on_root(lambda: checkpoint.find(run, unsaid=pretrained.BEST))
-    agent = agent_of(found)
-    manifest, arrays = agent_files(found, named)
-    name = str(manifest["env"]).rpartition(":")[2].replace("/", "-") if name is None else name
-    if NAME.fullmatch(name) is None:
-        raise UsageError(f"--name is {short(name)}, expected letters, digits, dots and dashes")
-    if name in pretrained.names() and not replace:
-        raise UsageError(f"there is an agent {name} already; --replace puts this one in its place")
-    agents = comm.on_root(pretrained.new_agents)
-    training_of(found._replace(manifest=manifest), named)  # else there would be a score, but no card
-    curve = comm.on_root(lambda: curve_of(found.path.parent.parent, manifest["training"]["total_steps"]))
-    if comm.is_root:
-        print(f"{short(name)}: of {found.path}, {manifest['training']['total_steps']:,} steps", flush=True)
-        if agents != pretrained.AGENTS:
-            print(f"it is put into {short(agents)}, as the package's folder cannot be written", flush=True)
-    spec = named.own(agent)
-    scores = _measured(agent, spec, episodes, seed)
-
-    def write() -> None:
-        beside = {CURVE: written(curve).encode(), **_picture(agent, spec)}
-        path = checkpoint.save(agents, f".new-{name}", manifest, arrays)
-        try:
-            write_card(path, card_of(checkpoint.load(path), episodes, seed, scores, named))
-            _write(path, beside)
-            checkpoint.put(path, agents / name)
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
-        _say_scores(name, scores, episodes, seed)
-
-    comm.on_root(write)
-    return 0
-
-
-def remove(name: str) -> int:
-    """Delete a pretrained agent; returns the exit code.
-
-    Raises:
-      LoadError: there is none of this name.
-      WriteError: it cannot be deleted.
-    """
-
-    def delete() -> None:
-        bare = name.removeprefix(pretrained.PREFIX)
-        if bare not in pretrained.names():
-            raise pretrained.no_such(bare)
-        try:
-            checkpoint.delete(folder := pretrained.folder_of(bare))
-        except OSError as error:
-            raise WriteError(f"{folder} cannot be deleted: {error.strerror}") from None
-        print(f"{bare}: removed")
-
-    world().on_root(delete)
-    return 0
 
 
 def score(name: str, named: Named, episodes: int, seed: int) -> int:
@@ -116,10 +43,10 @@ def score(name: str, named: Named, episodes: int, seed: int) -> int:
     agent = agent_of(found)
     training_of(found, named)  # else there would be a score, but no card
     _check_writable(found.path)
-    scores = _measured(agent, named.own(agent), episodes, seed)
+    scores = measured(agent, named.own(agent), episodes, seed)
     comm.on_root(lambda: write_card(found.path, card_of(found, episodes, seed, scores, named)))
     if comm.is_root:
-        _say_scores(name, scores, episodes, seed)
+        say_scores(name, scores, episodes, seed)
     return 0
 
 
@@ -165,7 +92,7 @@ def _verified(name: str, episodes: int, named: Named) -> bool:
     comm = world()
     found, agent = comm.together(lambda: _loaded(name, named))
     card = comm.together(lambda: files_agree(found, named))
-    scores = _measured(agent, named.own(agent), episodes, card.evaluation_seed).named
+    scores = measured(agent, named.own(agent), episodes, card.evaluation_seed).named
     held = True
     for kind, then in card.scores.named.items():
         now = scores[kind]
@@ -198,6 +125,11 @@ def files_agree(found: Checkpoint, named: Named = NOTHING) -> Card:
     for file, expected in ((MANIFEST, card.manifest_sha256), (ARRAYS, card.arrays_sha256)):
         if digest(found.path / file) != expected:
             raise LoadError(f"{found.path}: {file} is not the one of its card (checksum)")
+    if unknown := {*(card.by_start or ())} - {*starts_of(named.own(agent_of(found)).env_id)}:
+        starts = ", ".join(sorted(map(short, unknown)))
+        raise LoadError(
+            f"{found.path}: its card has a score from {starts}, which is no start; zoo score writes it anew"
+        )
     if card != card_of(found, card.episodes, card.evaluation_seed, card.scores, named):
         raise LoadError(f"{found.path}: its card is not what its files and this version say; zoo score writes it anew")
     return card
@@ -214,7 +146,8 @@ def _check_writable(folder: Path) -> None:
         raise WriteError(f"{short(folder)} cannot be written, and the agent's files are to be there")
 
 
-def _measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> Scores:
+def measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> Scores:
+    """Return what an agent scores, also from each start that its environment has."""
     played = measure(agent, spec, episodes, seed)
     by_start = {}
     for start in starts_of(spec.env_id):
@@ -223,21 +156,7 @@ def _measured(agent: Agent, spec: EnvironmentSpec, episodes: int, seed: int) -> 
     return Scores(score_of(played["deterministic"]), score_of(played["stochastic"]), by_start or None)
 
 
-def _picture(agent: Agent, spec: EnvironmentSpec) -> dict[str, bytes]:
-    """Return the file that holds a picture; none, with a warning, where nothing can be drawn."""
-    try:
-        return {PICTURE: picture_of(agent, spec)}
-    except Exception as error:  # of whatever draws here
-        sys.stderr.write(f"warning: no picture of {spec.env_id}: {short(error)}\n")
-        return {}
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    for name, data in files.items():
-        with whole_file(folder / name) as temporary, writing(folder / name):
-            temporary.write_bytes(data)
-
-
-def _say_scores(name: str, scores: Scores, episodes: int, seed: int) -> None:
+def say_scores(name: str, scores: Scores, episodes: int, seed: int) -> None:
+    """Print what an agent has scored."""
     for mode, score in scores.named.items():
         print(f"{short(name)}: {mode} {figures(score)}, {counted(episodes, 'episode')} of seed {seed}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
@@ -12,7 +13,7 @@ from baselines_ppo.run.options import add_field
 from baselines_ppo.run.parser import Parser
 from baselines_ppo.settings.cloning import CloneConfig
 from baselines_ppo.settings.config import PolicyConfig
-from baselines_ppo.settings.fields import written
+from baselines_ppo.settings.fields import flags_of, written
 
 HELP = "an agent from demonstrations, for a training to begin with"
 USAGE = "--env ID --data FILE --out FOLDER"
@@ -58,10 +59,12 @@ def run(options: dict[str, Any]) -> int:
     cloned = clone(config, data, out, settings)
     if world().is_root:
         folder, typed = quoted(cloned.folder), command()
+        given = {**({} if preset is None else {"preset": preset}), **options}
+        same = shlex.join(flags_of({name: value for name, value in given.items() if name != "env"}))
         say(
             f"done: {counted(cloned.epochs, 'epoch')}, log likelihood {cloned.log_likelihood:.3f}\n"
             f"agent:    {shown(cloned.folder)}\n"
             f"evaluate: {typed} evaluate {folder}\n"
-            f"train:    {typed} --env {config.env} --load-path {folder}"
+            f"train:    {' '.join(filter(None, [typed, '--env', config.env, same, '--load-path', folder]))}"
         )
     return 0

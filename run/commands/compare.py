@@ -30,7 +30,7 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
 
 def run(options: dict[str, Any]) -> int:
     """Print or write a table, and draw a figure; returns the exit code."""
-    from baselines_ppo.common.files.whole import checked_file, open_text, whole_file
+    from baselines_ppo.common.files.whole import checked_file, write_whole
     from baselines_ppo.experiments.compare import compare
 
     out, figure, form = (options.pop(name) for name in ("out", "figure", "format"))
@@ -40,8 +40,7 @@ def run(options: dict[str, Any]) -> int:
     if path is None:
         print(table, end="")
     else:
-        with whole_file(path) as temporary, open_text(temporary, "w") as file:
-            file.write(table)
+        write_whole(path, table)
         print(f"wrote {Path(out)}")
     if figure is not None:
         compared.figure(figure)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.run.parser import Parser, converter, listed, metavar
+from baselines_ppo.run.options import add_field
+from baselines_ppo.run.parser import Parser, converter, listed
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, field_type
 from baselines_ppo.settings.elsewhere import meant_here
-from baselines_ppo.settings.fields import choices_of, plain_type
+from baselines_ppo.settings.fields import plain_type
 
 HELP = "train environments x algorithms x seeds x values; killed and started again, it goes on"
 USAGE = "[FILE.toml] --env A,B --alg A,B --seeds 0-4 --logdir DIR"
@@ -38,16 +39,8 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     settings = result.add_argument_group(
         "settings of the training; those that an algorithm has not are left out for it"
     )
-    for name, (item, kind) in _fields().items():
-        value: dict[str, Any] = {"nargs": "?", "const": True} if plain_type(kind) is bool else {}
-        settings.add_argument(
-            "--" + name.replace("_", "-"),
-            type=converter(kind),
-            metavar=metavar(choices_of(item), kind),
-            **value,
-            default=argparse.SUPPRESS,
-            help=item.metadata["help"].replace("%", "%%"),
-        )
+    for item, kind in _fields().values():
+        add_field(settings, item, kind)
 
 
 def run(options: dict[str, Any]) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
 from baselines_ppo.experiments.tuning.settings import Search
 from baselines_ppo.run.commands.train import add_fields
-from baselines_ppo.run.parser import Parser, converter, metavar
-from baselines_ppo.settings.fields import choices_of, written
+from baselines_ppo.run.options import add_field
+from baselines_ppo.run.parser import Parser
+from baselines_ppo.settings.fields import written
 
 HELP = "look for better settings: train with many, and show the best"
 USAGE = "--env ID"
@@ -21,14 +21,7 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     search = result.add_argument_group("search")
     kinds = get_type_hints(Search)
     for item in fields(Search):
-        given = "" if item.default == "" else f" (default: {written(item.default)})"
-        search.add_argument(
-            f"--{item.name}",
-            type=converter(kinds[item.name]),
-            metavar=metavar(choices_of(item), kinds[item.name]),
-            default=argparse.SUPPRESS,
-            help=item.metadata["help"] + given,
-        )
+        add_field(search, item, kinds[item.name], "" if item.default == "" else f"default: {written(item.default)}")
     space = "what to try of a field, FIELD=LOW..HIGH or FIELD=A,B,C; may be repeated"
     search.add_argument("--space", action="append", default=[], metavar="FIELD=VALUES", help=space)
     preset = "environment whose settings to begin with, or none for the textbook's; default: this environment's"

@@ -59,7 +59,7 @@ def run(options: dict[str, Any]) -> int:
     if action == "page":
         return _page(**options)
     from baselines_ppo.common.policy.networks import find_network
-    from baselines_ppo.run.cards import measure as zoo
+    from baselines_ppo.run.cards import measure, shelf
     from baselines_ppo.run.cards.export import Named
 
     if "network" in options:
@@ -67,13 +67,13 @@ def run(options: dict[str, Any]) -> int:
         if network is not None:
             find_network(network)
         options["named"] = Named(options.pop("env"), options.pop("wrapper"), options.pop("env_kwargs"))
-    measuring: dict[str, Callable[..., int]] = {
-        "score": zoo.score,
-        "verify": zoo.verify,
-        "add": zoo.add,
-        "remove": zoo.remove,
+    actions: dict[str, Callable[..., int]] = {
+        "score": measure.score,
+        "verify": measure.verify,
+        "add": shelf.add,
+        "remove": shelf.remove,
     }
-    return measuring[action](**options)
+    return actions[action](**options)
 
 
 def _page(out: str, films: bool) -> int:

@@ -15,7 +15,7 @@ from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.whole import empty_folder, writing
 from baselines_ppo.run.agents.scoring import trusted_agent
 from baselines_ppo.run.exporting.description import description_of
-from baselines_ppo.run.exporting.onnx_file import check_onnx, onnx_file, written_onnx
+from baselines_ppo.run.exporting.onnx_file import check_onnx, onnx_file, runner_of_onnx
 from baselines_ppo.run.exporting.trial import try_out
 
 FORMATS = {"onnx": "policy.onnx", "tflite": "policy.tflite", "savedmodel": ""}  # and what a runtime loads
@@ -65,17 +65,17 @@ def _write(agent: Agent, folder: Path, format: str) -> dict[str, Any]:
     description = description_of(agent)
     if format == "onnx":
         data = onnx_file(agent.policy, description)
-        written = written_onnx(data)
+        runner = runner_of_onnx(data)
     else:
         from baselines_ppo.run.exporting import tensorflow_files
 
         if format == "tflite":
             data = tensorflow_files.tflite_file(agent.policy)
-            written = tensorflow_files.written_tflite(data)
+            runner = tensorflow_files.runner_of_tflite(data)
         else:
             tensorflow_files.save_model(agent.policy, folder)
-            written = tensorflow_files.written_model(folder)
-    try_out(agent.policy, written)
+            runner = tensorflow_files.runner_of_model(folder)
+    try_out(agent.policy, runner)
     if FORMATS[format]:
         (folder / FORMATS[format]).write_bytes(data)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False), encoding="utf-8")

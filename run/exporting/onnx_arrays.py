@@ -162,7 +162,7 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 
 def _elementwise(name: str, function: Function, *inputs: Any) -> Any:
-    """Return a function of several arrays, which ONNX takes in one type: that of the result, or the common one."""
+    """Return a function of some arrays, which ONNX takes in one type: that of the result, or the common one."""
     graph = next((x.graph for x in inputs if isinstance(x, Tensor)), None)
     examples = [_example(x) for x in inputs]
     with np.errstate(all="ignore"):
@@ -173,18 +173,9 @@ def _elementwise(name: str, function: Function, *inputs: Any) -> Any:
     return graph.add(name, example, *(_cast(x, common) for x in inputs))
 
 
-def _unary(name: str, function: Function) -> Function:
-    def apply(x: Any) -> Any:
-        return _elementwise(name, function, x)
-
-    return apply
-
-
-def _binary(name: str, function: Function) -> Function:
-    def apply(x: Any, y: Any) -> Any:
-        return _elementwise(name, function, x, y)
-
-    return apply
+def _of_arrays(name: str, function: Function) -> Function:
+    """Return a function of numpy's that is an operator of ONNX on its graph's arrays."""
+    return functools.partial(_elementwise, name, function)
 
 
 def _of_numpy(constant: Function) -> Callable[[Function], Function]:
@@ -255,12 +246,12 @@ def _convolution(x: Tensor, weights: np.ndarray, stride: int) -> Tensor:
 
 # The same as `ACTING`.
 ONNX = Arrays(
-    tanh=_unary("Tanh", np.tanh),
-    exp=_unary("Exp", np.exp),
-    log=_unary("Log", np.log),
-    abs=_unary("Abs", np.abs),
-    maximum=_binary("Max", np.maximum),
-    minimum=_binary("Min", np.minimum),
+    tanh=_of_arrays("Tanh", np.tanh),
+    exp=_of_arrays("Exp", np.exp),
+    log=_of_arrays("Log", np.log),
+    abs=_of_arrays("Abs", np.abs),
+    maximum=_of_arrays("Max", np.maximum),
+    minimum=_of_arrays("Min", np.minimum),
     where=_where,
     sum=_sum,
     max=_max,
@@ -268,7 +259,7 @@ ONNX = Arrays(
     concatenate=_concatenate,
     asarray=_cast,
     argmax=_argmax,
-    rint=_unary("Round", np.rint),
+    rint=_of_arrays("Round", np.rint),
     transpose=_transpose,
     difference=lambda x, subtracted: _cast(x, np.float64) - subtracted,
     wide=np.dtype(np.float64),

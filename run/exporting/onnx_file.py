@@ -12,7 +12,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.run.exporting.inputs import inputs_of
 from baselines_ppo.run.exporting.onnx_arrays import ONNX, Graph, Tensor
-from baselines_ppo.run.exporting.trial import Written
+from baselines_ppo.run.exporting.trial import Runner
 from baselines_ppo.run.exporting.whole_policy import act
 
 # Both of early 2022: ONNX Runtime 1.11 and all later ones read them.
@@ -60,7 +60,7 @@ def onnx_file(policy: Policy, description: Mapping[str, Any]) -> bytes:
     return data
 
 
-def written_onnx(data: bytes) -> Written:
+def runner_of_onnx(data: bytes) -> Runner:
     """Return what such a file does, as computed in numpy by the reference of ONNX itself."""
     from onnx import load_from_string
     from onnx.reference import ReferenceEvaluator

@@ -15,7 +15,7 @@ from baselines_ppo.common.policy.arrays import Arrays, tensorflow_arrays
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.run.exporting.inputs import inputs_of
 from baselines_ppo.run.exporting.tflite_arrays import difference
-from baselines_ppo.run.exporting.trial import Written
+from baselines_ppo.run.exporting.trial import Runner
 from baselines_ppo.run.exporting.whole_policy import act
 
 SIGNATURE = "serving_default"
@@ -80,21 +80,21 @@ def _converted(folder: str) -> bytes:
     raise TypeError(f"it has no {missing[1]}" if missing else str(failure))
 
 
-def written_model(folder: Path) -> Written:
+def runner_of_model(folder: Path) -> Runner:
     """Return what a SavedModel does."""
     import tensorflow as tf
 
     with quiet():
         model = tf.saved_model.load(str(folder))
 
-    def written(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         results = model.signatures[SIGNATURE](**{name: tf.constant(x) for name, x in given.items()})
         return {name: x.numpy() for name, x in results.items()}
 
-    return written
+    return run
 
 
-def written_tflite(data: bytes) -> Written:
+def runner_of_tflite(data: bytes) -> Runner:
     """Return what a TFLite file does."""
     import tensorflow as tf
 
@@ -102,12 +102,12 @@ def written_tflite(data: bytes) -> Written:
         warnings.simplefilter("ignore")  # TensorFlow says that this is found in another package, too
         runner = tf.lite.Interpreter(model_content=data).get_signature_runner(SIGNATURE)
 
-    def written(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with quiet():  # it names what it computes with
             results: dict[str, np.ndarray] = runner(**given)
         return results
 
-    return written
+    return run
 
 
 def _arrays(tflite: bool) -> Arrays:

@@ -26,10 +26,10 @@ BATCHES = (1, 3)  # rows
 STEPS = 2  # in the second one, there is something to remember
 CLOSE = 1e-3
 
-Written = Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]]  # arrays by the names of inputs, and of outputs
+Runner = Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]]  # arrays by the names of inputs, and of outputs
 
 
-def try_out(policy: Policy, written: Written) -> None:
+def try_out(policy: Policy, runner: Runner) -> None:
     """Check that what was written does what the policy does, with a few observations like those of its training.
 
     Raises:
@@ -42,7 +42,7 @@ def try_out(policy: Policy, written: Written) -> None:
         for _ in range(STEPS):
             given = _drawn(policy, rng, rows)
             chosen, states = policy.mode(policy.normalize(_encoded(policy, given, rows)), states)
-            done = written({**given, STATE: memory} if memory.size else given)
+            done = runner({**given, STATE: memory} if memory.size else given)
             memory = done.get(NEXT_STATE, memory)
             for part in parts_of_action(action, as_sent(action, action.to_environment(chosen))):
                 _compare(done[part.name], part.own)

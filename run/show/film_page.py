@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.run.show.film import Add, film
 
 PAGE = """<!doctype html>
@@ -42,5 +42,4 @@ def film_page(path: Path, rate: float) -> Iterator[Add]:
         with film(inside, rate) as add:
             yield add
         page = PAGE.format(title=html.escape(path.stem), film=base64.b64encode(inside.read_bytes()).decode())
-        with whole_file(path) as temporary, writing(path):
-            temporary.write_text(page, encoding="utf-8")
+        write_whole(path, page)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import mujoco
 import numpy as np
 
-from baselines_ppo.common.files.whole import whole_file, writing
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.run.show.local_server import local_server
 from baselines_ppo.run.show.stage import Stage
 
@@ -61,7 +61,5 @@ def replay(path: Path, rate: float, model: mujoco.MjModel, view: Mapping[str, An
             scene.insert_sleep(1 / rate)
 
         yield add
-        with whole_file(path) as temporary, writing(path):
-            head = f"<title>{html.escape(path.stem)}</title>{style}"
-            page = scene.as_html().replace("<title>Viser</title>", head, 1)
-            temporary.write_text(page, encoding="utf-8")
+        head = f"<title>{html.escape(path.stem)}</title>{style}"
+        write_whole(path, scene.as_html().replace("<title>Viser</title>", head, 1))

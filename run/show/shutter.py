@@ -17,7 +17,8 @@ from baselines_ppo.run.news import News
 from baselines_ppo.run.show.simulated import said_rate
 
 RATES, RATE = {".gif": 20.0}, 30.0  # pictures per second, about; of gifs, and of all other kinds of files
-LOWEST, HIGHEST = 1.0, 1000.0  # that can be asked for
+# That can be asked for. Browsers show a picture of a gif or webp for 100 ms that is to be shown for less than 20 ms.
+LOWEST, HIGHEST, HIGHEST_OF = 1.0, 1000.0, {".gif": 50.0, ".webp": 50.0}
 LONGEST = 1e6  # s
 ENDLESS = 120.0  # s, of an environment that may never end an episode, unless more is asked for
 ATARI_RATE = 60.0  # frames of a game per second
@@ -89,13 +90,24 @@ class Filmed:
 def pace(steps_per_second: float, kind: str, wanted: float | None) -> tuple[int, float]:
     """Return after how many steps each picture is taken, and how many pictures a second has then.
 
-    Raises:
-      UsageError: too few or too many are wanted.
+    Args:
+      wanted: about, see `check_rate`; None: what is usual for this kind of file.
     """
-    if wanted is not None and not LOWEST <= wanted <= HIGHEST:
-        raise UsageError(f"--fps is {wanted:g}, expected {LOWEST:g} to {HIGHEST:g}")
-    stride = max(1, round(steps_per_second / (wanted or RATES.get(kind, RATE))))
+    nearest = round(steps_per_second / (wanted or RATES.get(kind, RATE)))
+    stride = max(1, nearest, math.ceil(steps_per_second / HIGHEST_OF.get(kind, HIGHEST)))
     return stride, steps_per_second / stride
+
+
+def check_rate(wanted: float | None, kind: str) -> None:
+    """Check how many pictures per second are asked for.
+
+    Raises:
+      UsageError: a file of this kind has none, so few or so many.
+    """
+    highest = HIGHEST_OF.get(kind, HIGHEST)
+    if wanted is not None and not LOWEST <= wanted <= highest:
+        more = f", or another kind of file than a {kind}" if LOWEST <= wanted <= HIGHEST else ""
+        raise UsageError(f"--fps is {wanted:g}, expected {LOWEST:g} to {highest:g}{more}")
 
 
 def check_seconds(seconds: float) -> None:

@@ -77,7 +77,7 @@ def simulated(current: Callable[[], gymnasium.Env[Any, Any]], env_id: str) -> Si
     camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, FOLLOWING_CAMERA)
     if camera >= 0:
         view["trackbodyid"] = int(model.cam_bodyid[camera])
-    if not view["trackbodyid"]:  # who gets on is seen in a page like ours
+    if not view["trackbodyid"]:  # no body is followed, so the whole scene is seen from the side
         view = {"azimuth": ASIDE, **view}
     return Simulated(model, read, _step_seconds(env), view)
 

@@ -17,8 +17,7 @@ from baselines_ppo import load
 from baselines_ppo.common.failures import DataError, LoadError, UsageError, WriteError
 from baselines_ppo.common.files import checkpoint, pretrained
 from baselines_ppo.run import cli
-from baselines_ppo.run.cards import curve
-from baselines_ppo.run.cards import measure as zoo
+from baselines_ppo.run.cards import curve, shelf
 from baselines_ppo.run.cards.export import digest
 from baselines_ppo.zoo.card import MODES, read_card, write_card
 from tests.cards.conftest import PENDULUM
@@ -79,7 +78,7 @@ def test_an_agent_is_replaced_only_if_one_says_so(trained: Path, agents: Path, m
     assert load(PENDULUM).env_id == PENDULUM
     before = {path.name: path.read_bytes() for path in (agents / PENDULUM).iterdir()}
     with monkeypatch.context() as broken:  # a disk that is full when the card is written
-        broken.setattr(zoo, "write_card", no_space)
+        broken.setattr(shelf, "write_card", no_space)
         with pytest.raises(WriteError):
             cli.main([*line, "--replace"])
     assert {path.name: path.read_bytes() for path in (agents / PENDULUM).iterdir()} == before

@@ -62,6 +62,14 @@ def test_a_card_that_says_other_than_its_files_is_noticed(agents: Path, capsys: 
     assert "its card is not what its files" in capsys.readouterr().out
 
 
+def test_a_card_with_a_start_that_there_is_not_is_noticed(agents: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = json.loads((agents / PENDULUM / CARD).read_text())
+    (agents / PENDULUM / CARD).write_text(json.dumps({**card, "by_start": {"upside_down": card["deterministic"]}}))
+    with pytest.raises(DataError, match=PENDULUM):
+        cli.main(["zoo", "verify", str(agents / PENDULUM), "--episodes", "1"])
+    assert "its card has a score from upside_down, which is no start" in capsys.readouterr().out
+
+
 def test_a_mean_may_be_lower_by_what_chance_explains() -> None:
     card = Score(1000.0, 100.0, 0.0, 2000.0, 10.0, None)
     steady, wild = (Score(0.0, std, -400.0, 400.0, 10.0, None) for std in (0.0, 300.0))

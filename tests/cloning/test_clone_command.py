@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from baselines_ppo import CloneConfig, clone, configure
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.demonstrations import load
+from baselines_ppo.run.cli import main, parser
 from tests.cloning.data import right_episodes, right_file
 from tests.conftest import ROOT, Finished
 from tests.runs import arrays, assert_same_bits
@@ -37,17 +39,36 @@ def test_ppo_begins_where_the_expert_was(trainer: Trainer, tmp_path: Path) -> No
     assert mean is not None and float(mean[1]) > 300, begun.stdout + begun.stderr
 
 
-def test_one_rank_and_two_make_the_same_clone_to_the_last_bit(trainer: Trainer, tmp_path: Path) -> None:
+def test_one_rank_and_two_make_the_same_clone_to_the_last_bit_and_say_the_same_of_it(
+    trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data, env = right_file(tmp_path, "TargetBox", 20), "tests.environments:TargetBox-v0"
     clone(configure(env, preset="none"), data, tmp_path / "cloned1", CloneConfig(num_epochs=3))  # the one rank is here
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch    1 ")]
     finished = trainer(
         2, "clone", "--env", env, "--preset", "none", "--data", data, "--out", "cloned2", "--num-epochs", 3
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count(f"clone on {env}: 18 episodes") == 1
+    assert said in finished.stdout.splitlines()
     assert_same_bits(arrays(tmp_path / "cloned1"), arrays(tmp_path / "cloned2"))
     manifest = checkpoint.load(tmp_path / "cloned2").manifest
     assert (manifest["kind"], manifest["cloned"]["steps"]) == ("agent", 180)
+
+
+def test_the_training_that_it_names_has_the_flags_that_were_typed_and_takes_the_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data, env = right_file(tmp_path, "TargetBox", 20), "tests.environments:TargetBox-v0"
+    typed = ["--preset", "none", "--alg", "trpo", "--hidden-sizes", "empty", "--gamma", "0.5", "--env", env]
+    assert main(["clone", *typed, "--data", str(data), "--out", "cloned", "--num-epochs", "1"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("train:")]
+    words = shlex.split(line.partition("baselines_ppo.run ")[2])
+    options = vars(parser("train", words).parse_args(words))
+    shared = ("preset", "alg", "hidden_sizes", "gamma", "env")
+    assert [options[name] for name in shared] == ["none", "trpo", (), 0.5, env]
+    assert main([*words, "--num-timesteps", "1", "--num-envs", "2", "--num-steps", "32", "--logdir", "run"]) == 0
 
 
 def test_flags_of_films_are_not_of_demonstrations(trainer: Trainer) -> None:

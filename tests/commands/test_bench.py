@@ -12,7 +12,7 @@ import pytest
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.bench import record as record_file
 from baselines_ppo.run.bench.report import PARTS, RATIOS
-from baselines_ppo.run.bench.scaling import cost_of_sum, fit
+from baselines_ppo.run.bench.scaling import fit
 from baselines_ppo.run.cli import main
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
@@ -22,17 +22,14 @@ from tests.conftest import ROOT, Finished
 
 def test_the_fit_finds_the_latency_and_bandwidth_that_times_were_made_of() -> None:
     """30 us per doubling, 2 GB/s: four ranks sum 1,000 floats in 60 us + 2 x 3/4 x 4 kB / 2 GB/s = 63 us."""
-    latency, per_byte = 30e-6, 1 / 2e9
     times = {
-        ranks: {str(size): cost_of_sum(ranks, size, latency, per_byte) for size in (1_000, 100_000, 1_000_000)}
-        for ranks in (2, 4, 8)
+        ranks: {
+            str(size): 30e-6 * floors + 8 * size * (ranks - 1) / ranks / 2e9 for size in (1_000, 100_000, 1_000_000)
+        }
+        for floors, ranks in ((1, 2), (2, 4), (3, 8))
     }
     assert times[4]["1000"] == pytest.approx(63e-6)
-    assert fit(times) == pytest.approx((latency, per_byte))
-
-
-def test_a_sum_on_one_rank_costs_nothing() -> None:
-    assert cost_of_sum(1, 10**6, 1e-3, 1e-9) == 0.0
+    assert fit(times) == pytest.approx((30e-6, 1 / 2e9))
 
 
 @pytest.mark.parametrize(

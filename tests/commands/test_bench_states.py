@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
 
 from baselines_ppo.common.envs.lean_mujoco import lean
+from baselines_ppo.run.bench import simulator
 from baselines_ppo.run.bench.visited import recorded, seconds_of
 from baselines_ppo.zoo.vector_env import RobotVectorEnv
 
@@ -52,6 +56,25 @@ def test_the_zoo_makes_its_recorded_steps_again_too() -> None:
         step.advance()
         assert step.advance.args[0].qpos.tobytes() == qpos.tobytes()
     assert envs.task.simulation.state.tobytes() == left.tobytes()  # the training's own stays as it is
+
+
+class SlowToBegin(gymnasium.Env[Any, Any]):
+    """Each episode is one step long; what is not a step takes 20 ms."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        time.sleep(0.02)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        return np.zeros(1, np.float32), 0.0, True, False, {}
+
+
+def test_resets_are_no_part_of_the_simulators_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulator, "SIMULATED", 20)
+    assert simulator.seconds_alone(SlowToBegin()) < 0.02
 
 
 def test_an_environment_without_mujoco_has_no_such_steps() -> None:

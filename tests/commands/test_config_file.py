@@ -74,6 +74,12 @@ def test_what_is_wrong_is_said_with_its_line(text: str, said: str, tmp_path: Pat
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("text", ["seed = 1\n", 'alg = "trpo"\n'])
+def test_an_unknown_algorithm_that_was_typed_is_no_fault_of_the_file(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^unknown algorithm foo; known: ppo1, ppo2"):
+        cli.main(["--config", toml(tmp_path, text), "--alg", "foo"])
+
+
 def test_a_file_may_begin_with_a_mark_and_have_a_table_of_arguments(tmp_path: Path) -> None:
     """Editors write UTF-8's byte order mark; TOML has tables for what is JSON in a flag."""
     text = '\ufeffenv = "CartPole-v1"\n[env_kwargs]\nsutton_barto_reward = true\n'

@@ -128,7 +128,7 @@ def filmed(paint: Callable[[int], Any], tmp_path: Path, monkeypatch: pytest.Monk
     spec = EnvSpec("Painter-v0", f"{__name__}:Painter", kwargs={"paint": paint})
     monkeypatch.setitem(gymnasium.registry, spec.id, spec)
     out = tmp_path / "film.webp"
-    cli.main(["record", str(untrained(tmp_path, spec.id)), "--out", str(out), "--fps", "1000", "--width", "64"])
+    cli.main(["record", str(untrained(tmp_path, spec.id)), "--out", str(out), "--fps", "50", "--width", "64"])
     with Image.open(out) as film:
         return np.stack([np.asarray(one.convert("RGB"), np.int64) for one in ImageSequence.Iterator(film)])
 

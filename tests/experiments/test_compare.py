@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines_ppo import compare
+from baselines_ppo import compare, plot
 from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.experiments.references import random_return
 from baselines_ppo.experiments.runs import find_runs
@@ -89,6 +89,29 @@ def test_environments_are_apart_and_together_only_by_normalised_scores(tmp_path:
     made_run(tmp_path / "d", [-500.0, -200.0], env="Pendulum-v1")
     with pytest.raises(Failure, match="Pendulum-v1 is registered without a threshold"):
         compare(tmp_path, across=True)
+
+
+def test_a_time_to_the_threshold_is_there_where_more_than_half_passed_it_and_the_log_has_it(tmp_path: Path) -> None:
+    for seed, last in enumerate((500.0, 500.0, 9.0, 9.0)):
+        made_run(tmp_path / "cart" / str(seed), [1.0, last, last], seed=seed)
+
+    def times(threshold: float) -> list[str]:
+        return compare(tmp_path, threshold=threshold).words()[1][0][-3:]
+
+    assert times(400.0) == ["2 of 4", "half did not pass", "half did not pass"]
+    assert times(600.0) == ["0 of 4", "not passed", "not passed"]
+    assert times(9.0)[:2] == ["4 of 4", "2,000"]
+    for log in tmp_path.glob("cart/*/progress.csv"):
+        log.write_text(log.read_text().replace("seconds", "moments"))
+    assert times(9.0) == ["4 of 4", "2,000", ""]
+
+
+@pytest.mark.parametrize("draw", [compare, plot])
+@pytest.mark.parametrize("threshold", ["abc", math.nan, [3]])
+def test_a_threshold_that_is_no_return_is_refused(draw: Any, threshold: Any, tmp_path: Path) -> None:
+    made_run(tmp_path / "a", [1.0, 2.0])
+    with pytest.raises(UsageError, match=r"--threshold is .*, expected a return, registered or none"):
+        draw(tmp_path, threshold=threshold)
 
 
 def test_a_score_may_be_that_of_the_evaluation(tmp_path: Path) -> None:

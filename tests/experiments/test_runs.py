@@ -102,7 +102,7 @@ def test_groups_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     made_run(tmp_path / "evaluated", [1.0], seed=2, eval_interval=1, film_interval=2, progress="none", track=())
     assert groups() == {"ppo2": 3}  # what changes no curve makes no difference
     made_run(tmp_path / "named", [1.0], seed=2, name="wide", hidden_sizes=(256,))
-    assert groups() == {"name none": 3, "name wide": 1}
+    assert groups() == {"name -": 3, "name wide": 1}
     for made in ("evaluated", "named"):
         shutil.rmtree(tmp_path / made)
     made_run(tmp_path / "c", [1.0], seed=0, learning_rate=0.01, gamma=0.9)
@@ -129,6 +129,15 @@ def test_what_changes_no_curve_makes_no_group_and_what_differs_little_makes_two(
     (tmp_path / "a" / "config.json").write_text(json.dumps(config))
     made_run(tmp_path / "e", [1.0], clip_range=1.0)
     assert [*group_runs(find_runs([tmp_path / "a", tmp_path / "e"]))] == ["ppo2"]
+
+
+def test_no_layers_are_not_the_networks_own_and_the_last_bit_of_a_number_counts(tmp_path: Path) -> None:
+    for k, sizes in enumerate((None, ())):
+        made_run(tmp_path / "sizes" / str(k), [1.0], hidden_sizes=sizes)
+    for k, rate in enumerate((0.3, 0.1 + 0.2)):
+        made_run(tmp_path / "rates" / str(k), [1.0], learning_rate=rate)
+    assert [*group_runs(find_runs(tmp_path / "sizes"))] == ["hidden_sizes none", "hidden_sizes empty"]
+    assert [*group_runs(find_runs(tmp_path / "rates"))] == ["learning_rate 0.3", "learning_rate 0.30000000000000004"]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ def test_what_cannot_be_trained_is_refused_with_the_reason(spaces: tuple[str, Sp
         ("num_steps=100..600", Choice("num_steps", 128, 256, 512)),
         ("lstm_size=3..6", Choice("lstm_size", 3, 4, 5, 6)),
         ("hidden_sizes=64-64,none", Choice("hidden_sizes", (64, 64), None)),
+        ("hidden_sizes=none,empty", Choice("hidden_sizes", None, ())),
         ("normalize_returns=true,false", Choice("normalize_returns", True, False)),
         ("kl_stop=none,0.02", Choice("kl_stop", None, 0.02)),
     ],

@@ -56,6 +56,16 @@ def test_after_a_kill_a_trial_keeps_its_number_and_setting_and_is_counted_once(t
     assert len(after.made()) == len(after.study.trials) == 6
 
 
+def test_with_fewer_trials_those_that_have_ended_stay(tmp_path: Path) -> None:
+    before = host(tmp_path, wanted=4)
+    for score in (1.0, 2.0, 3.0):
+        before.end(taken(before)[0], score)
+    under_way = taken(before)[0]
+    after = host(tmp_path, wanted=1)
+    assert [made.value for made in after.made()] == [1.0, 2.0, 3.0]
+    assert (taken(after)[0].number, after.wanted, after.next(SPACE)) == (under_way.number, 4, None)
+
+
 def test_a_kill_before_a_trial_has_drawn_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = host(tmp_path)
     before.study.ask()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import UsageError, WriteError
 from baselines_ppo.common.files.lock import hold, user_of
 from baselines_ppo.common.files.run_folder import steps_made
 from baselines_ppo.experiments.jobs import BEGUN, MADE, NEW, Job, stage, standing, wait_until_free
@@ -112,6 +112,29 @@ def test_a_sweep_that_was_killed_and_stopped_ends_as_one_that_was_not(
     assert figures(whole) == figures(good[1])
     failing = trainer(1, "sweep", "my.toml", "--logdir", "whole", "--only", 2)
     assert failing.returncode == 65  # a cluster sees how this one has ended
+
+
+def test_a_run_that_cannot_be_written_lets_the_others_save(tmp_path: Path) -> None:
+    """The first would save at its end alone; the second is brief, and where the third is to be is a file."""
+    long, brief = "tests.stubbed:CartPole-v1", "tests.stubbed:Acrobot-v1"
+    lengths = {long: {"num_timesteps": 10**8}, brief: {"num_timesteps": 1280}}
+    keys: dict[str, Any] = {
+        **SMALL,
+        "env": [long, brief],
+        "seeds": "0-1",
+        "save_interval": 1e6,
+        "for": lengths,
+        "ranks": 1,
+    }
+    folder = tmp_path / "runs"
+    record.keep(folder, planned(None, {**keys, "logdir": str(folder)}).cases, 1)
+    (folder / GOOD).mkdir()
+    (folder / GOOD / "ppo2-seed=1").write_text("mine")
+    with pytest.raises(WriteError, match=r"output\.log not written"):
+        sweep(**keys, logdir=folder, jobs=2)
+    first = folder / GOOD / "ppo2-seed=0"
+    assert not user_of(first)
+    assert steps_made(first) > 0
 
 
 def test_a_sweep_waits_for_a_run_that_is_still_being_saved(tmp_path: Path) -> None:

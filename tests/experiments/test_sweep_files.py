@@ -176,6 +176,21 @@ def test_whoever_comes_to_a_sweep_under_way_leaves_its_record_as_it_is(tmp_path:
     assert (plan.folder / record.RECORD).read_bytes() == before
 
 
+def test_two_tasks_that_begin_a_sweep_at_once_do_not_refuse_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, read = plan_of(tmp_path), record._read
+
+    def another_is_faster(folder: Path) -> None:
+        monkeypatch.setattr(record, "_read", read)
+        record.keep(plan.folder, plan.cases, plan.ranks)
+        (plan.folder / plan.cases[0].name).mkdir(parents=True)
+
+    monkeypatch.setattr(record, "_read", another_is_faster)
+    record.keep(plan.folder, plan.cases, plan.ranks)
+    assert record.recorded_ranks(plan.folder) == plan.ranks
+
+
 def test_a_sweep_whose_run_was_stopped_from_outside_asks_to_be_started_again(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     stopped = SweptRun(plan.cases[0], plan.folder, 1)

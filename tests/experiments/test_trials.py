@@ -8,12 +8,15 @@ import optuna
 import pytest
 
 from baselines_ppo import configure
+from baselines_ppo.common.failures import FINISHED
 from baselines_ppo.common.files.lock import hold
+from baselines_ppo.experiments.jobs import End
 from baselines_ppo.experiments.tuning.candidates import Candidate
 from baselines_ppo.experiments.tuning.figures import HISTORY, write_figures
 from baselines_ppo.experiments.tuning.report import ranked
-from baselines_ppo.experiments.tuning.study import WORST
-from baselines_ppo.experiments.tuning.trial_run import TrialRun, returns_at
+from baselines_ppo.experiments.tuning.screen import Screen
+from baselines_ppo.experiments.tuning.study import WORST, Trials
+from baselines_ppo.experiments.tuning.trial_run import TOO_SHORT, Outcome, TrialRun, returns_at
 from tests.experiments.on_disk import made_run
 
 
@@ -34,6 +37,22 @@ def test_a_training_that_still_saves_holds_nothing_up(tmp_path: Path) -> None:
     with hold(tmp_path / "seed-0"):
         assert not run.begin_next()
     assert run.waiting and not run.running
+
+
+def test_a_trial_without_an_end_of_an_episode_is_not_refused_and_has_no_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = optuna.create_study(direction="maximize")
+    run = TrialRun(study.ask(), Candidate(configure("Pendulum-v1", num_timesteps=128)), tmp_path, [0, 1], steps=[])
+    for seed in (0, 1):
+        made_run(tmp_path / f"seed-{seed}", [None], steps=128)
+        run._ends[seed] = End(FINISHED, "")
+    outcome = run.look()
+    assert outcome == Outcome(TOO_SHORT, WORST, "128 steps are too few for an episode to end", [None, None])
+    assert outcome is not None
+    Screen(Trials(study, 1, "here"), run.candidate.config, 2).ended(run, outcome)
+    said = capsys.readouterr().out
+    assert said.startswith("trial 0: no episode ended: 128 steps are too few for an episode to end; ")
 
 
 def test_a_trial_is_judged_by_the_first_iteration_that_has_made_so_many_steps(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from baselines_ppo.state.code import code_digest
 from benchmarks import figures, speed, tables
 from benchmarks.bars import Bar, bars_of, read_bars
 from benchmarks.record import MOST_POINTS, curve_digest, is_recorded, place_of, record_of, thinned, written
+from benchmarks.record import main as record_main
 from benchmarks.rerun import compare, flat, in_words, rerun
+from benchmarks.rerun import main as rerun_main
 from benchmarks.rows import MEASURES, ROOT, Row, read_row, read_rows
 from tests.runs import flags
 
@@ -116,6 +118,46 @@ def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
     assert bars.mean == Bar(11.0, "A", None, 5, "training", "")
     assert [bar is not None and bar.reached(row) for bar in bars] == [False, True]
     assert tables.compared(row, bars) == "**below the mean**"
+
+
+def test_new_seeds_are_expected_where_the_spread_of_those_of_the_record_puts_them() -> None:
+    """For 1, 2, 3 by hand: 2 +- t s sqrt(1/3 + 1/k), with s = 1 and t = 4.3027 of two degrees of freedom."""
+    row = Row("X-v0-ppo2-1m", [record(seed, training=1.0 + seed) for seed in range(3)])
+    for count, half in ((1, 4.9683), (3, 3.5131)):
+        assert row.prediction(count) == pytest.approx((2 - half, 2 + half), abs=1e-4)
+    drawn = np.random.default_rng(0).normal(size=(2000, 6))
+    inside = 0
+    for *before, new in drawn:
+        low, high = Row("X", [record(k, training=x) for k, x in enumerate(before)]).prediction(1)
+        inside += low <= new <= high
+    assert inside / len(drawn) == pytest.approx(0.95, abs=0.015)
+
+
+def test_what_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seeds, message in (("0-7", "has no record of seed 5"), ("x", "expected whole numbers such as 0-4")):
+        assert rerun_main(["CartPole-v1-ppo2-100k", "--seeds", seeds]) == 2
+        assert message in capsys.readouterr().err
+    assert rerun_main(["Nothing"]) == 66
+    assert "there is no row Nothing; there are" in capsys.readouterr().err
+    assert record_main([str(tmp_path / "nothing")]) in (2, 66)  # 2 in a checkout with changes
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_panel_has_the_public_figures_of_all_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def row(alg: str) -> Row:
+        made, settings = record(0), {**record(0)["settings"], "alg": alg}
+        return Row("X", [{**made, "alg": alg, "settings": settings, "curve": {"steps": [0, 9], "returns": [1, 2]}}])
+
+    def entry(value: float, **of: str) -> dict[str, Any]:
+        figure = {"return": value, "who": "A", "steps": 5, "by": "training"}
+        return {"env": ["X-v0"], "steps": 10**6, "mean": figure, **of}
+
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "write_figure", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(figures, "read_bars", lambda: [entry(4, alg="ppo2"), entry(6)])
+    figures.draw_group([row("ppo2"), row("trpo"), row("ppo1")], tmp_path / "figure.svg")
+    (panel,) = drawn[0].axes
+    assert [text.get_text() for text in panel.texts if "mean" in text.get_text()] == ["mean A 4", "mean A 6"]
 
 
 def test_every_public_figure_has_a_row_that_a_sweep_makes() -> None:

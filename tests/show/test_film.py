@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -13,9 +14,9 @@ from gymnasium.envs.registration import EnvSpec
 
 from baselines_ppo.common.envs.backends import SerialBackend
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
-from baselines_ppo.common.failures import UsageError, WriteError
+from baselines_ppo.common.failures import Failure, UsageError, WriteError
 from baselines_ppo.run import cli
-from baselines_ppo.run.show.film import checked_out, film
+from baselines_ppo.run.show.film import _durations, checked_out, film
 from baselines_ppo.run.show.frame import fitted
 from baselines_ppo.run.show.shutter import Filmed, Shutter, pace
 from tests.conftest import Finished
@@ -45,6 +46,49 @@ def test_what_is_full_takes_no_more() -> None:
     filmed.reset([0], [0])
     assert filmed.step(np.array([0]), [0]).truncated.all()
     assert len(taken) == 1
+
+
+@pytest.mark.parametrize("kind", [".gif", ".webp"])
+@pytest.mark.parametrize("wanted", [None, 49.0, 50.0])
+def test_no_picture_is_so_short_that_browsers_show_it_longer(kind: str, wanted: float | None) -> None:
+    for steps in (29.0, 49.0, 50.0, 55.0, 60.0, 125.0, 1000.0):
+        _, rate = pace(steps, kind, wanted)
+        assert min(_durations(500, rate)) >= 20, steps
+
+
+class Raising(gymnasium.Env[Any, Any]):
+    """An environment that cannot be drawn, and counts how many of its kind are open."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  # as Gymnasium has it
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    opened = 0
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+        Raising.opened += 1
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        raise RuntimeError("it cannot be stepped")
+
+    def render(self) -> np.ndarray:
+        raise RuntimeError("it cannot be drawn")
+
+    def close(self) -> None:
+        Raising.opened -= 1
+
+
+def test_an_environment_that_raises_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gymnasium.registry, "Raising-v0", EnvSpec("Raising-v0", f"{__name__}:Raising"))
+    agent = str(untrained(tmp_path, "Raising-v0"))
+    Raising.opened = 0
+    for command in (["play", agent, "--headless"], ["record", agent, "--out", str(tmp_path / "film.gif")]):
+        with pytest.raises(Failure, match="it cannot be"):
+            cli.main(command)
+        assert Raising.opened == 0, command
 
 
 class Dark(gymnasium.Env[np.ndarray, np.ndarray]):

@@ -192,6 +192,8 @@ def moved(scenes: list[np.ndarray]) -> bool:
         (("--out", "~nosuchuser/hop.mp4"), "--out is ~nosuchuser/hop.mp4, and no file can be written there"),
         (("--out", f"{'x' * 300}/hop.mp4"), "no file can be written there"),
         (("--out", "hop.mp4", "--fps", "0"), "--fps is 0, expected 1 to 1000"),
+        (("--out", "hop.gif", "--fps", "60"), "--fps is 60, expected 1 to 50, or another kind of file than a .gif"),
+        (("--out", "hop.webp", "--fps", "2000"), "--fps is 2000, expected 1 to 50$"),
         (("--out", "hop.mp4", "--fps", "1e-320"), "--fps is 9.99989e-321, expected 1 to 1000"),
         (("--out", "hop.mp4", "--seconds", "nan"), "--seconds is nan, expected more than 0"),
         (("--out", "hop.mp4", "--seconds", "1e308"), r"--seconds is 1e\+308, expected .* at most 1,000,000"),

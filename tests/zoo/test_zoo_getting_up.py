@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, FALLEN, WALK, FlagrunHarder
+from baselines_ppo.zoo.tasks.harder import FALLEN, STARTS, WALK, FlagrunHarder
 from baselines_ppo.zoo.tasks.strengths import Strengths
 
+FACE_DOWN, FACE_UP = STARTS.index("face_down"), STARTS.index("face_up")
 ACTIONS = np.random.default_rng(0).uniform(-0.5, 0.5, (40, 3, 17))
 
 

@@ -9,8 +9,9 @@ import pytest
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import make_task
-from baselines_ppo.zoo.tasks.harder import FACE_DOWN, FACE_UP, STARTS, WALK, FlagrunHarder, start_chances
+from baselines_ppo.zoo.tasks.harder import STARTS, WALK, FlagrunHarder, start_chances
 
+FACE_DOWN, FACE_UP = STARTS.index("face_down"), STARTS.index("face_up")
 STILL = np.zeros((1, 17))
 
 

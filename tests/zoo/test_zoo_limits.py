@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.run.cli import main
 from tests.zoo.test_zoo import NAMES, assert_same, make, run
@@ -91,6 +92,22 @@ def test_seeds_of_any_size_no_limit_and_wrong_settings() -> None:
     assert not any(step[3].any() for step in run(envs, np.zeros((5, 2, 8))))
     with pytest.raises(ValueError, match="render_mode is 'foo'"):
         make("Ant", 1, render_mode="foo")
+
+
+def test_whoever_gets_to_the_limit_that_was_given_has_succeeded_alone_and_as_one_of_many() -> None:
+    keywords: dict[str, Any] = {"start": "upright", "max_episode_steps": 5}
+    alone = make_environment(EnvironmentSpec("RoboHumanoidFlagrunHarder-v1", keywords=keywords))
+    many: Any = gymnasium.make_vec("baselines_ppo.zoo:RoboHumanoidFlagrunHarder-v1", num_envs=1, **keywords)
+    np.testing.assert_array_equal(many.reset(seed=[0])[0][0], alone.reset(seed=0)[0])
+    for step in range(5):
+        _, _, terminated, truncated, info = alone.step(np.zeros(17, np.float32))
+        _, _, _, cut, infos = many.step(np.zeros((1, 17), np.float32))
+        said = infos["final_info"]["is_success"][0] if cut[0] else infos["is_success"][0]
+        assert info["is_success"] == said == float(step == 4)
+        assert (terminated, truncated, cut[0]) == (False, step == 4, step == 4)
+    alone.reset()  # many have begun anew already; what came of an episode decides how others start
+    robots: list[Any] = [alone.unwrapped, many.unwrapped]
+    np.testing.assert_array_equal(*(each.capture()["successes"] for each in robots))
 
 
 HARDER, DUEL = "RoboHumanoidFlagrunHarder-v1", "RoboPongDuel-v1"

@@ -21,7 +21,7 @@ from baselines_ppo.zoo.tasks.walker import FOOT_COST, LIMIT_COST
 EPISODE = 1000  # control steps; who gets so far has succeeded
 WINDOW = 10  # episodes of each start that are remembered
 STARTS = zoo.STARTS["HumanoidFlagrunHarder"]
-WALK, FACE_DOWN, FACE_UP, FALLEN = range(len(STARTS))
+WALK, FALLEN = STARTS.index("upright"), STARTS.index("fallen")
 PITCHES = (0.0, np.pi / 2, 3 * np.pi / 2 - 0.15)  # rad, of the starts but the last, which Roboschool did not have
 
 REFERENCE_HEIGHT = 0.8  # m, that heights are observed from

@@ -30,7 +30,7 @@ class Terms(NamedTuple):
 
 
 class Walker:
-    """n robots that get on while they can."""
+    """n robots that run forward, or to flags, until they fall."""
 
     def __init__(self, robot: Robot, count: int, flags: bool = False, cube: bool = False) -> None:
         self.body, self.robot = body_of(robot, count, flag=flags, cube=cube), robot

@@ -63,7 +63,7 @@ def described(data: Mapping[str, Any], where: Where = lambda *key: "") -> Descri
         if _is_known(name, (*env, *alg), where)
     }
     return Description(
-        env, alg, _seeds(data, where), read(common), vary, apart, _ranks(data, where), _logdir(data, where)
+        env, alg, seeds_of(data, where), read(common), vary, apart, _ranks(data, where), _logdir(data, where)
     )
 
 
@@ -142,8 +142,12 @@ def _words(data: Mapping[str, Any], name: str, default: tuple[str, ...], where: 
     return tuple(dict.fromkeys(words))
 
 
-def _seeds(data: Mapping[str, Any], where: Where) -> tuple[int, ...]:
-    """Return the seeds of 5, [1, 2] or "0-4,7"."""
+def seeds_of(data: Mapping[str, Any], where: Where = lambda *key: "") -> tuple[int, ...]:
+    """Return the seeds of 5, [1, 2] or "0-4,7".
+
+    Raises:
+      UsageError: they are no seeds, or too many.
+    """
     value = data.get("seeds", 0)
     wrong = UsageError(f"{where('seeds')}seeds is {short(repr(value))}, expected whole numbers such as 0-4 or 0,1,7")
     found: list[int] = []

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines_ppo.common.failures import LoadError, UsageError, WriteError, short
+from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.common.files.whole import open_text, shown, whole_file
+from baselines_ppo.common.files.whole import shown, write_whole, writing
 from baselines_ppo.experiments.sweeping.cases import Case
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import all_fields, from_json, to_json
@@ -38,8 +38,12 @@ def keep(folder: Path, cases: Sequence[Case], ranks: int) -> None:
       WriteError: it cannot be written.
     """
     record = _read(folder)
-    if record is None:
-        _refuse_others_files(folder)
+    if record is None and (others := _files_in(folder)):
+        record = _read(folder)  # which another task of the same sweep may have written a moment ago
+        if record is None:
+            raise UsageError(
+                f"{shown(folder)} is not empty and holds no sweep ({short(', '.join(others))}); give another --logdir"
+            )
     before = {} if record is None else dict(record["runs"])
     now = {case.name: json.loads(json.dumps(to_json(case.config))) for case in cases}
     if gone := [name for name in before if name not in now]:
@@ -53,12 +57,9 @@ def keep(folder: Path, cases: Sequence[Case], ranks: int) -> None:
             "give the same again, or another --logdir"
         )
     if record != (new := {"format": FORMAT, "ranks": ranks, "runs": now}):
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(folder / RECORD) as temporary, open_text(temporary, "w") as file:
-                file.write(json.dumps(new, indent=1) + "\n")
-        except OSError as error:
-            raise WriteError(f"{shown(folder)} cannot be written: {error.strerror or error}") from None
+        write_whole(folder / RECORD, json.dumps(new, indent=1) + "\n")
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
@@ -85,9 +86,7 @@ def _listed(words: Sequence[str], between: str = ", ") -> str:
     return between.join(words[:LONGEST]) + more
 
 
-def _refuse_others_files(folder: Path) -> None:
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, but for hidden files."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if others := [name for name in names if not name.startswith(".")]:
-        raise UsageError(
-            f"{shown(folder)} is not empty and holds no sweep ({short(', '.join(others))}); give another --logdir"
-        )
+    return [name for name in names if not name.startswith(".")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.experiments.compare import compare
 from baselines_ppo.experiments.plot import plot
 from baselines_ppo.experiments.runs import read_run
@@ -27,7 +27,6 @@ def write_results(runs: Sequence[SweptRun], folder: Path) -> str:
     found = [read_run(run.folder) for run in known]
     compared = compare(found)
     for name, text in ((TABLE, compared.markdown()), (VALUES, compared.csv())):
-        with whole_file(folder / name) as temporary, open_text(temporary, "w") as file:
-            file.write(text)
+        write_whole(folder / name, text)
     plot(found, out=folder / CURVES)
     return compared.markdown()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from baselines_ppo.common.ending import say
-from baselines_ppo.common.screen.numbers import duration
+from baselines_ppo.common.screen.numbers import counted, duration
 from baselines_ppo.experiments.live_table import LiveTable
 from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, STOPPED, WAITING, SweptRun
 
@@ -61,7 +61,7 @@ class Screen:
         steps, wanted = (sum(getattr(run, name) for run in self._runs) for name in ("steps", "num_timesteps"))
         seconds = self._seconds_left()
         left = f"; {duration(seconds)} left" if seconds else ""
-        return f"{len(self._runs)} runs: {states or 'all waiting'}; {steps / wanted:.0%} of all steps{left}"
+        return f"{counted(len(self._runs), 'run')}: {states or 'all waiting'}; {steps / wanted:.0%} of all steps{left}"
 
     def _seconds_left(self) -> float | None:
         """Return the time until all runs are made, at the speed so far, starts of processes included."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from baselines_ppo.common.ending import say
 from baselines_ppo.common.failures import FINISHED, UsageError, short
-from baselines_ppo.common.files.whole import open_text, shown, whole_file
+from baselines_ppo.common.files.whole import shown, write_whole, writing
 
 SCRIPT, LOGS = "array.sh", "slurm-%a.log"
 # The task is warned two minutes before its time is up; exit code 75 asks for more time.
@@ -54,9 +54,9 @@ def write_script(folder: Path, runs: int, ranks: int, words: Sequence[str], opti
         command=shlex.join([sys.executable, "-m", "baselines_ppo.run", *words]),
     )
     path = folder / SCRIPT
-    with whole_file(path) as temporary, open_text(temporary, "w") as file:
-        file.write(text)
-    path.chmod(0o755)
+    write_whole(path, text)
+    with writing(path):
+        path.chmod(0o755)
     return path
 
 

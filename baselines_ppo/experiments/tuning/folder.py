@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files.lock import LOCK, InUse, hold
-from baselines_ppo.common.files.whole import open_text, whole_file, writing
+from baselines_ppo.common.files.whole import open_text, write_whole, writing
 
 NAME = "study.json"
 
@@ -35,8 +35,7 @@ def study_folder(folder: Path, host: str, study: Mapping[str, str]) -> Iterator[
         raise UsageError(f"study {folder} is in use by {user}; wait for it, or give it more --jobs") from None
     with lock:
         if not (folder / NAME).exists():
-            with whole_file(folder / NAME) as temporary, open_text(temporary, "w") as file:
-                file.write(json.dumps(dict(study)) + "\n")
+            write_whole(folder / NAME, json.dumps(dict(study)) + "\n")
         yield
 
 

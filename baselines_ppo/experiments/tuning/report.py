@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import shlex
@@ -14,7 +13,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from baselines_ppo.common.files.whole import open_text, whole_file
+from baselines_ppo.common.files.whole import write_whole
+from baselines_ppo.common.screen.numbers import counted
+from baselines_ppo.experiments.tables import csv_table
 from baselines_ppo.experiments.tuning.study import KIND, REASON, RETURNS, SETTING
 from baselines_ppo.settings.config import TrainConfig, all_fields, with_fields
 from baselines_ppo.settings.fields import flags_of, written
@@ -50,7 +51,7 @@ def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) ->
     lines = [
         f"# {config.alg} on {config.env}",
         "",
-        f"{len(trials)} trials of {config.num_timesteps:,} steps: {counts}.",
+        f"{counted(len(trials), 'trial')} of {config.num_timesteps:,} steps: {counts}.",
         "The score of a trial is the mean over its seeds of the mean return of the last 100 episodes of training.",
     ]
     if not best:
@@ -59,7 +60,8 @@ def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) ->
     lines += ["", *_table(best[:BEST], config), ""]
     lines += [f"Trial 0 has the setting to begin with: {t.value:.1f}." for t in best if t.number == 0]
     lines += ["", "The best setting:", "", "```", command(chosen), "```"]
-    source = f"The best of {len(trials)} trials of tune: return {best[0].value:.1f} at {config.num_timesteps:,} steps."
+    tried = counted(len(trials), "trial")
+    source = f"The best of {tried} of tune: return {best[0].value:.1f} at {config.num_timesteps:,} steps."
     lines += ["", "As a preset:", "", "```python", preset(chosen, source), "```", ""]
     lines += [
         "The best of many trials was lucky, too: with other seeds its return may be lower. Measure it with seeds that",
@@ -83,7 +85,7 @@ def _table(best: Sequence[FrozenTrial], config: TrainConfig) -> list[str]:
 
 
 def _written(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else written(value)
+    return written(tuple(value) if isinstance(value, list) else value).replace(",", "-")
 
 
 def command(config: TrainConfig) -> str:
@@ -124,13 +126,10 @@ def write_report(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Pat
       WriteError: they cannot be written.
     """
     text = summary(trials, config, folder)
-    with whole_file(folder / SUMMARY) as temporary, open_text(temporary, "w") as file:
-        file.write(text)
-    with whole_file(folder / TABLE) as temporary, open_text(temporary, "w") as file:
-        rows = [_row(trial, config.seed) for trial in trials]
-        table = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-        table.writeheader()
-        table.writerows(rows)
+    write_whole(folder / SUMMARY, text)
+    rows = [_row(trial, config.seed) for trial in trials]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_whole(folder / TABLE, csv_table(columns, [[row.get(name, "") for name in columns] for row in rows]))
     return text
 
 

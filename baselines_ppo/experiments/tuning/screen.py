@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Screen:
         """Say what has come of a trial."""
         made = self._trials.made()
         best = ranked(made)
-        score = "" if outcome.score is None or not outcome.returns else f" with {outcome.score:,.1f}"
+        score = "" if outcome.score is None or not math.isfinite(outcome.score) else f" with {outcome.score:,.1f}"
         reason = f": {outcome.reason}" if outcome.reason else ""
         record = f"; best {best[0].value:,.1f} of trial {best[0].number}" if best else ""
         say(f"trial {run.number}: {outcome.kind}{score}{reason}; {len(made)} of {self._trials.wanted} made{record}")

@@ -40,7 +40,7 @@ from baselines_ppo.experiments.tuning.study import (
     seed_of,
     shown_url,
 )
-from baselines_ppo.experiments.tuning.trial_run import CRASHED, PRUNED, REFUSED, Outcome, TrialRun
+from baselines_ppo.experiments.tuning.trial_run import CRASHED, PRUNED, REFUSED, TOO_SHORT, Outcome, TrialRun
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.settings.search_spaces import Dimension, search_space
@@ -193,8 +193,8 @@ class Searcher:
         Raises:
           Failure: it is the first, which has the configuration's own setting, and cannot be trained.
         """
-        if self.trials.is_first(run.trial) and outcome.kind in (REFUSED, CRASHED):
-            kind = UsageError if outcome.kind == REFUSED else Failure
+        if self.trials.is_first(run.trial) and outcome.kind in (REFUSED, TOO_SHORT, CRASHED):
+            kind = Failure if outcome.kind == CRASHED else UsageError
             raise kind(f"the setting to begin with cannot be trained: {outcome.reason}; see {run.folder}")
         run.stop()
         self.active.remove(run)

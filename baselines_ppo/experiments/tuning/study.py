@@ -140,10 +140,11 @@ class Trials:
         """Nothing is begun yet.
 
         Args:
-          wanted: how many are made in all, over all hosts.
+          wanted: how many are made in all, over all hosts; no fewer than have been begun already.
           host: the name under which this process begins trials; no other has it while this one lives.
         """
-        self.study, self.wanted, self.host = study, wanted, host
+        self.study, self.host = study, host
+        self.wanted = max(wanted, len(self.counted()))
         self._mine: dict[int, Trial] = {}  # under way here, by number
 
     def begin(self, identity: Mapping[str, Any], first: Mapping[str, Any]) -> None:
@@ -208,7 +209,7 @@ class Trials:
 
     def made(self) -> list[FrozenTrial]:
         """Return the trials that have come to an end, in order."""
-        return [frozen for frozen in self.counted() if frozen.state != TrialState.RUNNING][: self.wanted]
+        return [frozen for frozen in self.counted() if frozen.state != TrialState.RUNNING]
 
     @property
     def elsewhere(self) -> set[str]:

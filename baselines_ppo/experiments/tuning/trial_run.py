@@ -20,6 +20,7 @@ from baselines_ppo.experiments.tuning.candidates import Candidate, settings_of
 from baselines_ppo.experiments.tuning.study import WORST
 
 COMPLETE, PRUNED, DIVERGED, REFUSED, CRASHED = "complete", "pruned", "diverged", "refused", "crashed"
+TOO_SHORT = "no episode ended"
 ATTEMPTS = 2  # at a training that crashes
 PATIENCE = 120.0  # s that a training of an earlier start may take to save and end
 KINDS = {UsageError.exit_code: REFUSED, DataError.exit_code: DIVERGED}  # by exit code; any other is a crash
@@ -136,8 +137,8 @@ class TrialRun:
         returns = [None if standing is None else standing.episode_return for standing in found]
         known = [value for value in returns if value is not None]
         if len(known) < len(returns):
-            reason = f"no episode has ended in {self.candidate.config.num_timesteps:,} steps"
-            return Outcome(REFUSED, WORST, reason, returns)
+            reason = f"{self.candidate.config.num_timesteps:,} steps are too few for an episode to end"
+            return Outcome(TOO_SHORT, WORST, reason, returns)
         return Outcome(COMPLETE, float(np.mean(known)), "", returns)
 
     def new_returns(self) -> dict[int, float]:

@@ -22,7 +22,7 @@ from baselines_ppo.common.policy.distributions import at_first
 from baselines_ppo.common.policy.given_arrays import array_of, named
 
 MASK = "action_mask"  # its name in an `info`, and among the parts of a Dict
-EITHER = 2  # of a switch that may be on or off; 0 and 1 say how it must be
+EITHER = 2  # in the mask of a switch: it may be 0 or 1; 0 and 1 themselves say that it must be that
 SWITCH = np.array(0, np.int8), np.array(EITHER, np.int8)
 ONE_OR_ZERO = np.dtype(np.bool_)
 
@@ -31,9 +31,11 @@ def encoded_mask(action: Action, mask: Any, lead: tuple[int, ...] = ()) -> np.nd
     """Return what is allowed, [*lead, M] bool: the alternatives of each choice, one choice behind the other.
 
     Args:
-      mask: of a Discrete [*lead, n], 1 where a choice is allowed, the first choice first; of a MultiDiscrete a tuple of
-        such, or one array of them all; of a MultiBinary [*lead, *shape], 0 or 1 for a switch that must be so, 2 for one
-        that may be either; of a Dict or a Tuple, one by its parts. None: everything is allowed.
+      mask: None: everything is allowed. By the kind of the action space:
+        Discrete: [*lead, n], 1 where an action is allowed.
+        MultiDiscrete: a tuple with such a mask for each choice, or one array of them all, one behind the other.
+        MultiBinary: [*lead, *shape]; 0 or 1: the switch must be that; 2: it may be either.
+        Dict, Tuple: a mask for each part, by its name or its place.
 
     Raises:
       ValueError: it is of another shape, or has other numbers.
