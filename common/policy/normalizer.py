@@ -53,8 +53,8 @@ class Normalizer:
         narrow, kind = working == np.float32, computed_in(xp, working)
         mean, inverse_std = (self._mean, self._inverse_std) if narrow else (self.moments.mean, self._exact_inverse_std)
         centred = xp.asarray(x, np.float32) - mean[columns] if narrow else xp.difference(x, mean[columns])
-        y = self._clipped(centred * inverse_std[columns].astype(kind, copy=False), kind, xp)
-        with np.errstate(over="ignore"):  # where nothing is clipped, what float32 does not hold is Inf
+        with np.errstate(over="ignore"):  # what is too large is Inf, and clipped, unless nothing is
+            y = self._clipped(centred * inverse_std[columns].astype(kind, copy=False), kind, xp)
             return xp.asarray(y, np.float32)
 
     def denormalize(self, y: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_minibatches_fit_the_steps_or_with_a_memory_the_environments(spaces: tup
 def test_what_cannot_be_trained_is_refused_with_the_reason(spaces: tuple[str, Spaces]) -> None:
     env, found = spaces
     refused = candidate(configure(env, "ppo_kl"), {"network": "lstm"}, found).refused
-    assert "ppo_kl takes networks without memory, not lstm" in refused
+    assert "ppo_kl takes networks without memory here, not lstm" in refused
 
 
 @pytest.mark.parametrize(
