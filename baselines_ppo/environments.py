@@ -59,7 +59,7 @@ def make_environments(
     def backend(count: int, seeds: Sequence[int] | None, taken_for: str | Observation) -> Backend:
         treatment = trial.treatment
         if make is None:
-            made = process.call(make_backend, _spec(config), count, treatment, seeds, taken_for)
+            made = process.call(make_backend, spec_of(config), count, treatment, seeds, taken_for)
         else:
             made = process.call(SerialBackend, make, count, config.env, treatment, seeds, taken_for)
         process.set_again()
@@ -93,7 +93,7 @@ def _tried_out(
     closing = functools.partial(comm.alive.note, f"closing {config.env} after its trial", brief=True)
     find_out: Callable[[], Trial]
     if make is None:
-        find_out = functools.partial(try_out_spec, _spec(config), closing)
+        find_out = functools.partial(try_out_spec, spec_of(config), closing)
     else:
         find_out = functools.partial(try_out, make, config.env, closing)
     trial = comm.on_root(lambda: process.call(find_out), "the trial of an environment")
@@ -110,7 +110,8 @@ def _tried_out(
     return trial if kept is None else Trial(kept)
 
 
-def _spec(config: TrainConfig) -> EnvironmentSpec:
+def spec_of(config: TrainConfig) -> EnvironmentSpec:
+    """Return how the environments of a configuration are made."""
     return EnvironmentSpec(config.env, config.wrapper, keywords_of(config.env_kwargs))
 
 

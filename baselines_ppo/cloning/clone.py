@@ -16,8 +16,7 @@ from baselines_ppo.cloning.steps import Steps, discounted, parted, reward_scaler
 from baselines_ppo.common.ending import inside_job, protected
 from baselines_ppo.common.envs.backends import make_backend
 from baselines_ppo.common.envs.foreign import close_unheard
-from baselines_ppo.common.envs.keywords import keywords_of, same_meaning
-from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.envs.keywords import same_meaning
 from baselines_ppo.common.envs.trial import try_out_spec
 from baselines_ppo.common.failures import Failure, LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint, demonstrations
@@ -36,6 +35,7 @@ from baselines_ppo.common.policy.observations import Observation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.common.seeding import Purpose, generator
+from baselines_ppo.environments import spec_of
 from baselines_ppo.settings.cloning import CloneConfig
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state.platform_facts import platform_facts
@@ -119,7 +119,7 @@ def _network(config: TrainConfig) -> ActorCritic:
     Raises:
       UsageError: the environment or a space is not supported, or the network remembers.
     """
-    spec = EnvironmentSpec(config.env, config.wrapper, keywords_of(config.env_kwargs))
+    spec = spec_of(config)
     backend = make_backend(spec, 1, try_out_spec(spec).treatment, taken_for=config.policy.observations)
     close_unheard(backend.close)
     network = actor_critic_of(config, backend.observation, backend.action)

@@ -43,6 +43,13 @@ def test_normalized_values_are_clipped_and_scaling_keeps_the_sign() -> None:
     np.testing.assert_allclose(normalizer.scale(np.array([-4.0, 0.0, 40.0])), [-2.0, 0.0, 5.0])
 
 
+def test_what_no_float_holds_once_it_is_scaled_is_clipped_without_a_warning() -> None:
+    normalizer = Normalizer((), clip=5.0)
+    normalizer.update(moments_of(np.array([0.001, 0.002])))
+    with np.errstate(all="raise"):
+        assert normalizer.normalize(np.array([1.5e308, -1.5e308])).tolist() == [5.0, -5.0]
+
+
 def test_state_round_trip() -> None:
     before, after = Normalizer((3,)), Normalizer((3,))
     before.update(moments_of(np.random.default_rng(1).normal(2, 5, (100, 3))))

@@ -7,12 +7,11 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from baselines_ppo.common.envs.backends import SerialBackend, maker
-from baselines_ppo.common.envs.keywords import keywords_of
-from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.policy.actions import Action
 from baselines_ppo.common.policy.distributions import LOG_STD
 from baselines_ppo.common.policy.observations import Observation
+from baselines_ppo.environments import spec_of
 from baselines_ppo.plan import closest_divisor, plan_of
 from baselines_ppo.settings.config import TrainConfig, all_fields, resolve, with_fields
 from baselines_ppo.wiring import actor_critic_of
@@ -36,7 +35,7 @@ def spaces_of(config: TrainConfig) -> Spaces:
     Raises:
       UsageError: it cannot be made, or a space is not supported.
     """
-    spec = EnvironmentSpec(config.env, config.wrapper, keywords_of(config.env_kwargs))
+    spec = spec_of(config)
     with closing(SerialBackend(maker(spec), 1, config.env, taken_for=config.policy.observations)) as one:
         return Spaces(one.observation, one.action)
 
