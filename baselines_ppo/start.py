@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from typing import Any
 
 from baselines_ppo.algorithm import Algorithm, make_learner
 from baselines_ppo.banner import banner
-from baselines_ppo.common.ending import at_failed_end, end_all, inside_job
+from baselines_ppo.common.ending import closed_late, end_all, inside_job
 from baselines_ppo.common.envs.backend_contract import Backend
 from baselines_ppo.common.envs.episodes import MOST_STEPS, steps_allowed
 from baselines_ppo.common.envs.foreign import close_unheard
@@ -80,22 +79,22 @@ def start(
     check_filmed(config, environment)
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
-    with ExitStack() as on_failure:  # closes what was opened, the last first
+    with closed_late() as on_failure, ExitStack() as before_told:  # close what was opened, the last first
         comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
-        on_failure.callback(comm.alive.end)
+        before_told.callback(comm.alive.end)
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
         compare_ranks(comm, config)
         comm.on_root(check_xla_flags, "the compiler's flags")
         screen = _screen(config, comm)
-        on_failure.callback(screen.close)
+        before_told.callback(screen.close)
         stored, warm = _read(resume, comm), _read(load_path, comm)
         config, began, changes = (config, {}, {}) if stored is None else _going_on(config, stored, override)
         path, continued, made = comm.on_root(lambda: _folder_path(config, logdir, resume), "the run folder's name")
         on_failure.callback(remove_empty, made if comm.is_root else [])
         typed = shown(path)  # before an environment can change the working folder
         envs, trial, more = make_environments(config, comm, environment, stored, warm, process)
-        on_failure.callback(at_failed_end, functools.partial(close_unheard, envs.close))
+        on_failure.callback(close_unheard, envs.close)
         network = actor_critic_of(config, envs.observation, envs.action)
         plan = plan_of(config, network, comm.size)
         _check_fit(network, (stored, warm), config.env)
@@ -116,6 +115,7 @@ def start(
         else:
             _begin(run, warm, load_path)
         run.logger = _logger(config, folder, facts, screen) if comm.is_root else None
+        before_told.pop_all()
         on_failure.pop_all()
     return run
 
@@ -183,7 +183,7 @@ def _add_evaluator(run: TrainingRun, more: Callable[[int], Backend], registered:
     most = steps_allowed(config.env, None) if registered else MOST_STEPS
     evaluator = comm.together(lambda: Evaluator(config, comm, agent, more, most), "environments for evaluations")
     run.evaluator = evaluator
-    return lambda: at_failed_end(functools.partial(close_unheard, evaluator.close))
+    return lambda: close_unheard(evaluator.close)
 
 
 def _read(path: str | Path | None, comm: Comm) -> Checkpoint | None:

@@ -57,16 +57,20 @@ def train(
         paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
         return launch(ranks, config, **paths, environment=environment, override=override, callback=callback)
 
-    from baselines_ppo.common.ending import inside_job, protected  # like the next, more than `--help` needs
+    import numpy as np  # like the next, more than `--help` needs
+
+    from baselines_ppo.common.ending import closed_late, inside_job, protected
     from baselines_ppo.common.job.signals import StopSignals
     from baselines_ppo.start import start
 
     def run_all() -> Result:
-        with StopSignals(inside_job()) as signals:
+        with closed_late() as stack:
+            signals = stack.enter_context(StopSignals(inside_job()))
             paths = {"logdir": logdir, "resume": resume, "load_path": load_path}
-            return finish(
-                start(config, signals, **paths, environment=environment, override=override, callback=callback)
-            )
+            run = start(config, signals, **paths, environment=environment, override=override, callback=callback)
+            stack.callback(run.close)
+            with run.shown(), np.errstate(over="ignore", invalid="ignore"):  # it is refused, or does no harm
+                return iterate(run)
 
     return protected(run_all)
 
@@ -86,24 +90,6 @@ def _check_arguments(config: object, ranks: object, callback: object, unknown: M
     fields = [item.name for _, item, _ in all_fields(config)]
     for name in unknown:
         raise UsageError(f"train takes no {name}{meant_argument(name, fields)}")
-
-
-def finish(run: TrainingRun) -> Result:
-    """Train to the end and close; an error is told before the environments are closed, which may hang."""
-    import numpy as np
-
-    from baselines_ppo.common.ending import at_failed_end
-
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused, or does no harm
-            result = iterate(run)
-    except BaseException:
-        run.close()
-        at_failed_end(run.close_environments)
-        raise
-    run.close_environments()
-    run.close()
-    return result
 
 
 def iterate(run: TrainingRun) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic, perf_counter
 
 import numpy as np
@@ -269,23 +270,24 @@ class TrainingRun:
         mean_return, episodes = self.comm.broadcast((counters.mean_return, len(counters.window)), "the result")
         return Result(self.folder.path, counters.total_steps, mean_return, self.exit_code, episodes)
 
-    def close_environments(self) -> None:
-        """Close the environments; whatever goes wrong is only warned of."""
-        self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
-        parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
-        if self.evaluator is not None:
-            parts["the environments of evaluations"] = self.evaluator.close
-        self._close(parts)
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """End the screen after the block; if that fails, the watch as well, so that the error can be told."""
+        try:
+            yield
+        except BaseException:
+            self._close({"the screen": self.screen.close, "the signs of life": self.comm.alive.end})
+            raise
+        self._close({"the screen": self.screen.close})
 
     def close(self) -> None:
-        """Close all else: screen, logs and run folder; whatever goes wrong is only warned of."""
-        self.comm.alive.note("closing", saving=True)
-        parts: dict[str, Callable[[], None]] = {"the screen": self.screen.close}
-        if self.logger is not None:
-            parts["the trackers"] = self.logger.close
+        """Close environments, logs and the run folder; whatever goes wrong is only warned of."""
+        self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
+        parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
+        for name, part in {"the environments of evaluations": self.evaluator, "the trackers": self.logger}.items():
+            parts |= {name: part.close} if part is not None else {}
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
-        parts["the process"] = self.process.end
-        self._close(parts)
+        self._close({**parts, "the process": self.process.end})
 
     def _close(self, parts: dict[str, Callable[[], None]]) -> None:
         lost = "; nothing is lost" if self._complete else ""

@@ -14,8 +14,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from os import _exit  # which an environment may replace, and so do we
 from time import sleep
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -46,7 +46,7 @@ def nobody(exit_code: int, why: str) -> None:
 
 _inside_job = False
 _tell: Tell = nobody
-_last_acts: list[Callable[[], object]] = []
+_to_close: list[ExitStack] = []
 _AFTERWARDS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)  # what cannot stop a job that is over
 
 
@@ -112,25 +112,36 @@ def _end_all_on_failure(body: Callable[[], T]) -> T:
         _abort(error)  # for SystemExit too: no rank may leave alone
 
 
-def at_failed_end(act: Callable[[], object]) -> None:
-    """Do something that may hang, where a job has failed: after it has said why; at once in a process that goes on."""
-    if _inside_job or launched_by_mpi():
-        _last_acts.append(act)
-    else:
-        act()
+@contextmanager
+def closed_late() -> Iterator[ExitStack]:
+    """Give a stack of what is to be closed after the block; where a job fails in it, once it has said why.
+
+    Closing may hang, and nobody would know why the job has ended. A process that goes on is told last.
+    """
+    stack = ExitStack()
+    try:
+        yield stack
+    except BaseException:
+        if _inside_job or launched_by_mpi():
+            _to_close.append(stack)
+        else:
+            stack.close()
+        raise
+    stack.close()
 
 
-def _do_last_acts(exit_code: int) -> None:
-    """Do what was left for after the report, for a few seconds; then this process ends all ranks."""
-    if not _last_acts:
+def _close_in_time(exit_code: int) -> None:
+    """Close what was left until the job had said why it fails; it ends after a few seconds whatever happens here."""
+    if not _to_close:
         return
-    timer = threading.Timer(
-        LAST_ACT, _end, (exit_code, f"warning: closing took over {LAST_ACT:.0f} s; not waited for\n")
-    )
+    warning = f"warning: closing took over {LAST_ACT:.0f} s; not waited for\n"
+    timer = threading.Timer(LAST_ACT, _end, (exit_code, warning))
     timer.daemon = True
     timer.start()
-    while _last_acts:
-        _last_acts.pop()()
+    for stack in _to_close:
+        with suppress(BaseException):  # the error that is told already decides how the job ends
+            stack.close()
+    _to_close.clear()
     timer.cancel()
 
 
@@ -213,7 +224,7 @@ def _fail(failure: Failure) -> NoReturn:
     _tell(failure.exit_code, str(failure))
     if not launched_by_mpi():
         _report(f"error: {failure}\n")
-        _do_last_acts(failure.exit_code)
+        _close_in_time(failure.exit_code)
         _leave(failure.exit_code)
     if launched_rank() == 0:
         _report(f"error: {failure}\n")
@@ -224,7 +235,7 @@ def _fail(failure: Failure) -> NoReturn:
     except Failure:
         _leave(failure.exit_code)  # no MPI to end together with; that was the failure itself
     if comm.leave_together(failure.exit_code):
-        _do_last_acts(failure.exit_code)
+        _close_in_time(failure.exit_code)
         _leave(failure.exit_code)
     _end(failure.exit_code, "" if comm.is_root else f"[rank {comm.rank}] error: {failure}\n")
 
@@ -257,7 +268,7 @@ def _end(exit_code: int, report: str) -> NoReturn:
     """Say why and end all ranks at once, without waiting for any."""
     _report(report)
     if threading.current_thread() is threading.main_thread():
-        _do_last_acts(exit_code)
+        _close_in_time(exit_code)
     if launched_by_mpi():
         from baselines_ppo.common.mpi import world
 

@@ -199,6 +199,21 @@ def hanging_close() -> None:
     VecEnv.close = lambda self: hang() if launched_rank() == launched_size() - 1 else None  # type: ignore[method-assign]
 
 
+def leaving_close() -> None:
+    """Leave the process, as if all were well, when the environments are closed."""
+    VecEnv.close = lambda self: os._exit(0)  # type: ignore[method-assign]
+
+
+def interrupted_close() -> None:
+    """Have a person type Ctrl-C twice while the environments are closed."""
+
+    def close(self: VecEnv) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    VecEnv.close = close  # type: ignore[method-assign]
+
+
 def other_versions() -> None:
     """Let rank 1 have another version of a package than rank 0."""
     from baselines_ppo import handshake
@@ -257,6 +272,8 @@ FAULTS: dict[str, Callable[[], None]] = {
     "long": long_iterations,
     "slow-close": slow_close,
     "hang-close": hanging_close,
+    "leave-close": leaving_close,
+    "interrupt-close": interrupted_close,
     "other-versions": other_versions,
     "nap-1": nap,
     "different": lambda: before(Collector, "collect", fail_differently),

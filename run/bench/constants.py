@@ -86,7 +86,7 @@ def constants(env: str, part: int, share_out: bool | None = None) -> dict[str, A
             rollout = run.collect()
             collecting.append(run.spent["collecting"])
         arrays = {name: x.nbytes for name, x in rollout._asdict().items() if isinstance(x, np.ndarray)}
-        run.close_environments()
+        run.screen.close()
         run.close()
     return Constants(
         config.num_envs,

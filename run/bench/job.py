@@ -67,7 +67,7 @@ def training(
         if parts:
             rates["same_states"] = simulator_rate_on_the_same_states(comm, run)
             rates["environments"] = total(comm, environments_rate(run.collector.envs))
-        run.close_environments()
+        run.screen.close()
         run.close()
         comm.barrier()
     return {**rates, "updates": run.algorithm.updates / run.counters.iteration}

@@ -75,6 +75,14 @@ def test_what_ended_a_job_is_said_before_its_environments_are_closed(ranks: int,
     assert finished.stderr.count("warning: closing took over 5 s; not waited for") == 1
 
 
+@pytest.mark.parametrize("fault", ["leave-close", "interrupt-close"])
+def test_nothing_in_closing_changes_how_a_failed_job_ends(fault: str, faulty: Run) -> None:
+    finished = faulty(1, f"stub+{fault}", *raising("always"))
+    assert finished.returncode == 65, finished.stderr
+    assert finished.stderr.count("Traceback") == 1  # where the environment raised
+    assert finished.stderr.startswith("error: env tests.environments:Raising-always-v0")
+
+
 def test_a_reset_that_raises_ends_the_job(stubbed: Run) -> None:
     finished = stubbed(1, *raising("reset"))
     assert finished.returncode == 65, finished.stderr
