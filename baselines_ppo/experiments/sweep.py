@@ -21,7 +21,7 @@ from baselines_ppo.experiments.jobs import wait_until_free
 from baselines_ppo.experiments.statistics import check_installed
 from baselines_ppo.experiments.sweeping import record
 from baselines_ppo.experiments.sweeping.cases import Case, cases_of, left_out
-from baselines_ppo.experiments.sweeping.description import Description, described
+from baselines_ppo.experiments.sweeping.description import Description, described, overlaid
 from baselines_ppo.experiments.sweeping.results import CURVES, TABLE, VALUES, write_results
 from baselines_ppo.experiments.sweeping.screen import Screen, how
 from baselines_ppo.experiments.sweeping.swept_run import DONE, FAILED, RUNNING, WAITING, SweptRun
@@ -90,7 +90,7 @@ def planned(file: str | Path | None, keys: Mapping[str, Any]) -> Plan:
         sweep = described(keys)
     else:
         toml = TomlFile(file)
-        sweep = described({**toml.data, **keys}, lambda *key: "" if key[0] in keys else toml.where(*key))
+        sweep = described(overlaid(toml.data, keys), lambda *key: "" if key[0] in keys else toml.where(*key))
     if sweep.logdir is None and file is None:
         raise UsageError("in which folder? give logdir, such as runs/my-sweep; the same again goes on there")
     folder = place(sweep.logdir or RUNS / Path(str(file)).stem)

@@ -50,6 +50,15 @@ def plan_of(folder: Path, text: str = GOOD, **keys: Any) -> Plan:
     return planned(folder / "my.toml", {"logdir": str(folder / "runs"), **keys})
 
 
+def test_keys_that_leave_out_what_a_file_has_settings_for_leave_these_out_too(tmp_path: Path) -> None:
+    for keys, cases in (
+        ({"env": ["CartPole-v1"]}, 9),
+        ({"alg": "ppo2"}, 12),
+        ({"env": "Acrobot-v1", "alg": "ppo2"}, 6),
+    ):
+        assert len(plan_of(tmp_path, **keys).cases) == cases
+
+
 def test_a_file_makes_every_combination_once(tmp_path: Path) -> None:
     """TRPO has no learning rate: what is varied of it makes no further run."""
     cases = plan_of(tmp_path).cases

@@ -67,6 +67,18 @@ def described(data: Mapping[str, Any], where: Where = lambda *key: "") -> Descri
     )
 
 
+def overlaid(data: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file says with keys instead of its own, and without settings for what these leave out."""
+    both, apart = {**data, **keys}, data.get(APART)
+    if APART in keys or not isinstance(apart, Mapping):
+        return both
+    try:
+        of_file, left = ({*_words(x, "env", ()), *_words(x, "alg", ())} for x in (data, both))
+    except UsageError:
+        return both  # which is refused, with where it is wrong
+    return {**both, APART: {name: value for name, value in apart.items() if name in left or name not in of_file}}
+
+
 def textbook_of(alg: str) -> TrainConfig:
     """Return the textbook values of an algorithm, NAME or MODULE:NAME."""
     return TEXTBOOK[imported_algorithm(alg)]
@@ -134,7 +146,9 @@ def _checked(item: Field[Any], kind: Any, value: Any) -> Any:
     return value
 
 
-def _words(data: Mapping[str, Any], name: str, default: tuple[str, ...], where: Where) -> tuple[str, ...]:
+def _words(
+    data: Mapping[str, Any], name: str, default: tuple[str, ...], where: Where = lambda *key: ""
+) -> tuple[str, ...]:
     value = data.get(name, default)
     words = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
     if not all(isinstance(word, str) and word.strip() for word in words) or (name in data and not words):
