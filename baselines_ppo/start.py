@@ -95,16 +95,15 @@ def start(
         typed = shown(path)  # before an environment can change the working folder
         envs, trial, more = make_environments(config, comm, environment, stored, warm, process)
         on_failure.callback(close_unheard, envs.close)
-        network = actor_critic_of(config, envs.observation, envs.action)
-        plan = plan_of(config, network, comm.size)
-        _check_fit(network, (stored, warm), config.env)
+        plan = plan_of(config, actor_critic_of(config, envs.observation, envs.action), comm.size)
+        _check_fit(plan.network, (stored, warm), config.env)
         folder = RunFolder(path)
         on_failure.callback(folder.discard)
         on_failure.callback(folder.close)
         begun = stored if continued else None
         facts = comm.on_root(lambda: _prepare(folder, config, comm, begun, trial), "the run folder")
         if comm.is_root:
-            screen.say("\n".join((banner(plan, typed), *_told(trial.to_policy(network.masked), config))))
+            screen.say("\n".join((banner(plan, typed), *_told(trial.to_policy(plan.network.masked), config))))
         comm.alive.note("loading TensorFlow")
         state = RunState(config, comm, *_learner(plan, comm, envs), trial.treatment, changed=began)
         run = TrainingRun(state, folder, process, screen, callback)

@@ -81,7 +81,7 @@ def test_what_is_not_reached_is_said_with_how_far_it_came() -> None:
     record = {"kind": "score", "rows": rows, "cores": 2, "platform": {"cpu": "one"}, "command": "c", "date": "d"}
     table = speed.table({**record, "commit": None}).splitlines()
     assert table[0] == "| environment | return | seconds | steps | highest |"
-    assert table[2] == "| X-v0 | 5 | - | 1 234 | 4.5 |"
+    assert table[2] == "| X-v0 | 5 | - | 1,234 | 4.5 |"
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "LunarLander-v3", "HalfCheetah-v4", "Hopper-v4", "Humanoid-v4"])

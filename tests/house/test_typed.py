@@ -92,7 +92,7 @@ def test_a_command_works(command: Command, tmp_path: Path, request: pytest.Fixtu
     elif "--out" in command.words:
         out = tmp_path / command.words[-command.words[::-1].index("--out")]  # the last one counts
         (written,) = [*out.glob("policy.*x"), *out.glob("arrays.npz")] if out.is_dir() else [out]
-        assert written.stat().st_size > 1000
+        assert written.stat().st_size > (300 if written.suffix == ".tex" else 1000)  # a table of one run is short
 
 
 def serves(words: list[str], folder: Path) -> None:
