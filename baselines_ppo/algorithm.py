@@ -64,9 +64,13 @@ LEARNERS: dict[str, Learner | str] = {
     "trpo": "baselines_ppo.trpo:TRPO",
 }
 
+BUILT_IN = frozenset(LEARNERS)
+
 
 def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str) -> None:
     """Make an algorithm known as `--alg NAME` and to `configure`.
+
+    The same name once more, as when a cell of a notebook is run again, is the new algorithm from then on.
 
     Args:
       textbook: its values where no preset has others; its `algorithm` is a dataclass of yours, an `AlgorithmConfig`,
@@ -74,7 +78,7 @@ def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str)
       learner: class of the learner, or "module:class", which is imported when a training begins.
 
     Raises:
-      UsageError: the name is taken by another algorithm.
+      UsageError: the name is that of an algorithm of ours.
 
     >>> from dataclasses import dataclass
     >>> from baselines_ppo import AlgorithmConfig, TrainConfig, configure, option, register_algorithm
@@ -85,8 +89,8 @@ def register_algorithm(name: str, textbook: TrainConfig, learner: Learner | str)
     >>> configure("CartPole-v1", "mine").algorithm.learning_rate
     0.001
     """
-    if name in TEXTBOOK and LEARNERS[name] != learner:
-        raise UsageError(f"the algorithm {name} is registered already")
+    if name in BUILT_IN:
+        raise UsageError(f"the algorithm {name} is built in; give yours another name")
     TEXTBOOK[name], LEARNERS[name] = replace(textbook, alg=name), learner
 
 

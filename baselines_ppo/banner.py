@@ -6,7 +6,7 @@ from pathlib import Path
 
 from baselines_ppo.common.envs.keywords import keywords_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.networks import NetworkSettings
+from baselines_ppo.common.policy.networks import BUILT_IN, NetworkSettings
 from baselines_ppo.common.policy.observations import MaskedObservation, parts_of
 from baselines_ppo.common.policy.spaces.images import ImageObservation
 from baselines_ppo.common.policy.spaces.vectors import (
@@ -18,7 +18,6 @@ from baselines_ppo.common.policy.spaces.vectors import (
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.plan import ALL, Plan
 from baselines_ppo.settings.config import TrainConfig
-from baselines_ppo.wiring import BUILT_IN
 
 MOST_PARTS = 12  # of an observation, that are told one by one
 

@@ -16,7 +16,7 @@ from baselines_ppo.settings.config import TrainConfig
 MOST_INPUTS = 2_000  # that ten times as many units are made for
 
 # Hidden layers and activation where the configuration leaves them to the network; Nature's for convolutions.
-BUILT_IN = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
+LAYERS = {"mlp": ((64, 64), "tanh"), "cnn": ((512,), "relu"), "cnn_lstm": ((512,), "relu"), "lstm": ((), "tanh")}
 OF_A_USER = ((), "tanh")
 
 
@@ -29,7 +29,7 @@ def actor_critic_of(config: TrainConfig, observation: Observation, action: Actio
     policy, algorithm = config.policy, config.algorithm
     name = _chosen(observation) if policy.network == "auto" else policy.network
     find_network(name)
-    sizes, activation = BUILT_IN.get(name, OF_A_USER)
+    sizes, activation = LAYERS.get(name, OF_A_USER)
     settings = NetworkSettings(
         name=name,
         hidden_sizes=sizes if policy.hidden_sizes is None else policy.hidden_sizes,

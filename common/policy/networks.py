@@ -159,15 +159,21 @@ def _floats(xp: Any, observations: Array) -> Array:
 
 
 NETWORKS: dict[str, Build] = {"mlp": mlp, "cnn": cnn, "lstm": lstm, "cnn_lstm": cnn_lstm}
+BUILT_IN = frozenset(NETWORKS)
 WITH_EYES = {"cnn": cnn, "cnn_lstm": cnn_lstm}  # that take the images out of a Dict or a Tuple
 
 
 def register_network(name: str, build: Build) -> None:
     """Make a network of your own known by a name, for `--network` and for the agents that were trained with it.
 
+    The same name once more, as when a cell of a notebook is run again, is the new network from then on.
+
     Args:
       build: a function like `mlp` above: from the shape of one observation and the settings to a Network. Its
         `encode` and `step` are written over the namespace `xp`, so that they act in numpy and learn in TensorFlow.
+
+    Raises:
+      UsageError: the name is that of a network of ours.
 
     >>> from baselines_ppo import Network, Parameter, configure, register_network
     >>> def linear(shape, settings):
@@ -177,6 +183,8 @@ def register_network(name: str, build: Build) -> None:
     >>> configure("CartPole-v1", network="linear").policy.network
     'linear'
     """
+    if name in BUILT_IN or name == "auto":
+        raise UsageError(f"the network {name} is built in; give yours another name")
     NETWORKS[name] = build
 
 

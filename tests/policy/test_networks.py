@@ -232,6 +232,8 @@ def sums(observation_shape: tuple[int, ...], settings: NetworkSettings) -> Netwo
 def test_a_network_of_ones_own_acts_and_learns_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines_ppo.common.policy.networks.NETWORKS", dict(NETWORKS))
     register_network("sums", sums)
+    with pytest.raises(UsageError, match="mlp is built in; give yours another name"):
+        register_network("mlp", sums)
     network = actor_critic_of(configure("X", network="sums"), VECTOR, CHOICE)
     assert network.recurrent
     assert network.shared

@@ -63,6 +63,8 @@ def test_its_fields_are_fields_like_any_other(registered: None) -> None:
         configure("CartPole-v1", "a2c", learning_rate=-1.0)
 
 
-def test_a_name_is_taken_once() -> None:
-    with pytest.raises(UsageError, match="ppo2 is registered already"):
+def test_names_of_ours_are_taken_and_ones_own_are_replaced(registered: None) -> None:
+    with pytest.raises(UsageError, match="ppo2 is built in; give yours another name"):
         register_algorithm("ppo2", TrainConfig(), "another:Learner")
+    register_algorithm("a2c", TrainConfig(num_timesteps=7), "another:Learner")  # as a notebook's cell that is run again
+    assert configure("CartPole-v1", "a2c").num_timesteps == 7
