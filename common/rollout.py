@@ -33,7 +33,7 @@ class Episode(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """T steps of this rank's n environments; rewards, values and next_values in the unit of scaled rewards."""
+    """T steps of this rank's n environments, or by `of_all_ranks` of all; values in the unit of scaled rewards."""
 
     iteration: int
     raw_observations: np.ndarray  # [T, n, V] float32, or float64 where it takes that: what statistics are of
