@@ -54,7 +54,7 @@ LUNAR_LANDER = Preset(
             value_clip_range=None,
         ),
     ),
-    "RL Zoo, which has 242 at 1 M steps.",
+    "RL Zoo, which has 242 at 1 M steps. Here 272 with the most likely actions, over five seeds.",
 )
 
 PENDULUM = Preset(

@@ -179,7 +179,10 @@ def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (lambda progress: progress.set_environments("wnd", 1.0), "has no attribute wnd to set.*wind"),
         (lambda progress: progress.set_environments("wind", object()), "wind is <object object.*expected what JSON"),
         (lambda progress: progress.set_environments("wind", float("nan")), "wind is nan, expected what JSON"),
-        (lambda progress: progress.set_environments("wind", np.zeros((200, 200))), "wind has 200,400 characters, expect"),
+        (
+            lambda progress: progress.set_environments("wind", np.zeros((200, 200))),
+            "wind has 200,400 characters, expect",
+        ),
         (lambda progress: progress.set_environments("__class__", 1), "'__class__' is no name of an attribute"),
         (lambda progress: progress.set_environments("wind", "/etc/passwd"), "wind may lead to a file"),
     ],
