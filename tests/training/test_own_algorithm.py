@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import subprocess
 import sys
@@ -24,8 +25,7 @@ from tests.runs import arrays, assert_same_bits
 def registered() -> Iterator[None]:
     """Register it here, and forget it again: other tests go through all that there are."""
     sys.modules.pop("tests.own_actor_critic", None)
-    from tests import own_actor_critic
-
+    own_actor_critic = importlib.import_module("tests.own_actor_critic")
     assert own_actor_critic.A2C is LEARNERS["a2c"]
     yield
     for known in (TEXTBOOK, LEARNERS):
