@@ -55,8 +55,7 @@ class TrainingRun:
         self.logger: Logger | None = None
         self.evaluator: Evaluator | None = None
         self.exit_code = FINISHED
-        self.save_due = self.stopped = False  # stopped: by the callback
-        self._complete = False  # all is saved
+        self.save_due = self.stopped = self._complete = False  # stopped: by the callback; complete: all is saved
         self.spent = {"collecting": 0.0, "learning": 0.0}  # s, of this iteration
         self._evaluated: Figures | None = None  # in this iteration; on rank 0
         self._wishes = Wishes()  # of the callback, in this iteration
@@ -284,8 +283,10 @@ class TrainingRun:
         """Close environments, logs and the run folder; whatever goes wrong is only warned of."""
         self.comm.alive.note("closing", saving=True)  # what a stop signal waits for is done
         parts: dict[str, Callable[[], None]] = {f"the environments {self.config.env}": self.collector.envs.close}
-        for name, part in {"the environments of evaluations": self.evaluator, "the trackers": self.logger}.items():
-            parts |= {name: part.close} if part is not None else {}
+        if self.evaluator is not None:
+            parts["the environments of evaluations"] = self.evaluator.close
+        if self.logger is not None:
+            parts["the trackers"] = self.logger.close
         parts |= {"the signs of life": self.comm.alive.end, "the run folder": self.folder.close}
         self._close({**parts, "the process": self.process.end})
 

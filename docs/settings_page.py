@@ -13,6 +13,7 @@ from baselines_ppo.settings.changes import CHANGING, HARMLESS, OVERRIDABLE
 from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, all_fields, field_type
 from baselines_ppo.settings.fields import choices_of, element_type, is_optional, plain_type
 from baselines_ppo.settings.presets import ATARI, PRESETS, Preset
+from benchmarks.earlier import with_commas
 
 PAGE = Path(__file__).resolve().parent / "settings.md"
 SHARED = {None: "The run", "rollout": "Collecting and normalising", "policy": "Networks"}
@@ -231,8 +232,8 @@ def sharing_row(entry: Entry, first: Entry) -> str:
 
 def source(preset: Preset) -> str:
     """Return where a preset is from, with links to the pages that it names, and commas between thousands."""
-    text = re.sub(r"(?<=\d) (?=\d{3}\b)", ",", preset.source)
-    return re.sub(r"docs/(results|zoo)\.md", lambda match: f"[{match[1].title()}]({match[1]}.md)", text)
+    links = re.sub(r"docs/(results|zoo)\.md", lambda match: f"[{match[1].title()}]({match[1]}.md)", preset.source)
+    return with_commas(links)
 
 
 if __name__ == "__main__":
