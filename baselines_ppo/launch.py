@@ -38,8 +38,8 @@ class Call(NamedTuple):
 
     config: TrainConfig
     arguments: dict[str, Any]
-    networks: dict[str, Any]  # by the names under which they are registered
-    algorithms: dict[str, tuple[TrainConfig, Any]]  # likewise, the textbook and the learner of each
+    networks: dict[str, Any]  # the configuration's, by the name under which it is registered
+    algorithms: dict[str, tuple[TrainConfig, Any]]  # likewise, its textbook and its learner
     specs: dict[str, Any]  # Gymnasium's registration of the environment
     main: dict[str, Any]  # what is named as `__main__:NAME`
     argv: list[str]
@@ -90,9 +90,10 @@ def _packed(config: TrainConfig, arguments: dict[str, Any]) -> bytes:
     own = vars(sys.modules["__main__"])
     main = {name: own[name] for name in names if name in own}
     specs = {} if spec is None else {spec.id: spec}
-    algorithms = {name: (TEXTBOOK[name], learner) for name, learner in LEARNERS.items()}
+    networks = {name: made for name, made in NETWORKS.items() if name == config.policy.network}
+    algorithms = {name: (TEXTBOOK[name], learner) for name, learner in LEARNERS.items() if name == config.alg}
     try:
-        return cloudpickle.dumps(Call(config, arguments, dict(NETWORKS), algorithms, specs, main, sys.argv))
+        return cloudpickle.dumps(Call(config, arguments, networks, algorithms, specs, main, sys.argv))
     except Exception as error:  # whatever the objects' own ways of being pickled raise
         reason = short(f"{type(error).__name__}: {error}")
         raise UsageError(

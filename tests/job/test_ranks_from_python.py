@@ -21,10 +21,14 @@ os.chdir(here / "work")
 os.environ["GOAL"] = "0.25"
 
 import gymnasium, numpy as np
-from baselines_ppo import configure, train
+from baselines_ppo import configure, register_network, train
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.failures import Failure
 import shapes
+import other  # the ranks cannot import it, and the run does not use its network
+
+(here / "lib" / "other.py").unlink()
+register_network("other", other.network)
 
 class Mine(gymnasium.Env):
     observation_space, action_space = shapes.OBSERVATION, gymnasium.spaces.Discrete(2)
@@ -68,6 +72,7 @@ def ran(folder: Path, mode: str) -> list[str]:
     shapes = "import numpy as np, gymnasium\nOBSERVATION = gymnasium.spaces.Box(-99, 99, (3,), np.float64)\n"
     (folder / "lib" / "shapes.py").write_text(shapes)
     (folder / "lib" / "lazily.py").write_text("def offset(): return 10.0\n")
+    (folder / "lib" / "other.py").write_text("def network(shape, settings): ...\n")
     (folder / "work" / "offset.txt").write_text("4.5")
     (folder / "script.py").write_text(SCRIPT.replace("ROOT", repr(str(ROOT))))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
