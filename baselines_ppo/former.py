@@ -10,8 +10,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# Room -> the modules that have moved into it; "former:new" where the last name has changed too.
-ROOMS = {
+# Folder -> the modules that have moved into it; "former:new" where the last name has changed too.
+FOLDERS = {
     "common.policy": "actions actor_critic arrays distributions fit given_arrays layers networks normalizer "
     "observations parameters recurrence",
     "common.policy.spaces": "images observation_json",
@@ -36,8 +36,8 @@ ELSEWHERE = {
     "common.observation_json": "common.policy.spaces.observation_json",
 }
 MOVED = {
-    f"baselines_ppo.{room.rpartition('.')[0]}.{former}".replace("..", "."): f"baselines_ppo.{room}.{new or former}"
-    for room, names in ROOMS.items()
+    f"baselines_ppo.{folder.rpartition('.')[0]}.{former}".replace("..", "."): f"baselines_ppo.{folder}.{new or former}"
+    for folder, names in FOLDERS.items()
     for former, _, new in (name.partition(":") for name in names.split())
 } | {f"baselines_ppo.{former}": f"baselines_ppo.{new}" for former, new in ELSEWHERE.items()}
 

@@ -19,7 +19,7 @@ from tests.experiments.on_disk import made_run
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
-    """Return a folder with runs in it, on two floors."""
+    """Return a folder with runs in it, on two levels."""
     for alg, seed in (("ppo2", 2), ("ppo2", 10), ("trpo", 2)):
         made_run(tmp_path / "sweep" / alg / f"seed-{seed}", [1.0, 2.0], alg=alg, seed=seed)
     return tmp_path / "sweep"

@@ -29,7 +29,7 @@ from baselines_ppo.wiring import actor_critic_of
 from tests.conftest import ROOT
 from tests.house import docs
 from tests.house.docs import done
-from tests.house.test_package import FLOORS
+from tests.house.test_package import LAYERS
 
 FOREIGN = {"--hostfile", "--shm-size", "--time", "--partition", "--mpi", "--cleanenv"}  # of launchers
 
@@ -133,11 +133,11 @@ def test_faults_are_held_by_tests_that_there_are() -> None:
     assert len(rows) > 60
 
 
-def test_the_floors_are_drawn_as_they_are() -> None:
-    table = (ROOT / "docs" / "architecture.md").read_text().partition("| Floor |")[2].partition("\n\n")[0]
+def test_the_layers_are_drawn_as_they_are() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("| Layer |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (\d) \| (.*?) \|", table, re.MULTILINE)
     drawn = {int(number): set(re.findall(r"`(\w+)`", names)) for number, names in rows}
-    assert [drawn[number] for number in range(1, len(FLOORS) + 1)] == list(FLOORS)
+    assert [drawn[number] for number in range(1, len(LAYERS) + 1)] == list(LAYERS)
 
 
 def test_exit_codes_and_actions_of_the_zoo_are_those_that_there_are() -> None:

@@ -1,4 +1,4 @@
-"""The house: who imports whom, how long files are, what a wheel holds."""
+"""The packages: who imports whom, how long files are, what a wheel holds."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MAY_IMPORT = {
     "run": {"common", "baselines_ppo", "zoo", "experiments", "run"},
 }
 EXPERIMENTS = ROOT / "baselines_ppo" / "experiments"
-FRONT = ROOT / "baselines_ppo" / "__init__.py"  # gives public names from any room, when they are asked for
-# The floors of `common`, the ground first: its modules and rooms import from their own floor and from those below.
-FLOORS = (
+FRONT = ROOT / "baselines_ppo" / "__init__.py"  # gives public names from any folder, when they are asked for
+# The layers of `common`, the lowest first: modules import from their own layer and from those below.
+LAYERS = (
     {"failures", "seeding", "moments"},
     {"policy"},
     {"files"},
@@ -105,13 +105,13 @@ def name_of(path: Path) -> str:
 NAMES = {name_of(path) for _, path in sources()}
 
 
-def test_no_module_imports_from_a_floor_above_its_own() -> None:
-    floor = {part: level for level, parts in enumerate(FLOORS) for part in parts}
+def test_no_module_imports_from_a_layer_above_its_own() -> None:
+    layer = {part: level for level, parts in enumerate(LAYERS) for part in parts}
     for folder, path in sources():
         if folder != "common" or path == ROOT / "common" / "__init__.py":
             continue
-        own = floor[name_of(path).split(".")[2]]
-        above = {name for name in ours(path) if name.count(".") > 1 and floor[name.split(".")[2]] > own}
+        own = layer[name_of(path).split(".")[2]]
+        above = {name for name in ours(path) if name.count(".") > 1 and layer[name.split(".")[2]] > own}
         assert not above, f"{path}: {above}"
 
 
