@@ -42,7 +42,8 @@ def bars_of(row: Row, entries: list[dict[str, Any]]) -> Bars:
     """Return the public figures for a row."""
     for entry in entries:
         same_task = row.env in entry["env"] and row.num_timesteps == entry["steps"]
-        if same_task and entry.get("alg", row.alg) == row.alg:
+        same_settings = entry.get("textbook", False) == row.textbook
+        if same_task and same_settings and entry.get("alg", row.alg) == row.alg:
             return Bars(_bar(entry.get("mean")), _bar(entry.get("run")))
     return Bars(None, None)
 

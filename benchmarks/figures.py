@@ -12,7 +12,7 @@ from baselines_ppo.experiments.plot import plot
 from baselines_ppo.experiments.runs import Run, fields_of
 from benchmarks.bars import Bar, bars_of, read_bars
 from benchmarks.earlier import steps
-from benchmarks.rows import ROOT, Row
+from benchmarks.rows import ROOT, TEXTBOOK, Row
 
 FOLDER = ROOT / "docs" / "figures"
 # The environments of each figure, by how their ids begin and end; the first that fits counts.
@@ -83,7 +83,7 @@ def draw_group(rows: Sequence[Row], path: Path) -> None:
 
 def title_of(row: Row) -> str:
     """Return what is written above a panel."""
-    return f"{row.env}, {steps(row.num_timesteps)}"
+    return f"{row.env}, {steps(row.num_timesteps)}{f', {TEXTBOOK}' if row.textbook else ''}"
 
 
 def runs_of(row: Row) -> list[Run]:

@@ -58,9 +58,10 @@ def record_of(run: Path, commit: str, episodes: int = EPISODES) -> dict[str, Any
     if "stages" in manifest:
         raise ValueError(f"{run} began with an agent (--load-path); a row of the benchmark begins with nothing")
     returns, curve = found.arrays["window"][:, 0], curve_of(read_run(run))
-    settings = json.loads(json.dumps(to_json(from_json(manifest["config"]))))
+    config = from_json(manifest["config"])
+    settings = json.loads(json.dumps(to_json(config)))
     return {
-        "row": row_name(facts["env"], facts["alg"], facts["num_timesteps"]),
+        "row": row_name(config),
         "env": facts["env"],
         "alg": facts["alg"],
         "seed": facts["seed"],
@@ -130,10 +131,10 @@ def is_recorded(run: Path, episodes: int, folder: Path = RECORDS) -> bool:
     """Return whether there is a record of this very run, with as many episodes of evaluation, of this code."""
     try:
         facts = json.loads((run / "config.json").read_text("utf-8"))
-        name = {"row": row_name(facts["env"], facts["alg"], facts["num_timesteps"]), "seed": facts["seed"]}
+        manifest = checkpoint.find(run)[0].manifest
+        name = {"row": row_name(from_json(manifest["config"])), "seed": facts["seed"]}
         record = json.loads(place_of(name, folder).read_text("utf-8"))
-        lineage = checkpoint.find(run)[0].manifest["lineage"]
-        same = (record["code"], record["began"]) == (code_digest(), lineage[0]["began"])
+        same = (record["code"], record["began"]) == (code_digest(), manifest["lineage"][0]["began"])
         return same and record["evaluation"]["episodes"] == episodes
     except (OSError, ValueError, LookupError, Failure):
         return False

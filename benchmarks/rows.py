@@ -13,11 +13,14 @@ import numpy as np
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.experiments.statistics import interval
 from baselines_ppo.settings.changes import HARMLESS
+from baselines_ppo.settings.config import TrainConfig, to_json
+from baselines_ppo.settings.presets import configure
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "benchmarks" / "records" / "rows"
 FULL = 5  # seeds of a whole row
 TRAINING = "training"
+TEXTBOOK = "textbook"  # in the name of a row whose runs were made with `--preset none`
 # Where a return is from: the last training episodes, or an evaluation with one of the two kinds of actions.
 MEASURES = (TRAINING, "deterministic", "stochastic")
 
@@ -45,6 +48,16 @@ class Row(NamedTuple):
     def alg(self) -> str:
         """Algorithm."""
         return str(self.records[0]["alg"])
+
+    @property
+    def learner(self) -> str:
+        """Algorithm, and whether its settings are the textbook's instead of the task's preset."""
+        return f"{self.alg}, {TEXTBOOK}" if self.textbook else self.alg
+
+    @property
+    def textbook(self) -> bool:
+        """Whether the runs were made with `--preset none`, where the task has a preset."""
+        return f"-{TEXTBOOK}-" in self.name
 
     @property
     def num_timesteps(self) -> int:
@@ -84,10 +97,22 @@ class Row(NamedTuple):
         return float(returns.mean()) - half, float(returns.mean()) + half
 
 
-def row_name(env: str, alg: str, num_timesteps: int) -> str:
-    """Return what a row is called, such as Humanoid-v4-ppo2-10m."""
-    steps = f"{num_timesteps // 10**6}m" if num_timesteps % 10**6 == 0 else f"{num_timesteps / 1000:g}k"
-    return f"{env.rpartition(':')[2].replace('/', '-')}-{alg}-{steps}"
+def row_name(config: TrainConfig) -> str:
+    """Return what the row of a run is called, such as Humanoid-v4-ppo2-10m or HalfCheetah-v4-ppo2-textbook-1m."""
+    number = config.num_timesteps
+    steps = f"{number // 10**6}m" if number % 10**6 == 0 else f"{number / 1000:g}k"
+    alg = f"{config.alg}-{TEXTBOOK}" if with_textbook(config) else config.alg
+    return f"{config.env.rpartition(':')[2].replace('/', '-')}-{alg}-{steps}"
+
+
+def with_textbook(config: TrainConfig) -> bool:
+    """Return whether a run's settings are those of `--preset none`, and its task has a preset with others."""
+    settings: dict[str, Any] = {"alg": config.alg, "num_timesteps": config.num_timesteps}
+    own, textbook, preset = (
+        comparable(to_json(made))
+        for made in (config, configure(config.env, preset="none", **settings), configure(config.env, **settings))
+    )
+    return own == textbook != preset
 
 
 def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:

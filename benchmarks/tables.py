@@ -43,7 +43,7 @@ def benchmark(rows: Sequence[Row]) -> str:
     for row in rows:
         bars = bars_of(row, entries)
         means = [estimate(row, measure) for measure in MEASURES]
-        cells = [row.env, row.alg, steps(row.num_timesteps), number_of_seeds(row), *means]
+        cells = [row.env, row.learner, steps(row.num_timesteps), number_of_seeds(row), *means]
         lines.append(markdown([*cells, public(bars.mean), public(bars.run), compared(row, bars)]))
     return "\n".join(lines) + "\n"
 
@@ -57,7 +57,7 @@ def short(rows: Sequence[Row]) -> str:
     for row in (by_name[name] for name in SHORT if name in by_name):
         bars = bars_of(row, entries)
         mark = "" if len(row.seeds) >= FULL else f" ({number_of_seeds(row)})"
-        cells = [row.env, row.alg, steps(row.num_timesteps) + mark]
+        cells = [row.env, row.learner, steps(row.num_timesteps) + mark]
         cells += [estimate(row, measure) for measure in ("training", "deterministic")]
         lines.append(markdown([*cells, public(bars.mean), public(bars.run), compared(row, bars)]))
     return "\n".join(lines) + "\n"
@@ -69,7 +69,7 @@ def seeds(rows: Sequence[Row]) -> str:
     for row in rows:
         of_measures = zip(*map(row.returns, MEASURES), strict=True)
         each = [f"{seed}: {' / '.join(map(figure, own))}" for seed, own in zip(row.seeds, of_measures, strict=True)]
-        cells = [row.env, row.alg, steps(row.num_timesteps), "; ".join(each)]
+        cells = [row.env, row.learner, steps(row.num_timesteps), "; ".join(each)]
         cells += [figure(statistics.median(float(r[name]) for r in row.records)) for name in MEDIANS]
         cells += [", ".join(sorted({str(fact(record)) for record in row.records})) for fact in FACTS]
         lines.append(markdown(cells))

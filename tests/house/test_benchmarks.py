@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from baselines_ppo import configure
 from baselines_ppo.experiments.curves import Curve
 from baselines_ppo.run.cli import main
+from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.state import run_state
 from baselines_ppo.state.code import code_digest
 from benchmarks import figures, speed, tables
@@ -21,7 +23,7 @@ from benchmarks.record import MOST_POINTS, curve_digest, is_recorded, place_of, 
 from benchmarks.record import main as record_main
 from benchmarks.rerun import compare, flat, in_words, rerun
 from benchmarks.rerun import main as rerun_main
-from benchmarks.rows import MEASURES, ROOT, Row, read_row, read_rows
+from benchmarks.rows import MEASURES, ROOT, Row, read_row, read_rows, row_name
 from tests.runs import flags
 
 
@@ -118,6 +120,27 @@ def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
     assert bars.mean == Bar(11.0, "A", None, 5, "training", "")
     assert [bar is not None and bar.reached(row) for bar in bars] == [False, True]
     assert tables.compared(row, bars) == "**below the mean**"
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (configure("ale_py:ALE/Pong-v5", num_timesteps=10_000_000), "ALE-Pong-v5-ppo2-10m"),
+        (configure("Pendulum-v1"), "Pendulum-v1-ppo2-100k"),
+        (configure("HalfCheetah-v4", preset="none"), "HalfCheetah-v4-ppo2-textbook-1m"),
+        (configure("HalfCheetah-v4", alg="trpo"), "HalfCheetah-v4-trpo-1m"),  # the textbook's are its own
+    ],
+)
+def test_a_row_is_called_by_what_was_trained(config: TrainConfig, name: str) -> None:
+    assert row_name(config) == name
+
+
+def test_a_row_of_the_textbook_has_public_figures_of_its_own() -> None:
+    entries = [{"env": ["X-v0"], "steps": 10**6, "mean": {"return": x, "who": "A", "steps": 5, "by": "training"}, **of}
+               for x, of in ((1, {}), (2, {"textbook": True}))]  # fmt: skip
+    rows = [Row(name, [record(0)]) for name in ("X-v0-ppo2-1m", "X-v0-ppo2-textbook-1m")]
+    assert [bar.value for row in rows if (bar := bars_of(row, entries).mean)] == [1, 2]
+    assert "| X-v0 | ppo2, textbook | 1 M |" in tables.benchmark(rows)
 
 
 def test_new_seeds_are_expected_where_the_spread_of_those_of_the_record_puts_them() -> None:
