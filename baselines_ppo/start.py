@@ -112,7 +112,7 @@ def start(
         if stored is not None:
             _resume(run, stored, changes, continued, screen)
         else:
-            _begin(run, warm, load_path)
+            _begin(run, warm, load_path, screen)
         run.logger = _logger(config, folder, facts, screen) if comm.is_root else None
         before_told.pop_all()
         on_failure.pop_all()
@@ -277,9 +277,11 @@ def _check_fit(network: ActorCritic, sources: tuple[Checkpoint | None, ...], env
             check_network(source.path, stored, network)
 
 
-def _begin(run: TrainingRun, warm: Checkpoint | None, load_path: str | Path | None) -> None:
+def _begin(run: TrainingRun, warm: Checkpoint | None, load_path: str | Path | None, screen: Screen) -> None:
     """Begin a new run, with what an agent has learned if there is one to begin from."""
     if warm is not None:
         warm_start(run.state, warm, str(load_path))
+        if log_std := run.config.policy.init_log_std:
+            screen.say(f"the agent's log std is set to {log_std:g}; --init-log-std 0 keeps its own")
     run.state.begin_segment(exact=True)
     run.collector.envs.reset()

@@ -35,7 +35,8 @@ def train(
       ranks: start this many under mpirun, as a notebook needs; None: those that mpirun started, or one.
       logdir: a new folder for the run; by default `runs/<env>/<alg>-<date>-<seed>`.
       resume: a run folder to go on with, or a checkpoint to begin a new run folder from.
-      load_path: an agent, checkpoint or run folder whose policy and statistics to begin from.
+      load_path: an agent, checkpoint or run folder whose policy and statistics to begin from. Its std is kept where
+        `config` has `init_log_std=0`; some presets have another.
       environment: function that makes one environment, instead of the id in `config`.
       override: names of fields that may differ from those of the resumed run, such as "learning_rate".
       callback: is called on rank 0 after each iteration with a `TrainingProgress`.

@@ -25,8 +25,9 @@ This page is made from the code, by `python -m docs.settings_page`. `--help` sho
 `--help --env ID` shows them with that environment's values.
 
 A setting has one name everywhere. On the command line, type `--num-envs 64`. In Python, type
-`configure("Humanoid-v4", num_envs=64)`. You can type the word `none`. For `--hidden-sizes` there is the word `empty`,
-too: `none` means the layers that the network has by itself, and `empty` means no layers.
+`configure("Humanoid-v4", num_envs=64)`. Where a table says that a value may be `none`, type that word. For
+`--hidden-sizes` there is the word `empty`, too: `none` means the layers that the network has by itself, and `empty`
+means no layers.
 
 Where do the values come from? Your own flags come first, then the [preset](#presets) of the environment, then the
 textbook values of the algorithm. `--preset none` leaves the preset out.

@@ -73,8 +73,8 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
         if supervisor.asked or code in FINAL or (code == FINISHED and is_made(plan.folder)):
             break
         made = steps_made(plan.folder)
-        fruitless, seen = (fruitless + 1 if made == seen else 0), made
-        if fruitless > FRUITLESS:
+        fruitless, seen = (fruitless + 1 if attempt > 1 and made == seen else 0), made
+        if fruitless == FRUITLESS:
             _say(f"{why(code)}; {FRUITLESS} restarts made no new checkpoint, giving up")
             break
         if attempt > restarts:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def train_command(options: dict[str, Any]) -> int:
     """Train as the flags say; returns the exit code, the same on all ranks."""
     typed, file = options, options["config"]
-    options = world().on_root(lambda: resolve_auto(with_file(options)), "the newest run")
+    options = world().on_root(lambda: keeping_std(resolve_auto(with_file(options))), "the newest run")
     paths = {name: options.pop(name) for name in ("logdir", "resume", "load_path")}
     preset, watch, override = options.pop("preset"), options.pop("play"), options.pop("override")
     override = tuple(name.replace("-", "_") for name in override)
@@ -69,6 +69,7 @@ def _configuration(resume: str | None, preset: str | None, options: dict[str, An
         raise UsageError(f"cannot resume {resume} with another algorithm: it is a run of {config.alg}")
     if preset is not None:  # the same command as before; if it is another, the resumed run will name the differences
         kept = {name: getattr(config, name) for name in ("env", "alg", "seed", "num_timesteps")}
+        kept["init_log_std"] = config.policy.init_log_std  # counts at the start alone
         return configure(**{**kept, **options}, preset=preset)
     return with_fields(config, **options)
 
@@ -113,6 +114,13 @@ def stored_algorithm(resume: str, logdir: str | None) -> str | None:
 
     # A lone process asks nobody: `launch`, which starts ranks, must not be one.
     return read() if launched_size() == 1 else world().on_root(read, "the algorithm")
+
+
+def keeping_std(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options; a loaded agent keeps its std where no other was typed, as a preset's is for new policies."""
+    if options["load_path"] is None or "init_log_std" in options:
+        return options
+    return {**options, "init_log_std": 0.0}
 
 
 def resolve_auto(options: dict[str, Any]) -> dict[str, Any]:
