@@ -25,13 +25,19 @@ def advice(ranks: Sequence[Facts]) -> list[str]:
     for there in by_host(ranks).values():
         found += oversubscription_advice(there) + memory_advice(there)
         found += shared_memory_advice(there) if first.library.startswith("MPICH") else []
-    if first.litter:
-        left = f"{counted(first.litter, 'segment')} of /dev/shm that killed ranks have left"
-        found.append(
-            f"{first.host}: {left}; run `launch`, which removes them, or delete mpich_shm_* and ucx_shm_* there"
-        )
-    if first.disk < LITTLE_DISK:
-        found.append(f"{first.host}: {amount(first.disk)} free in the current folder; --logdir on a disk with more")
+        found += left_and_free_advice(there[0])
+    return found
+
+
+def left_and_free_advice(facts: Facts) -> list[str]:
+    """Return warnings of what killed ranks have left on a host, and of too little disk there."""
+    found = list[str]()
+    if facts.litter:
+        left = f"{counted(facts.litter, 'segment')} of /dev/shm that killed ranks have left"
+        cure = "run `launch`, which removes them, or delete mpich_shm_* and ucx_shm_* there"
+        found.append(f"{facts.host}: {left}; {cure}")
+    if facts.disk < LITTLE_DISK:
+        found.append(f"{facts.host}: {amount(facts.disk)} free in the current folder; --logdir on a disk with more")
     return found
 
 

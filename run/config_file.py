@@ -63,16 +63,19 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
         place_of_it = _where(path, "alg") if alg is None else ""
         raise UsageError(f"{place_of_it}unknown algorithm {short(meant)}; known: {', '.join(TEXTBOOK)}")
     kinds = {item.name: (item, field_type(config, section, item)) for section, item, _ in all_fields(config)}
-    today, result = renamed(config), {}
+    today, result = renamed(config), dict[str, Any]()
     for key, value in _flat(path, data):
         name, where = key[-1], functools.partial(_where, path, *key)
         known = today.get(name, name.replace("-", "_"))
+        before = set(result)
         if known in ALSO:
             result[known] = str(value)
         elif known in kinds:
             result[known] = _checked(where, name, *kinds[known], value)
         elif not (alg is not None and name in _of_others(config)):  # of the algorithm that the file is for
             raise UsageError(f"{where()}unknown setting {short(name)}{meant_field(name, [*kinds, *ALSO])}")
+        if known in before:
+            raise UsageError(f"{where()}{short(name)} is set twice; leave one of them out")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what all that show an agent check."""
+"""Flags that several commands share, and the checks of all commands that show an agent."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
         prefix = "unrecognized arguments: "
         if message.startswith(prefix):
             flag = message.removeprefix(prefix).split()[0].split("=")[0]
-            message = f"unknown flag {flag}{self._meant(flag)}"
+            message = f"unknown flag {flag}{self._meant(flag)}" if flag.startswith("-") else f"unexpected word {flag}"
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def _meant(self, flag: str) -> str:

@@ -94,7 +94,7 @@ def launch(ranks: int, hosts: str | None, restarts: int, arguments: list[str], o
 
 def _plan(ranks: int, hosts: str | None, arguments: list[str], options: dict[str, Any]) -> LaunchPlan:
     """Return how to start and how to go on, always in one folder, which is chosen here if need be."""
-    where = [] if hosts is None else ["--hostfile", hosts]  # which MPICH and Open MPI both know
+    where = [] if hosts is None else ["--hostfile", str(place(hosts))]  # which MPICH and Open MPI both know
     job = [find_mpirun(), *where, "-np", str(ranks), sys.executable, "-m", "baselines_ppo.run"]
     options = resolve_auto(options)
     resume, logdir, made = options["resume"], options["logdir"], list[Path]()

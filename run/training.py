@@ -16,7 +16,7 @@ from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.pretrained import located
 from baselines_ppo.common.files.remembered import is_remembered
-from baselines_ppo.common.files.run_folder import CHECKPOINTS, has_checkpoints, read_config, runs_of
+from baselines_ppo.common.files.run_folder import CHECKPOINTS, changed_at, has_checkpoints, read_config, runs_of
 from baselines_ppo.common.files.whole import place, quoted, shown
 from baselines_ppo.common.job.launcher import environment_of_one, launched_size
 from baselines_ppo.common.mpi import world
@@ -24,7 +24,7 @@ from baselines_ppo.common.policy.networks import NETWORKS
 from baselines_ppo.run.config_file import with_file
 from baselines_ppo.run.program import command, program
 from baselines_ppo.run.show.display import require_display
-from baselines_ppo.settings.config import TrainConfig, from_json, with_fields
+from baselines_ppo.settings.config import TrainConfig, from_json, typed_algorithm, with_fields
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.train import train
 
@@ -112,7 +112,7 @@ def stored_algorithm(resume: str, logdir: str | None) -> str | None:
         except LoadError:
             return None
 
-    # A lone process asks nobody: `launch`, which starts ranks, must not be one.
+    # One process reads by itself: `launch`, which runs this too, must not start MPI.
     return read() if launched_size() == 1 else world().on_root(read, "the algorithm")
 
 
@@ -173,7 +173,7 @@ def _search_runs(logdir: str | None, options: dict[str, Any]) -> str | None:
 
 def _saved_at(run: Path) -> float:
     """Return when a run's newest checkpoint was written, in seconds since 1970."""
-    return max(path.stat().st_mtime for path in run.glob(f"{CHECKPOINTS}/{checkpoint.NAMES}"))
+    return max(map(changed_at, run.glob(f"{CHECKPOINTS}/{checkpoint.NAMES}")), default=0.0)
 
 
 def _ending(result: Result, config: TrainConfig, ranks: int) -> str:
@@ -183,9 +183,10 @@ def _ending(result: Result, config: TrainConfig, ranks: int) -> str:
     folder = quoted(result.folder)
     if result.exit_code:
         launcher = f"{program('mpirun')} -np {ranks} " if ranks > 1 else ""
+        own = f" --alg {alg}" if (alg := typed_algorithm(config.alg)) != config.alg else ""
         return (
             f"stopped on request at {result.total_steps:,} of {config.num_timesteps:,} steps, checkpoint written\n"
-            f"go on:    {launcher}{typed} --resume {folder}{named}"
+            f"go on:    {launcher}{typed} --resume {folder}{named}{own}"
         )
     of_best = f"evaluate {quoted(Path(f'{result.folder}:best'))}{named}  # the best of its evaluations"
     best = f"best:     {typed} {of_best}\n" if config.eval_interval is not None else ""

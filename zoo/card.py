@@ -105,7 +105,7 @@ def read_card(folder: Path) -> Card:
     try:
         return _checked(Card, read_json(folder / CARD, LARGEST_CARD), "the card")
     except FileNotFoundError:
-        raise LoadError(f"{folder} has no {CARD}; zoo add makes an agent with a card of a run") from None
+        raise LoadError(f"{folder} has no {CARD}; `zoo add RUN` makes an agent with a card") from None
     except (OSError, ValueError, RecursionError) as error:
         raise LoadError(f"{folder}: {CARD} cannot be read: {short(error)}") from None
 

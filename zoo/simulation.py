@@ -44,7 +44,8 @@ class Simulation:
         """Advance all by one control step; returns which failed, [n] bool: these are set to their defaults."""
         self._batch.step(nstep=self.substeps)
         failed = self._batch.warning[:, UNSTABLE, 1].any(axis=1) | (np.abs(self.qvel).max(axis=1, initial=0) > FASTEST)
-        if failed.any():  # that clears the warnings too
+        if failed.any():
+            # Clears the warnings, too.
             self._batch.reset(ids=np.flatnonzero(failed), stage=int(mujoco.mjtStage.mjSTAGE_NONE))
         return failed
 

@@ -194,13 +194,14 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
           KeyError, ValueError: the state is of another environment, or of another number; nothing was changed.
         """
         own = {**self.task.state, "simulation": self.task.simulation.state, "steps": self.steps}
-        for name, values in own.items():
-            if np.shape(state[name]) != values.shape:
-                raise ValueError(f"{name} is {np.shape(state[name])}, expected {values.shape}")
+        words = (self.num_envs, *words_of(self.generators[0]).shape)
+        for name, shape in {**{name: x.shape for name, x in own.items()}, "generator": words}.items():
+            if np.shape(state[name]) != shape:
+                raise ValueError(f"{name} is {np.shape(state[name])}, expected {shape}")
         for name, values in own.items():
             values[:] = state[name]
-        for generator, words in zip(self.generators, state["generator"], strict=True):
-            set_words(generator, words)
+        for generator, own_words in zip(self.generators, state["generator"], strict=True):
+            set_words(generator, own_words)
         self.task.look()
         return self.task.observe()
 
@@ -231,7 +232,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
 
 
 class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray], EzPickle):
-    """One robot at a task; another limit than the registered one it knows by `vector.expect_limit` alone."""
+    """One robot at a task; Gymnasium does not tell it of another time limit: `vector.expect_limit` does."""
 
     metadata = METADATA
 

@@ -157,6 +157,9 @@ TEXTBOOK: dict[str, TrainConfig] = {
 }
 
 
+REGISTERED_BY: dict[str, str] = {}  # modules of the algorithms that were named as MODULE:NAME
+
+
 def imported_algorithm(named: str) -> str:
     """Return the name of an algorithm; of MODULE:NAME it is NAME, after MODULE was imported, which registers it.
 
@@ -166,13 +169,21 @@ def imported_algorithm(named: str) -> str:
     module, colon, name = named.rpartition(":")
     if not colon:
         return named
+    if not module or module.startswith("."):
+        raise UsageError(f"--alg {named}: expected NAME or MODULE:NAME")
     try:
         importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"--alg {named}: {error}") from None
     if name not in TEXTBOOK:
         raise UsageError(f"--alg {named}: {module} does not register {name}; known: {', '.join(TEXTBOOK)}")
+    REGISTERED_BY[name] = module
     return name
+
+
+def typed_algorithm(name: str) -> str:
+    """Return an algorithm as another process has to name it: MODULE:NAME, if it was imported so, else its name."""
+    return f"{REGISTERED_BY[name]}:{name}" if name in REGISTERED_BY else name
 
 
 def all_fields(config: TrainConfig) -> Iterator[tuple[str | None, Field[Any], Any]]:

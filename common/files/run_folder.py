@@ -34,6 +34,14 @@ def runs_of(env_id: str) -> Path:
     return RUNS / (env_id.replace("/", "-").replace(":", "-") or "custom")
 
 
+def changed_at(path: Path) -> float:
+    """Return when a file or folder was written, in seconds since 1970; 0 where it has just been deleted."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def new_run(env_id: str, alg: str, seed: int, name: str = "") -> Path:
     """Return a new, empty folder for a run that begins now; of two that begin in one second, each has its own.
 

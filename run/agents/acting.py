@@ -1,4 +1,4 @@
-"""The environments that an agent acts in, at every door the same: tried out, treated as in training, and checked."""
+"""The environments that an agent acts in, the same for all commands: tried out, treated as in training, and checked."""
 
 from __future__ import annotations
 

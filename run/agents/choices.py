@@ -10,7 +10,7 @@ import gymnasium
 from baselines_ppo.common.envs.make import OWN_ID
 from baselines_ppo.common.envs.stored import is_safe_id
 from baselines_ppo.common.files import checkpoint, pretrained
-from baselines_ppo.common.files.run_folder import CHECKPOINTS, RUNS
+from baselines_ppo.common.files.run_folder import CHECKPOINTS, RUNS, changed_at
 
 MOST_RUNS, MOST_READ = 20, 200  # runs that are offered, and folders that are looked into for these
 
@@ -40,7 +40,7 @@ def own_runs(shows: Shows) -> Iterator[tuple[str, Path]]:
     for path in sorted(RUNS.glob(f"*/*/{CHECKPOINTS}/{checkpoint.NAMES}")):
         newest[path.parent.parent] = path
     left = MOST_RUNS
-    for run in sorted(newest, key=lambda run: _changed(newest[run]), reverse=True)[:MOST_READ]:
+    for run in sorted(newest, key=lambda run: changed_at(newest[run]), reverse=True)[:MOST_READ]:
         if left and shows(environment_of(newest[run])):
             left -= 1
             yield str(run.relative_to(RUNS)), run.absolute()
@@ -54,7 +54,7 @@ def environment_of(folder: Path) -> str:
         return ""
 
 
-def is_steered(env_id: str) -> bool:
+def is_ours(env_id: str) -> bool:
     """Return whether an environment is one of ours."""
     return is_safe_id(env_id) and OWN_ID.fullmatch(env_id.rpartition(":")[2]) is not None
 
@@ -62,11 +62,4 @@ def is_steered(env_id: str) -> bool:
 def is_turned(env_id: str) -> bool:
     """Return whether an environment is one of ours, or of those that Gymnasium simulates by MuJoCo."""
     spec = gymnasium.registry.get(env_id)
-    return is_steered(env_id) or str(spec and spec.entry_point).startswith("gymnasium.envs.mujoco")
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # it has just been deleted
-        return 0.0
+    return is_ours(env_id) or str(spec and spec.entry_point).startswith("gymnasium.envs.mujoco")

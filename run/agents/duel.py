@@ -11,6 +11,7 @@ from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.pretrained import PREFIX
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.acting import backend_for
 from baselines_ppo.run.agents.scoring import trusted_agent
 from baselines_ppo.run.show.motion import Motion
@@ -26,7 +27,7 @@ BREAK = 0.8  # s, in which all stands still before a serve
 
 
 class Duel:
-    """One game after the other; a point is the other's who lets the ball pass. Not for several threads at once."""
+    """One game after the other. A player who lets the ball pass loses the point. Not for several threads at once."""
 
     def __init__(self, agent: Agent, seed: int = 0, level: str = "hard") -> None:
         """Begin a game.
@@ -92,7 +93,7 @@ class Duel:
         """How it goes, in words."""
         if self.over:
             return "you won" if self.points[PERSON] > self.points[AGENT] else "the agent won"
-        return "serve" if self._standstill > 0 else f"{self.returns} returns"
+        return "serve" if self._standstill > 0 else counted(self.returns, "return")
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""

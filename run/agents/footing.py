@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-STANDS = 1.0  # s upright without a break: whoever manages them has stood up when they began
-FELL = 0.7  # s after a fall in which one is said to have fallen; who can gets up then
-SAID = 3.0  # s in which one is said to have stood up
+STANDS = 1.0  # s upright without a break; a robot has stood up when such a second began
+FELL = 0.7  # s after a fall in which the robot is said to have fallen; then one that can is said to get up
+SAID = 3.0  # s in which the robot is said to have stood up
 
 
 class Footing:

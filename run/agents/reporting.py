@@ -24,6 +24,7 @@ from baselines_ppo.experiments.runs import Place, Run, find_runs, group_runs
 from baselines_ppo.experiments.scores import final_score
 from baselines_ppo.run.agents.recording import record_one
 from baselines_ppo.run.agents.scoring import measure, score_of, trusted
+from baselines_ppo.run.show.shutter import check_seconds
 
 PAGE = ".html"
 
@@ -55,8 +56,10 @@ def report(
       WriteError: the page cannot be written.
     """
     path = checked_file(out, [PAGE])
-    if episodes < 0 or seconds < 0:
-        raise UsageError("--episodes and --seconds are at least 0")
+    if episodes < 0:
+        raise UsageError(f"--episodes is {episodes}, expected at least 0")
+    if seconds != 0:
+        check_seconds(seconds)
     found = find_runs(runs)
     fields = [by] if isinstance(by, str) else by
     best = [max(own, key=_score) for own in group_runs(found, ["env"]).values()]
@@ -80,7 +83,7 @@ def _outcomes(runs: Sequence[Run], by: Sequence[str] | None, random: bool) -> li
     """Return curves and scores."""
     measured = [y for y in RETURNS if any(np.isfinite(final_score(run, y)) for run in runs)] or [RETURNS[0]]
     curves = "".join(picture(plot(runs, by=by, y=y, random=random), f"{y} over environment steps") for y in measured)
-    with contextlib.redirect_stderr(io.StringIO()):  # which has said what there is to say
+    with contextlib.redirect_stderr(io.StringIO()):  # its warnings: the curves above have printed them
         compared = compare(runs, by=by)
     scores = table(*compared.words()) + paragraph(compared.legend())
     if len({row.group for row in compared.rows}) > 1:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.job.opengl import has_display
-from baselines_ppo.run.agents.choices import Shows, is_steered, is_turned, offered
+from baselines_ppo.run.agents.choices import Shows, is_ours, is_turned, offered
 from baselines_ppo.run.agents.live import Live, S
 from baselines_ppo.run.agents.scoring import trusted
 from baselines_ppo.run.agents.steering import Session, make_steered
@@ -42,7 +42,7 @@ def steer(
         chosen = (env, wrapper, network, env_kwargs) if typed == agent else (None, None, None, None)
         return Session(*trusted(typed, *chosen), make_steered, seed)
 
-    return serve(SteerPage, agent, load, is_steered, host, port)
+    return serve(SteerPage, agent, load, is_ours, host, port)
 
 
 def watch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 
 from baselines_ppo.common.envs.backend_contract import Unusable
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import OWN_ID, EnvironmentSpec, explained, registered, wrapped
 from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import Agent
@@ -22,7 +23,7 @@ from baselines_ppo.run.show.simulated import simulated
 from baselines_ppo.zoo import is_own
 
 MOMENT = 2.0  # s in which a fall is seen, before a new episode begins
-CHANCE = 6.0  # s that who can get up has for it, before a new episode begins
+CHANCE = 10.0  # s that a robot has to stand up, if it can, before a new episode begins
 SMOOTHING = 0.3  # s, over which the speed is averaged
 RUNS = 0.5  # m/s, from where on a robot runs
 PUSH = 1.5  # m/s, that a push adds to the velocity of a robot
@@ -74,14 +75,21 @@ class Session:
           UsageError: MuJoCo does not simulate it.
         """
         self._env_id, self._backend = spec.env_id, seen_backend_for(agent, spec, lambda: make(spec))
-        self.simulated = simulated(lambda: self._backend.environments[0], spec.env_id)
+        with ExitStack() as on_failure:
+            on_failure.callback(close_unheard, self._backend.close)
+            self._start(agent, seed, deterministic)
+            on_failure.pop_all()
+
+    def _start(self, agent: Agent, seed: int, deterministic: bool) -> None:
+        """Begin the first episode."""
+        self.simulated = simulated(lambda: self._backend.environments[0], self._env_id)
         self._agent, self._deterministic, self.wander = agent, deterministic, True
         self._seed, self._noise = seed, np.random.default_rng(seed)
         self._placed: tuple[float, float] | None = None  # the flag that was asked for, until another one appears
         self._counted = False  # whether the flag that is there was reached
         self._reached, self._side = 0, 1
         self.episodes = 0  # begun
-        self._begin_episode(seed)
+        self._begin_episode(episode_seed(seed, 0, 0, Purpose.EVALUATION))
         self.footing = Footing(self._gets_up)
         self.motion = Motion(self.simulated)
         self._begin()

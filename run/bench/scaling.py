@@ -13,7 +13,8 @@ from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import ask, job
 from baselines_ppo.run.bench.work import Work
 
-FIXED: dict[str, Any] = {"num_envs": 16, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
+SHARED = 16  # environments in all, of the fixed batch
+FIXED: dict[str, Any] = {"num_envs": SHARED, "num_steps": 128, "num_minibatches": 32, "num_epochs": 10}
 GROWING: dict[str, Any] = {"num_steps": 128, "num_minibatches": 4, "num_epochs": 5, "split_minibatches": True}
 PER_RANK = 16  # environments
 

@@ -33,11 +33,11 @@ class Network(NamedTuple):
     hosts: tuple[float, float]
 
     def exchange(self, ranks: int, size: float) -> float:
-        """Return the seconds in which all ranks have the sum of so many bytes: one exchange per floor of the tree."""
-        floors = math.log2(ranks)
-        inside = min(floors, math.log2(self.ranks_per_host))
+        """Return the seconds in which all ranks have the sum of so many bytes: one exchange per level of the tree."""
+        levels = math.log2(ranks)
+        inside = min(levels, math.log2(self.ranks_per_host))
         near, far = (latency + size * per_byte for latency, per_byte in (self.host, self.hosts))
-        return inside * near + (floors - inside) * far
+        return inside * near + (levels - inside) * far
 
     def gather(self, ranks: int, size: float) -> float:
         """Return the seconds in which all ranks have all parts of so many bytes, which each receives once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from baselines_ppo.run.bench import record
 from baselines_ppo.run.bench.against import against
 from baselines_ppo.run.bench.record import Row
 from baselines_ppo.run.bench.report import machine, speed_table
-from baselines_ppo.run.bench.scaling import scaling_tables
+from baselines_ppo.run.bench.scaling import SHARED, scaling_tables
 from baselines_ppo.run.bench.score_table import TunedPeer, score_table
 from baselines_ppo.run.bench.simulation import simulation_table
 from baselines_ppo.run.bench.work import NUM_ENVS, Work, preset_work, textbook_work
@@ -124,6 +125,8 @@ def check(options: Options, typed: Collection[str]) -> None:
     if not options.ranks or min(options.ranks) < 1:
         ranks = ",".join(map(str, options.ranks)) or "none"
         raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1")
+    if options.scaling and (left := [count for count in options.ranks if SHARED % count]):
+        raise UsageError(f"--ranks has {left[0]}, and --scaling shares {SHARED} environments; give 1, 2, 4, 8 or 16")
     if options.ranks_per_host < 1 or not options.network_latency >= 0.0 or not options.network_bandwidth > 0.0:
         raise UsageError("expected at least 1 for --ranks-per-host, a --network-latency and a --network-bandwidth > 0")
     if options.pairs is not None and options.pairs < 1:
@@ -132,8 +135,10 @@ def check(options: Options, typed: Collection[str]) -> None:
         raise UsageError(
             f"--score has {len(options.score)} numbers for {len(options.env)} environments; give one for each"
         )
-    if not options.seconds > 0:
-        raise UsageError(f"--seconds is {options.seconds:g}, expected more than 0")
+    if not all(map(math.isfinite, options.score)):
+        raise UsageError(f"--score is {','.join(map(str, options.score))}, expected finite numbers")
+    if not 0 < options.seconds < math.inf:
+        raise UsageError(f"--seconds is {options.seconds:g}, expected more than 0, and finite")
     if options.score and options.peer_python is not None and options.peer_settings is None:
         raise UsageError("--score needs --peer-settings for the peer, such as benchmarks/rl_zoo3.toml")
     if options.peer_settings is not None and options.peer_python is None:

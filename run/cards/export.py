@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +19,9 @@ from baselines_ppo.common.envs.stored import stored_environment
 from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
-from baselines_ppo.run.parser import EMPTY
 from baselines_ppo.settings.changes import HARMLESS
-from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
+from baselines_ppo.settings.config import TrainConfig, all_fields, from_json, typed_algorithm
+from baselines_ppo.settings.fields import written
 from baselines_ppo.settings.presets import ATARI, PRESETS, configure, preset_of
 from baselines_ppo.zoo.card import Card, Scores, Stage
 
@@ -30,6 +31,7 @@ TRAINING = ("config", "total_steps", "seconds", "lineage", "platform")  # likewi
 CHANGED = ("changed", "attributes")  # likewise, where a callback has changed something on the way
 STAGES = "stages"  # likewise, where the training began with an agent
 WIDTH, HEIGHT, QUALITY = 480, 360, 85  # of pictures
+NEGATIVE = re.compile(r"-\d+|-\d*\.\d+")  # numbers that argparse does not take for a flag
 SHOWN_STEPS = 100  # into an episode, at most, that the picture shows
 
 
@@ -186,7 +188,9 @@ def command_of(config: TrainConfig, ranks: int, agent: str | None = None) -> str
       agent: that the training begins with.
     """
     base = {item.name: value for _, item, value in all_fields(configure(config.env, config.alg))}
-    always = {"env": config.env, "alg": config.alg, "seed": config.seed}
+    if agent is not None:
+        base["init_log_std"] = 0.0  # a preset's is for new policies
+    always = {"env": config.env, "alg": typed_algorithm(config.alg), "seed": config.seed}
     changed = {
         item.name: value
         for _, item, value in all_fields(config)
@@ -232,7 +236,9 @@ def _preset_name(config: TrainConfig) -> str | None:
     return name if name in PRESETS.get(config.alg, {}) or preset_of(name, config.alg) is ATARI.config else None
 
 
-def _flag(name: str, value: Any) -> tuple[str, str]:
-    if isinstance(value, tuple):
-        value = ",".join(map(str, value)) or EMPTY
-    return "--" + name.replace("_", "-"), str(value).lower() if value is None or isinstance(value, bool) else str(value)
+def _flag(name: str, value: Any) -> list[str]:
+    """Return a flag with its value; none for what is empty."""
+    flag, text = f"--{name.replace('_', '-')}", written(value)
+    if value == "":
+        return []
+    return [f"{flag}={text}"] if text.startswith("-") and not NEGATIVE.fullmatch(text) else [flag, text]

@@ -91,7 +91,7 @@ SCRIPT = """
   show()  // as a browser that comes back has the controls
 }
 """
-# No other script runs, and nothing is loaded: the second wall, if ever a word in a card were not escaped.
+# No other script runs, and nothing is loaded, even if a word in a card were not escaped.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
 WATCH = "<p>To watch one: <code>python -m baselines_ppo.run play NAME</code></p>"
 ORDERS = {

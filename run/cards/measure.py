@@ -36,7 +36,7 @@ def score(name: str, named: Named, episodes: int, seed: int) -> int:
     """Measure an agent again and write its card anew; returns the exit code.
 
     Raises:
-      LoadError: there is no such agent, its files do not say how it was trained, or see `add`.
+      LoadError: there is no such agent, its files do not say how it was trained, or see `shelf.add`.
     """
     comm = world()
     found = comm.together(lambda: checkpoint.load(pretrained.locate(name)))

@@ -86,7 +86,7 @@ def figures(score: Score) -> str:
 def training_in_words(card: Card) -> str:
     """Return how long the training was, and whether it was as the command says from the beginning."""
     changed = "" if card.exact else ", with other settings or ranks on the way"
-    before = f", after {counted(len(card.stages), 'training')} before" if card.stages else ""
+    before = f", after {counted(len(card.stages), 'other training')}" if card.stages else ""
     return f"{card.algorithm}, {card.total_steps:,} steps in {duration(card.seconds)}{changed}{before}"
 
 

@@ -12,7 +12,7 @@ from baselines_ppo.run.commands.train import add_fields
 from baselines_ppo.run.options import add_field
 from baselines_ppo.run.parser import Parser
 from baselines_ppo.settings.cloning import CloneConfig
-from baselines_ppo.settings.config import PolicyConfig
+from baselines_ppo.settings.config import PolicyConfig, typed_algorithm
 from baselines_ppo.settings.fields import flags_of, written
 
 HELP = "an agent from demonstrations, for a training to begin with"
@@ -23,6 +23,7 @@ RUN = ("env", "env_kwargs", "wrapper", "alg", "seed")
 ROLLOUT = (
     "gamma", "normalize_observations", "clip_observations", "normalize_returns", "clip_rewards", "clip_raw_rewards",
 )  # fmt: skip
+KEPT = ("env", "init_log_std")  # is named apart; is the clone's own
 SHARED = {*RUN, *ROLLOUT, *(item.name for item in fields(PolicyConfig))}
 
 
@@ -60,7 +61,9 @@ def run(options: dict[str, Any]) -> int:
     if world().is_root:
         folder, typed = quoted(cloned.folder), command()
         given = {**({} if preset is None else {"preset": preset}), **options}
-        same = shlex.join(flags_of({name: value for name, value in given.items() if name != "env"}))
+        if "alg" in given:
+            given["alg"] = typed_algorithm(given["alg"])
+        same = shlex.join(flags_of({name: value for name, value in given.items() if name not in KEPT}))
         say(
             f"done: {counted(cloned.epochs, 'epoch')}, log likelihood {cloned.log_likelihood:.3f}\n"
             f"agent:    {shown(cloned.folder)}\n"

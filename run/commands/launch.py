@@ -11,6 +11,7 @@ from baselines_ppo.run.commands import train
 from baselines_ppo.run.config_file import with_file
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, parser_of
 from baselines_ppo.run.program import called
+from baselines_ppo.settings.config import typed_algorithm
 
 HELP = "train on ranks of its own, which are started again after a crash"
 USAGE = "-n RANKS [--restarts N] -- --env ID"
@@ -42,7 +43,19 @@ def run(options: dict[str, Any]) -> int:
         return 0
     from baselines_ppo.run.supervisor import launch
 
-    return launch(**options, options=with_file(vars(parser.parse_args(inner))))
+    typed = with_file(vars(parser.parse_args(inner)))
+    return launch(**{**options, "arguments": _with_module(inner)}, options=typed)
+
+
+def _with_module(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--alg MODULE:NAME` where the algorithm was named so: the ranks must import it, too."""
+    typed = list(arguments)
+    for place, word in enumerate(typed):
+        if place > 0 and typed[place - 1] == "--alg":
+            typed[place] = typed_algorithm(word)
+        elif word.startswith("--alg="):
+            typed[place] = f"--alg={typed_algorithm(word.removeprefix('--alg='))}"
+    return typed
 
 
 def _refuse_undivided(parser: Parser, arguments: Sequence[str]) -> None:

@@ -51,10 +51,11 @@ def add_fields(result: Parser, arguments: Sequence[str], names: Collection[str] 
     for section, item, value in all_fields(config):
         if names is not None and item.name not in names:
             continue
-        group = groups.setdefault(section, result.add_argument_group(alg if section == "algorithm" else section))
+        if section not in groups:
+            groups[section] = result.add_argument_group(alg if section == "algorithm" else section)
         kind = field_type(config, section, item)
         _add_former_name(result, item, kind, arguments)
-        add_field(group, item, kind, f"{source}: {written(value)}")
+        add_field(groups[section], item, kind, f"{source}: {written(value)}")
 
 
 def _add_former_name(result: Parser, item: Field[Any], kind: Any, arguments: Sequence[str]) -> None:

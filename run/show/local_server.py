@@ -1,4 +1,4 @@
-"""A viser server that answers this machine's own browser alone, and sends nothing anywhere else."""
+"""A viser server that sends nothing but pages: to this machine's own browser, or to all where `--host` says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page of ours may say to its server: each message is checked at the door, and all others are dropped."""
+"""What a page of ours may say to its server: each message is checked when it comes, and all others are dropped."""
 
 from __future__ import annotations
 

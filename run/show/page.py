@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
+from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.failures import short
 from baselines_ppo.run.agents.live import Live, S
 from baselines_ppo.run.show.stage import Stage
@@ -100,7 +101,7 @@ class Page(Generic[S]):
             try:
                 session, old = load(chosen), self._live.session
                 self._live.session, now = session, chosen
-                old.close()
+                close_unheard(old.close)
             except Exception as error:  # whatever is wrong with one agent, the page goes on with another
                 for client in self._server.get_clients().values():
                     client.add_notification("This agent cannot be shown", short(error))

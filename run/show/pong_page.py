@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.run.agents.duel import AGENT, LEVELS, PERSON, POINTS, Duel
 from baselines_ppo.run.show.held_keys import add_held_keys
 from baselines_ppo.run.show.page import PANEL, Page, table
@@ -48,5 +49,5 @@ class PongPage(Page[Duel]):
 
     def _told(self, session: Duel) -> str:
         score = SCORE.format(session.points[PERSON], session.points[AGENT], session.doing)
-        rows = {"longest rally": f"{session.longest} returns", "times real time": self._real_time}
+        rows = {"longest rally": counted(session.longest, "return"), "times real time": self._real_time}
         return PANEL.format(score) + table(rows)

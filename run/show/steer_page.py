@@ -85,7 +85,7 @@ def rows_of(session: Session) -> dict[str, str | None]:
         "speed": None if numbers.speed is None else f"{numbers.speed:.1f} m/s",
         "to the flag": None if numbers.distance is None else f"{numbers.distance:.1f} m",
         "flags reached": f"{numbers.flags_reached}" if session.has_flag else None,
-        "falls": f"{numbers.falls}",
+        "falls": None if numbers.doing is None else f"{numbers.falls}",
         "got up": None if numbers.rises is None else f"{numbers.rises}",
         "return of this episode": f"{numbers.episode_return:.0f}",
         "its length so far": f"{numbers.episode_seconds:.0f} s",

@@ -35,6 +35,21 @@ def test_the_command_on_a_card_trains_with_the_same_settings(config: TrainConfig
     assert configure(**options) == config
 
 
+def test_a_number_that_looks_like_a_flag_can_be_typed() -> None:
+    words = shlex.split(command_of(configure("RoboHopper-v1", init_log_std=-1e-5), 1))[3:]
+    assert vars(cli.parser("train", words).parse_args(words))["init_log_std"] == -1e-5
+
+
+@pytest.mark.parametrize(("log_std", "flag"), [(0.0, None), (-1.0, "-1.0"), (-0.3, "-0.3")])
+def test_the_command_of_a_run_that_began_with_an_agent_says_whether_its_std_was_set(
+    log_std: float, flag: str | None
+) -> None:
+    """The preset of HalfCheetah has -1 for new policies."""
+    words = shlex.split(command_of(configure("HalfCheetah-v4", init_log_std=log_std), 1, "zoo:A"))
+    assert words[-2:] == ["--load-path", "zoo:A"]
+    assert (words[words.index("--init-log-std") + 1] if "--init-log-std" in words else None) == flag
+
+
 def test_the_command_of_a_preset_has_no_other_flags() -> None:
     expected = "python -m baselines_ppo.run --env RoboHopper-v1 --alg ppo2 --seed 4"
     assert command_of(configure("RoboHopper-v1", seed=4), 1) == expected

@@ -141,6 +141,9 @@ def test_a_python_without_the_peer_says_in_one_line_what_it_lacks() -> None:
         (["--env", "none"], "--env is none, expected ids such as CartPole-v1"),
         (["--ranks", "0"], "--ranks is 0, expected numbers of at least 1"),
         (["--score", "1", "--env", "CartPole-v1", "--seconds", "0"], "--seconds is 0"),
+        (["--score", "1", "--env", "CartPole-v1", "--seconds", "inf"], "--seconds is inf"),
+        (["--score", "nan", "--env", "CartPole-v1"], "--score is nan, expected finite numbers"),
+        (["--scaling", "--ranks", "1,3"], "--ranks has 3, and --scaling shares 16 environments"),
         (["--env", "CartPole-v1", "--num-envs", "6"], "--num-envs is 6, expected for mlp on 1 rank 1, 2, 4, 8"),
         (
             ["--score", "1", "--env", "Acrobot-v1", "--peer-python", "x", "--peer-settings", str(SETTINGS)],

@@ -132,8 +132,8 @@ def test_files_that_say_nothing_are_left_out_and_there_are_not_too_many(
         run(ANT, f"run{k}", 10 * k)
     for k, text in enumerate(("", "[]", '{"env": NaN}')):
         (checkpoint_in(Path("runs") / ANT / f"run{k}") / "manifest.json").write_text(text)
-    assert [name for name, _ in choices.own_runs(choices.is_steered)] == [f"{ANT}/run3", f"{ANT}/run4"]
+    assert [name for name, _ in choices.own_runs(choices.is_ours)] == [f"{ANT}/run3", f"{ANT}/run4"]
     monkeypatch.setattr(choices, "MOST_RUNS", 1)
-    assert [name for name, _ in choices.own_runs(choices.is_steered)] == [f"{ANT}/run3"]
+    assert [name for name, _ in choices.own_runs(choices.is_ours)] == [f"{ANT}/run3"]
     monkeypatch.setattr(choices, "MOST_READ", 3)
-    assert list(choices.own_runs(choices.is_steered)) == []
+    assert list(choices.own_runs(choices.is_ours)) == []

@@ -56,6 +56,8 @@ WRONG = [
         r"line 3: unknown setting batch_size; ours is num_minibatches = num_envs x num_steps / ba",
     ),
     ("[rolout]\nnum_envs = 1\n", r"line 1: unknown section rolout \(did you mean rollout\?\)"),
+    ("gamma = 0.9\n[rollout]\ngamma = 0.99\n", "line 3: gamma is set twice"),
+    ("num_envs = 4\nnum-envs = 16\n", "line 2: num-envs is set twice"),
     ('num_envs = "many"\n', "line 1: num_envs is many, expected int"),
     ('env = ["CartPole-v1"]\n', r"line 1: --env is \['CartPole-v1'\], expected str"),
     ("env = 3\n", "line 1: --env is 3, expected str"),

@@ -121,6 +121,9 @@ def test_small_shared_memory_does_not_matter_to_who_does_not_use_it() -> None:
 def test_a_full_disk_is_warned_of() -> None:
     text, exit_code = report([healthy()._replace(litter=0, disk=300 * MIB)])
     assert "warning: anna: 300 MiB free in the current folder" in text and exit_code == 0
+    lines = advice(job(healthy(), healthy()._replace(host="berta", litter=3, disk=MIB)))
+    assert [line for line in lines if line.startswith("berta: 3 segments of /dev/shm")]
+    assert [line for line in lines if line.startswith("berta: 1 MiB free in the current folder")]
 
 
 def test_without_mpi_or_mpirun_there_is_one_rank_and_a_way_to_more() -> None:

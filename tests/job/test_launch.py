@@ -154,7 +154,8 @@ def test_hosts_are_named_to_each_mpirun_in_its_own_form_by_a_flag_that_it_knows(
     arguments = ["--env", "CartPole-v1", "--logdir", str(tmp_path / "run")]
     options = vars(parser("train", arguments).parse_args(arguments))
     if not words:
-        assert launch(2, str(hosts), 0, arguments, options) == 65
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert launch(2, "~/hosts", 0, arguments, options) == 65
         assert f"given --hostfile {hosts} -np 2 " in capfd.readouterr().out
         return
     with pytest.raises(UsageError, match=words):

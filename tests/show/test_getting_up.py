@@ -7,10 +7,10 @@ import pytest
 
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.files.agent import load_agent
-from baselines_ppo.run.agents.following import follow_places
 from baselines_ppo.run.agents.footing import Footing
 from baselines_ppo.run.agents.steering import CHANCE, MOMENT, Session, make_steered
 from baselines_ppo.zoo.tasks.cubes import PARKED
+from tests.show.following import follow_places
 from tests.show.test_steering import fall, run, session_in, session_of, task_of
 
 HARDER = "RoboHumanoidFlagrunHarder-v1"

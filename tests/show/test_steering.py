@@ -16,11 +16,12 @@ from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.networks import NetworkSettings
 from baselines_ppo.common.policy.observations import observation_of
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.run.agents.following import follow_places
+from baselines_ppo.common.seeding import Purpose, episode_seed
 from baselines_ppo.run.agents.steering import MOMENT, PUSH, Session, make_steered
 from baselines_ppo.zoo import REGISTERED
 from baselines_ppo.zoo.scene import CONTROL_STEP
 from baselines_ppo.zoo.tasks.by_name import WALKERS
+from tests.show.following import follow_places
 
 FLAGRUN, CHEETAH, HOPPER = "RoboHumanoidFlagrun-v1", "RoboHalfCheetah-v1", "RoboHopper-v1"
 PENDULUM = "InvertedPendulum-v4"
@@ -43,6 +44,13 @@ def test_it_runs_where_it_is_told_to() -> None:
     score = follow_places(session_of(), 10, np.random.default_rng(0))
     assert score.reached >= 8
     assert score.falls <= 1
+
+
+def test_its_first_episode_is_that_of_other_commands() -> None:
+    """With a seed, `play` in a window, `evaluate` and `record` begin with this one."""
+    env = make_environment(EnvironmentSpec(HOPPER))
+    observation, _ = env.reset(seed=episode_seed(3, 0, 0, Purpose.EVALUATION))
+    np.testing.assert_array_equal(session_of(HOPPER, seed=3)._observation[0], observation)
 
 
 def test_a_flag_is_where_it_was_put_until_it_is_reached() -> None:
@@ -142,7 +150,7 @@ def test_the_fallen_begin_anew_after_a_moment_and_the_flag_stays() -> None:
 
 
 def test_an_episode_does_not_end_by_time() -> None:
-    session = session_of(CHEETAH)
+    session = session_of(CHEETAH, seed=1)
     for _ in range(1200):  # 1000 are an episode in training
         session.step()
     assert session.numbers.falls == 0

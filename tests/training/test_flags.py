@@ -68,6 +68,11 @@ def test_a_bad_flag_under_mpirun_is_reported_once(trainer: Callable[..., Finishe
     assert line == "error: unknown flag --no-such-flag; see python -m baselines_ppo.run --help"
 
 
+def test_a_word_too_many_is_no_flag() -> None:
+    with pytest.raises(UsageError, match="unexpected word y;"):
+        cli.main(["evaluate", "x", "y"])
+
+
 def test_help_under_mpirun_is_printed_once(trainer: Callable[..., Finished]) -> None:
     finished = trainer(2, "--help")
     assert finished.returncode == 0

@@ -1,4 +1,4 @@
-"""Fields that a resumed run may change: each is in force from its first iteration on, in what is logged and learned."""
+"""Fields that a resumed run may change, and the std of a loaded agent: each is in force from the first iteration on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from baselines_ppo import load
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run.cli import main
@@ -220,3 +221,20 @@ def test_another_number_of_steps_says_where_it_moves_the_schedules(
     again = resumed(run, tmp_path / "again")
     assert figures(again)[0] == undisturbed
     assert "schedules" not in capsys.readouterr().out
+
+
+def test_a_loaded_agent_keeps_its_std_unless_another_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preset of Pendulum has a log std of 0.5."""
+    sizes = {"num-envs": 2, "num-steps": 16, "num-minibatches": 1, "num-epochs": 1, "num-timesteps": 32}
+    line = [word for name, value in {**sizes, "learning-rate": 1e-30}.items() for word in (f"--{name}", str(value))]
+    runs = {"first": ("--init-log-std", "-2"), "kept": ("--load-path", "first"),
+            "typed": ("--load-path", "first", "--init-log-std", "0.5")}  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for name, own in runs.items():
+        assert main(["--env", "Pendulum-v1", *line, "--quiet", "--logdir", name, *own]) == 0
+    layout = load("first").policy.network.layout
+    stds = {name: layout.split(arrays(tmp_path / name)["parameters"])["log_std"].tolist() for name in runs}
+    assert stds == {"first": [-2.0], "kept": [-2.0], "typed": [0.5]}
+    more = ("--preset", "Pendulum-v1", "--num-timesteps", "64")  # as `launch` goes on, without --load-path
+    assert main(["--env", "Pendulum-v1", *line, "--quiet", "--resume", "kept", *more]) == 0
+    assert layout.split(arrays(tmp_path / "kept")["parameters"])["log_std"].tolist() == [-2.0]

@@ -16,7 +16,9 @@ import pytest
 from baselines_ppo import configure, register_algorithm
 from baselines_ppo.algorithm import LEARNERS
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
+from baselines_ppo.common.files import checkpoint
+from baselines_ppo.experiments.jobs import Job
+from baselines_ppo.settings.config import REGISTERED_BY, TEXTBOOK, TrainConfig, imported_algorithm
 from tests.conftest import ROOT, command
 from tests.runs import arrays, assert_same_bits
 
@@ -28,8 +30,8 @@ def registered() -> Iterator[None]:
     own_actor_critic = importlib.import_module("tests.own_actor_critic")
     assert own_actor_critic.A2C is LEARNERS["a2c"]
     yield
-    for known in (TEXTBOOK, LEARNERS):
-        del known["a2c"]
+    for known in (TEXTBOOK, LEARNERS, REGISTERED_BY):
+        known.pop("a2c", None)
 
 
 def trained(*lines: tuple[Any, ...]) -> str:
@@ -54,6 +56,23 @@ def test_it_learns_on_two_ranks_and_goes_on_exactly(tmp_path: Path) -> None:
     assert returns[-1] > 50  # chance gives 22
     assert "resumed ckpt-00000094 at 12,032 steps: exact" in shown
     assert_same_bits(arrays(whole), arrays(rest))
+
+
+def test_other_processes_are_told_where_it_is(registered: None, tmp_path: Path) -> None:
+    """`launch`, sweeps and searches start processes that have not imported it."""
+    sizes = ("--num-envs", "2", "--num-steps", "16", "--num-timesteps", "32")
+    own = ("--alg", "tests.own_actor_critic:a2c", "--env", "CartPole-v1", *sizes, "--logdir", str(tmp_path / "run"))
+    line = [sys.executable, "-m", "baselines_ppo.run", "launch", "-n", "1", "--", *own]
+    finished = subprocess.run(
+        line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert checkpoint.find(tmp_path / "run")[0].manifest["config"]["alg"] == "a2c"
+    imported_algorithm("tests.own_actor_critic:a2c")
+    assert "--alg=tests.own_actor_critic:a2c" in Job(tmp_path / "job", {"alg": "a2c"}).command()
+    for module in ("", ".", ".own_actor_critic"):
+        with pytest.raises(UsageError, match="expected NAME or MODULE:NAME"):
+            imported_algorithm(f"{module}:ppo2")
 
 
 def test_its_fields_are_fields_like_any_other(registered: None) -> None:

@@ -14,7 +14,6 @@ import pytest
 from baselines_ppo import configure, load, train
 from baselines_ppo.common.failures import DataError, LoadError
 from baselines_ppo.common.files import checkpoint
-from baselines_ppo.run.cli import main
 from tests.conftest import Finished
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, figures, flags, run_all
 
@@ -256,20 +255,6 @@ def test_a_warm_start_begins_with_the_agent_and_an_empty_optimiser(trained: Path
         train(small("Pendulum-v1", hidden_sizes=(8,)), logdir=tmp_path / "other", load_path=trained)
     with pytest.raises(LoadError, match=r"here: observation shape \[3\], here \[4\]; action Box, here Discrete"):
         train(small("CartPole-v1"), logdir=tmp_path / "another", load_path=trained)
-
-
-def test_a_loaded_agent_keeps_its_std_unless_another_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preset of Pendulum has a log std of 0.5."""
-    sizes = {"num-envs": 2, "num-steps": 16, "num-minibatches": 1, "num-epochs": 1, "num-timesteps": 32}
-    line = [word for name, value in {**sizes, "learning-rate": 1e-30}.items() for word in (f"--{name}", str(value))]
-    runs = {"first": ("--init-log-std", "-2"), "kept": ("--load-path", "first"),
-            "typed": ("--load-path", "first", "--init-log-std", "0.5")}  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    for name, own in runs.items():
-        assert main(["--env", "Pendulum-v1", *line, "--quiet", "--logdir", name, *own]) == 0
-    layout = load("first").policy.network.layout
-    stds = {name: layout.split(arrays(tmp_path / name)["parameters"])["log_std"].tolist() for name in runs}
-    assert stds == {"first": [-2.0], "kept": [-2.0], "typed": [0.5]}
 
 
 def test_a_warm_start_keeps_the_values_of_an_agent_with_standardised_targets(tmp_path: Path) -> None:

@@ -60,6 +60,22 @@ def test_an_unstable_simulation_ends_that_episode_alone() -> None:
     assert not envs.step(np.zeros((3, 17)))[2].any()
 
 
+@pytest.mark.parametrize("name", ["HumanoidFlagrun", "HumanoidFlagrunHarder"])
+def test_an_unstable_simulation_has_reached_no_flag(name: str) -> None:
+    """It is put to where the model begins, which may be where the flag stands."""
+    envs = make(name, 2, autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    task: Any = envs.task
+    for row in (0, 1):
+        task.flags.put(row, 0.0, 0.0)
+        envs.task.simulation.qpos[row, :2] = 10.0
+    envs.task.look()
+    envs.task.simulation.qvel[0, 0] = 1e4
+    infos = envs.step(np.zeros((2, 17)))[4]
+    assert infos["simulation_failed"].tolist() == [True, False]
+    assert task.flags.reached.tolist() == [0, 0]
+
+
 def test_next_step_autoreset_is_refused() -> None:
     with pytest.raises(ValueError, match="same-step and disabled"):
         make("Ant", 1, autoreset_mode=AutoresetMode.NEXT_STEP)
@@ -71,6 +87,12 @@ def test_a_state_of_another_size_is_refused_and_changes_nothing() -> None:
     before = envs.capture()
     with pytest.raises(ValueError, match="expected"):
         envs.restore(make("HumanoidFlagrun", 1).capture())
+    envs.step(np.ones((3, 17)))
+    before, changed = envs.capture(), {name: x for name, x in before.items() if name != "generator"}
+    with pytest.raises(KeyError):
+        envs.restore(changed)
+    with pytest.raises(ValueError, match="generator is"):
+        envs.restore({**changed, "generator": before["generator"][:2]})
     for name, values in envs.capture().items():
         np.testing.assert_array_equal(values, before[name])
 

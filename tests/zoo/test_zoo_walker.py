@@ -219,7 +219,7 @@ def test_first_flags_are_straight_ahead_half_the_time_and_later_ones_never() -> 
     straight = first[:, 1] == 0.0
     assert 0.42 < straight.mean() < 0.58
     assert ((first[straight, 0] > 13.125) & (first[straight, 0] < 26.25)).all()
-    walker.flags.renew(first, generators)  # everybody is there
+    walker.flags.renew(first, np.zeros(400, bool), generators)  # everybody is there
     for places in (first[~straight], walker.flags.places):
         assert (np.abs(places) < [13.125, 6.25]).all()
         assert (np.abs(places).max(axis=0) > [11.0, 5.0]).all()
@@ -229,13 +229,13 @@ def test_a_flag_is_replaced_when_it_is_reached_or_too_old() -> None:
     walker, generators = begun(HUMANOID, 3, flags=True)
     flags = walker.flags
     assert flags is not None
-    positions = flags.places + np.array([[0.99, 0.0], [1.01, 0.0], [3.0, 0.0]])
+    positions, steady = flags.places + np.array([[0.99, 0.0], [1.01, 0.0], [3.0, 0.0]]), np.zeros(3, bool)
     before = flags.places.copy()
-    assert flags.renew(positions, generators).tolist() == [True, False, False]
+    assert flags.renew(positions, steady, generators).tolist() == [True, False, False]
     assert flags.reached.tolist() == [1, 0, 0]
     assert (flags.places != before).any(axis=1).tolist() == [True, False, False]
     far = flags.places + 5.0
-    replaced = [flags.renew(far, generators).copy() for _ in range(LIFE)]
+    replaced = [flags.renew(far, steady, generators).copy() for _ in range(LIFE)]
     assert LIFE == 150
     assert np.flatnonzero([step[1] for step in replaced]).tolist() == [148]
     assert np.flatnonzero([step[0] for step in replaced]).tolist() == [149]
@@ -255,8 +255,8 @@ def test_a_flag_that_was_put_stays_until_it_is_reached() -> None:
     flags = walker.flags
     assert flags is not None
     flags.put(0, 7.0, 3.0)
-    far = np.zeros((2, 2))
+    far, steady = np.zeros((2, 2)), np.zeros(2, bool)
     for _ in range(400):
-        flags.renew(far, generators)
+        flags.renew(far, steady, generators)
     assert flags.places[0].tolist() == [7.0, 3.0]
-    assert flags.renew(np.array([[7.2, 3.1], [99.0, 99.0]]), generators)[0]
+    assert flags.renew(np.array([[7.2, 3.1], [99.0, 99.0]]), steady, generators)[0]

@@ -10,7 +10,7 @@ import numpy as np
 
 AT_LIMIT = 0.99  # of the way from the middle of a joint's range
 
-# Speed limits in rad/s; that of the hand, 1, would fill the observation with what it does.
+# Speed limits in rad/s. That of the hand is 1; it would make its speed far larger than all else in the observation.
 ATLAS_ARM = (12, 12, 12, 12, 12, 12, 12)
 ATLAS_KNEES = [21, 27]  # of its joints
 
@@ -126,7 +126,7 @@ def _standing(senses: Senses) -> np.ndarray:
 
 
 def _knees_bent(senses: Senses) -> np.ndarray:
-    """Walking on straight legs is an easy habit to fall into, and a hard one to leave."""
+    """Return 4 minus the number of straight knees, or -1 where the head is below 1.3 m: straight legs cost."""
     knees = (np.abs(senses.joints.positions[:, ATLAS_KNEES]) > AT_LIMIT).sum(axis=1)
     return np.where(senses.heights[:, 0] > 1.3, 4.0 - knees, -1.0)
 

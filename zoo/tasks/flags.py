@@ -33,10 +33,15 @@ class Flags:
             self._place_anywhere(row, generator)
         self.reached[row] = 0
 
-    def renew(self, positions: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
-        """Replace flags that were reached, from positions [n, 2], or are too old; returns which, [n] bool."""
+    def renew(self, positions: np.ndarray, failed: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
+        """Replace flags that were reached or are too old; returns which, [n] bool.
+
+        Args:
+          positions: of the robots, [n, 2] m.
+          failed: whose simulation has become unstable, [n] bool: where these are means nothing.
+        """
         self._ages += 1
-        reached = (distances(self.places, positions) < REACHED) & (self._ages >= NEVER)
+        reached = (distances(self.places, positions) < REACHED) & (self._ages >= NEVER) & ~failed
         self.reached += reached
         due = reached | (self._ages >= LIFE)
         for row in np.flatnonzero(due).tolist():

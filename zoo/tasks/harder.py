@@ -124,7 +124,7 @@ class FlagrunHarder:
         failed = body.step(self._strengths.weakened(actions, self._start))
         self._steps += 1
         progress = (before - distances(self.flags.places, body.pose.position)) / CONTROL_STEP
-        progress[self.flags.renew(body.pose.position, generators) | ~(upright & self.upright)] = 0.0
+        progress[self.flags.renew(body.pose.position, failed, generators) | ~(upright & self.upright)] = 0.0
         self._count_grounded()
         self._note_who_stands()
         self._throw(generators)

@@ -11,7 +11,7 @@ from baselines_ppo.zoo.bodies.robot import AT_LIMIT
 from baselines_ppo.zoo.scene import PREFIX, Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
 from baselines_ppo.zoo.task import TaskOutcome
-from baselines_ppo.zoo.tasks.walker import distances
+from baselines_ppo.zoo.tasks.flags import distances
 
 # Four substeps of 4.1 ms: with joints this light, three become unstable under pushes that always add to the speed.
 # For the same reason the joints are damped, by so much that full torque drives none beyond 100 rad/s for long, which

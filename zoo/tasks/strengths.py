@@ -1,4 +1,4 @@
-"""Robots that are stronger while they learn to get up: the better they do it, the less."""
+"""Robots that are stronger while they learn to get up; the strength falls as they succeed."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Walker:
             self.cubes.hold()
         progress = (before - distances(self.targets, body.pose.position)) / CONTROL_STEP
         if self.flags is not None:
-            progress[self.flags.renew(body.pose.position, generators)] = 0.0
+            progress[self.flags.renew(body.pose.position, failed, generators)] = 0.0
         alive = self.robot.alive(body.senses)
         terms = Terms(
             alive=alive,
