@@ -22,7 +22,7 @@ def named(terms: Any) -> dict[str, np.ndarray]:
 def told_by(task: Task, mask: np.ndarray | None = None) -> dict[str, Any]:
     """Return the facts that a task itself tells, which count where they are known, and within a mask [n] bool."""
     infos: dict[str, Any] = {}
-    for name, values in getattr(task, "facts", {}).items():
+    for name, values in task.facts.items():
         known = ~np.isnan(values)
         infos |= masked({name: np.nan_to_num(values)}, known if mask is None else known & mask)
     return infos

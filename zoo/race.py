@@ -26,6 +26,8 @@ FORGETTING = 0.7  # s, over which one that has fallen stops to matter for what i
 class Race:
     """One race: all start at x = 0 and run along x; who falls gets no torque any more, and stays where it lies."""
 
+    flags: None = None  # all run ahead
+
     def __init__(self, robots: Sequence[Robot], aspect: float = 4 / 3) -> None:
         """Build the lanes, the first robot's on the right.
 

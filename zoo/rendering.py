@@ -10,6 +10,7 @@ import numpy as np
 
 from baselines_ppo.common.job.opengl import has_display, prepare_opengl
 from baselines_ppo.zoo.simulation import Simulation
+from baselines_ppo.zoo.tasks.flags import Flags
 
 ASIDE = 30.0  # degrees, from behind a robot that runs to its flag
 TURNING = 0.6  # s, in which the camera turns most of the way to a new flag
@@ -23,6 +24,10 @@ class Subject(Protocol):
     @property
     def view(self) -> Mapping[str, Any]:
         """How MuJoCo's camera looks at it, as MuJoCo names these; a `lookat` and its `distance` may change."""
+
+    @property
+    def flags(self) -> Flags | None:
+        """What robots run to, one for each row."""
 
 
 class Camera:
@@ -45,9 +50,8 @@ class Camera:
         from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 
         viewer = self._look(row, OffScreenViewer)
-        flags = getattr(self._subject, "flags", None)
-        if flags is not None:
-            viewer.cam.azimuth = self._towards(row, flags.places[row])
+        if self._subject.flags is not None:
+            viewer.cam.azimuth = self._towards(row, self._subject.flags.places[row])
         return viewer.render("rgb_array")
 
     def show(self, row: int) -> None:

@@ -74,7 +74,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
 
     def expect_limit(self, steps: int | None) -> None:
         """Let the task know after how many steps an episode is over, where this is a success; -1 or None: never."""
-        if steps not in (None, -1) and hasattr(self.task, "episode_steps"):
+        if steps not in (None, -1) and self.task.episode_steps is not None:
             self.task.episode_steps = steps
 
     def reset(
@@ -134,8 +134,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
     @property
     def flags_reached(self) -> np.ndarray | None:
         """How many flags each row has reached in its episode, [n], or None where there are none."""
-        flags = getattr(self.task, "flags", None)
-        return None if flags is None else flags.reached.copy()
+        return None if self.task.flags is None else self.task.flags.reached.copy()
 
     def begin(self, rows: list[int]) -> None:
         """Begin an episode in each of these rows, by its own generator."""
@@ -151,10 +150,9 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         Raises:
           ValueError: this task has no flags.
         """
-        flags = getattr(self.task, "flags", None)
-        if flags is None:
+        if self.task.flags is None:
             raise ValueError("this task has no flag to place")
-        flags.put(index, x, y, stays)
+        self.task.flags.put(index, x, y, stays)
 
     def throw_cube(self, index: int) -> None:
         """Throw a cube at a robot now.
@@ -162,10 +160,9 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         Raises:
           ValueError: this task has no cube.
         """
-        cubes = getattr(self.task, "cubes", None)
-        if cubes is None:
+        if self.task.cubes is None or self.task.body is None:
             raise ValueError("this task has no cube to throw")
-        cubes.throw(index, self.task.body.pose, self.generators[index])  # type: ignore[attr-defined]
+        self.task.cubes.throw(index, self.task.body.pose, self.generators[index])
 
     def push(self, index: int, x: float, y: float) -> None:
         """Add to the velocity of a robot at once, in m/s.
@@ -173,10 +170,9 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         Raises:
           ValueError: what moves in this task is not a robot on a floor.
         """
-        body = getattr(self.task, "body", None)
-        if body is None:
+        if self.task.body is None:
             raise ValueError("this task has no robot to push")
-        body.push(index, x, y)
+        self.task.body.push(index, x, y)
 
     def capture(self) -> dict[str, np.ndarray]:
         """Return a copy of all state, arrays [n, ...]: with it restored, each row goes on bit for bit."""

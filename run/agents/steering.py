@@ -176,12 +176,12 @@ class Session:
     @property
     def can_push(self) -> bool:
         """Whether there is a robot to push."""
-        return hasattr(self._task, "body")
+        return self._task is not None and self._task.body is not None
 
     @property
     def _gets_up(self) -> bool:
         """Whether a fall is not the end of an episode."""
-        return bool(getattr(self._task, "steered", False))
+        return self._task is not None and bool(self._task.steered)
 
     @property
     def _is_down(self) -> bool:
@@ -220,8 +220,8 @@ class Session:
         env: Any = self._backend.environments[0]
         self._robot: Any = env.unwrapped if is_own(env) else None
         self._task: Any = self._robot.vector.task if self._robot else None
-        self._flags: Any = getattr(self._task, "flags", None)
-        self._cubes: Any = getattr(self._task, "cubes", None)
+        self._flags: Any = self._task and self._task.flags
+        self._cubes: Any = self._task and self._task.cubes
 
     def _act(self) -> tuple[float, bool, bool]:
         """Let the agent act once; returns the reward, and whether the environment terminated or truncated."""

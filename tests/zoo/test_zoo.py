@@ -230,7 +230,7 @@ def test_targets_are_set_for_the_robot_that_is_meant() -> None:
     envs = make("HumanoidFlagrun", 3)
     envs.reset(seed=0)
     envs.set_target(1, -3.0, 4.0)
-    assert envs.task.flags.places[1].tolist() == [-3.0, 4.0]  # type: ignore[attr-defined]
-    assert (envs.task.flags.places[[0, 2]] != [-3.0, 4.0]).all()  # type: ignore[attr-defined]
+    assert envs.task.flags.places[1].tolist() == [-3.0, 4.0]  # type: ignore[union-attr]
+    assert (envs.task.flags.places[[0, 2]] != [-3.0, 4.0]).all()  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="no flag"):
         make("Ant", 1).set_target(0, 1.0, 1.0)

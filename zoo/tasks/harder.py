@@ -9,10 +9,10 @@ import numpy as np
 
 from baselines_ppo import zoo
 from baselines_ppo.common.failures import UsageError
-from baselines_ppo.zoo.bodies.body import CLIP, body_of
+from baselines_ppo.zoo.bodies.body import CLIP, Body, body_of
 from baselines_ppo.zoo.bodies.robot import HUMANOID
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.task import TaskOutcome
+from baselines_ppo.zoo.task import Task, TaskOutcome
 from baselines_ppo.zoo.tasks.cubes import EVERY, FIRST, Cubes
 from baselines_ppo.zoo.tasks.flags import Flags, distances
 from baselines_ppo.zoo.tasks.strengths import Strengths
@@ -47,8 +47,13 @@ class Terms(NamedTuple):
     foot_collision: np.ndarray
 
 
-class FlagrunHarder:
+class FlagrunHarder(Task):
     """n humanoids; each starts upright or lying, most often in the way that it fails at most often."""
+
+    body: Body
+    flags: Flags
+    cubes: Cubes
+    episode_steps: int
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 
 from baselines_ppo.zoo.scene import Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
-from baselines_ppo.zoo.task import TaskOutcome
+from baselines_ppo.zoo.task import Task, TaskOutcome
 
 # One substep of 16.5 ms, of fourth order, as nothing touches and the only springs are the ends of the rail. It costs
 # as much as four of the walkers' kind, and one pole that swings freely for 10 s keeps more than 0.999 of its energy,
@@ -46,7 +46,7 @@ class BothBalanced(NamedTuple):
     distance: np.ndarray  # m^2, of the tip from its aim
 
 
-class Carts:
+class Carts(Task):
     """n carts, each on a rail of 1 m to both sides; hinge angles are in rad, 0 upright, positive towards +x."""
 
     observation_bound = np.inf  # as speeds have no limit

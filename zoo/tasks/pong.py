@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.utils.seeding import np_random
 
 from baselines_ppo.zoo.simulation import Simulation
-from baselines_ppo.zoo.task import TaskOutcome
+from baselines_ppo.zoo.task import Task, TaskOutcome
 from baselines_ppo.zoo.tasks.opponents import TURNED, Opponent, Trained, Trainer
 from baselines_ppo.zoo.tasks.table import (
     BALL_SPEED,
@@ -118,7 +118,7 @@ class Game:
         self.awaited[row], self.returns[row], self.waited[row] = player, 0, 0
 
 
-class Pong:
+class Pong(Task):
     """n players, each against a trainer or against an agent."""
 
     def __init__(self, count: int, opponent: str | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from baselines_ppo.zoo.bodies.robot import AT_LIMIT
 from baselines_ppo.zoo.scene import PREFIX, Placed, build_scene
 from baselines_ppo.zoo.simulation import Simulation
-from baselines_ppo.zoo.task import TaskOutcome
+from baselines_ppo.zoo.task import Task, TaskOutcome
 from baselines_ppo.zoo.tasks.flags import distances
 
 # Four substeps of 4.1 ms: with joints this light, three become unstable under pushes that always add to the speed.
@@ -35,7 +35,7 @@ class Terms(NamedTuple):
     joints_at_limit: np.ndarray
 
 
-class Reacher:
+class Reacher(Task):
     """n arms; their joints are the shoulder, which turns freely, and the elbow."""
 
     observation_size, action_size = 9, 2

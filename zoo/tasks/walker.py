@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines_ppo.zoo.bodies.body import CLIP, body_of
+from baselines_ppo.zoo.bodies.body import CLIP, Body, body_of
 from baselines_ppo.zoo.bodies.robot import Robot
 from baselines_ppo.zoo.scene import CONTROL_STEP
-from baselines_ppo.zoo.task import TaskOutcome
+from baselines_ppo.zoo.task import Task, TaskOutcome
 from baselines_ppo.zoo.tasks.cubes import Cubes
 from baselines_ppo.zoo.tasks.flags import Flags, distances
 
@@ -29,8 +29,10 @@ class Terms(NamedTuple):
     foot_collision: np.ndarray
 
 
-class Walker:
+class Walker(Task):
     """n robots that run forward, or to flags, until they fall."""
+
+    body: Body
 
     def __init__(self, robot: Robot, count: int, flags: bool = False, cube: bool = False) -> None:
         self.body, self.robot = body_of(robot, count, flag=flags, cube=cube), robot
