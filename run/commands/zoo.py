@@ -9,7 +9,7 @@ from typing import Any
 from baselines_ppo.common.envs.keywords import canonical_wrapper
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files.whole import shown
-from baselines_ppo.run.options import on_one_rank
+from baselines_ppo.run.options import check_least, on_one_rank
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter
 
 ACTIONS = {
@@ -51,6 +51,7 @@ def run(options: dict[str, Any]) -> int:
     from baselines_ppo.common.mpi import world
 
     action = options.pop("action")
+    check_least(options)
     if action in ("list", "show", "table"):
         from baselines_ppo.run.cards import tables as cards
 
@@ -110,9 +111,9 @@ def _add_options_of(action: str, result: Parser) -> None:
         add("--wrapper", type=_listed, help="the agent's own, where they are of a module: module:Class")
         add("--network", metavar="MODULE:FUNCTION", help="where the agent's own kind of network is from")
         episodes = 20 if action == "verify" else 100
-        add("--episodes", type=_at_least(1), default=episodes, help=f"in each action mode; default {episodes}")
+        add("--episodes", type=converter(int), default=episodes, help=f"in each action mode; default {episodes}")
     if action in ("score", "add"):
-        add("--seed", type=_at_least(0), default=0, help="of the episodes; default 0")
+        add("--seed", type=converter(int), default=0, help="of the episodes; default 0")
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -120,14 +121,3 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 _listed.__name__ = "list"  # as argparse calls it
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    """Return what turns a flag's text into a whole number."""
-
-    def convert(text: str) -> int:
-        if not (text.isdecimal() and int(text) >= least):
-            raise argparse.ArgumentTypeError(f"is {text}, expected a whole number of at least {least}")
-        return int(text)
-
-    return convert

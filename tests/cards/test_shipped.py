@@ -144,7 +144,7 @@ def test_a_training_may_begin_with_an_agent_but_not_go_on_with_it(
         ("zoo", "zoo: no action; known: list, show"),
         ("zoo scor", "unknown action scor .did you mean score"),
         ("zoo list --episodes 3", "unknown flag --episodes"),
-        ("zoo score x --episodes 0", "expected a whole number of at least 1"),
+        ("zoo score x --episodes 0", "--episodes is 0, expected at least 1"),
         ("zoo score x --seed -1", "expected"),
         ("zoo show nothing", "nothing does not exist"),
     ],
