@@ -111,12 +111,18 @@ def record(
         raise UsageError(f"size is {tuple(size)}, expected width and height, such as (480, 352)")
     width, height = size or (None, None)
     path = checked_out(str(out), [SUFFIX])
-    recording.record(
-        recording.Recording(
-            agent=str(agent), env=env, env_kwargs=None, wrapper=None, network=None, episodes=episodes, max_steps=None,
-            seconds=seconds, seed=seed, stochastic=stochastic, out=str(path), width=width, height=height, fps=None,
-        )
-    )  # fmt: skip
+    asked = recording.Recording(
+        agent=str(agent),
+        out=str(path),
+        env=env,
+        episodes=episodes,
+        seconds=seconds,
+        seed=seed,
+        stochastic=stochastic,
+        width=width,
+        height=height,
+    )
+    recording.record(asked)
     return Recorded(path)
 
 

@@ -38,24 +38,24 @@ from baselines_ppo.run.show.shutter import (
 from baselines_ppo.run.show.simulated import is_simulated, simulated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recording:
     """Which agent, how long, and into what file; None: as the agent, the environment or the kind of file has it."""
 
     agent: str
-    env: str | None
-    env_kwargs: str | None  # JSON
-    wrapper: tuple[str, ...] | None
-    network: str | None
-    episodes: int
-    max_steps: int | None  # of an episode; None: see `steps_allowed`
-    seconds: float | None  # at most; None: whole episodes, but see `ENDLESS`
-    seed: int
-    stochastic: bool
     out: str
-    width: int | None
-    height: int | None
-    fps: float | None
+    env: str | None = None
+    env_kwargs: str | None = None  # JSON
+    wrapper: tuple[str, ...] | None = None
+    network: str | None = None
+    episodes: int = 1
+    max_steps: int | None = None  # of an episode; None: see `steps_allowed`
+    seconds: float | None = None  # at most; None: whole episodes, but see `ENDLESS`
+    seed: int = 0
+    stochastic: bool = False
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
 
 
 def record(recording: Recording) -> int:
@@ -110,13 +110,9 @@ def record_one(agent: str, path: Path, seconds: float) -> str:
       LoadError: there is no agent, or it asks for a module or a file that the command line does not name.
       UsageError, WriteError: see `record`.
     """
-    recording = Recording(
-        agent=agent, env=None, env_kwargs=None, wrapper=None, network=None, episodes=1, max_steps=None,
-        seconds=seconds, seed=0, stochastic=False, out=str(path), width=None, height=None, fps=None,
-    )  # fmt: skip
     said = io.StringIO()
     with redirect_stdout(said):
-        record(recording)
+        record(Recording(agent=agent, out=str(path), seconds=seconds))
     return said.getvalue().splitlines()[0]
 
 
