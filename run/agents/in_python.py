@@ -27,11 +27,8 @@ class Evaluation(NamedTuple):
 
     def markdown(self) -> str:
         """Return a table of Markdown."""
-        rows = []
-        for mode, score in zip(self._fields, self, strict=True):
-            figures = (score.mean, score.std, score.min, score.max, score.mean_length)
-            rows.append([mode, ", ".join(scoring.facts_in_words(score)), *(f"{figure:,.1f}" for figure in figures)])
-        return markdown_table(["actions", "", "mean return", "std", "min", "max", "mean length"], rows)
+        rows = [scoring.row_of(mode, score) for mode, score in zip(self._fields, self, strict=True)]
+        return markdown_table(scoring.COLUMNS, rows)
 
     def _repr_markdown_(self) -> str:
         """Return the table as a notebook shows it; the name is IPython's."""

@@ -23,7 +23,7 @@ from baselines_ppo.experiments.plot import plot
 from baselines_ppo.experiments.runs import Place, Run, find_runs, group_runs
 from baselines_ppo.experiments.scores import final_score
 from baselines_ppo.run.agents.recording import record_one
-from baselines_ppo.run.agents.scoring import measure, score_of, trusted
+from baselines_ppo.run.agents.scoring import COLUMNS, measure, row_of, score_of, trusted
 from baselines_ppo.run.show.shutter import check_seconds
 
 PAGE = ".html"
@@ -98,12 +98,10 @@ def _evaluation(runs: Sequence[Run], episodes: int) -> Section:
         try:
             agent, spec = trusted(str(run.path), None, None, None)
             for mode, played in measure(agent, spec, episodes, seed=0).items():
-                score = score_of(played)
-                figures = (score.mean, score.std, score.min, score.max, score.mean_length)
-                rows.append([str(shown(run.path)), mode, *(f"{figure:,.1f}" for figure in figures)])
+                rows.append([str(shown(run.path)), *row_of(mode, score_of(played))])
         except Failure as error:
             reasons += _left_out(f"{shown(run.path)} is not evaluated", error)
-    header = ["agent", "actions", "mean return", "std", "min", "max", "mean length"]
+    header = ["agent", *COLUMNS]
     note = paragraph(f"The best run of each environment, over {counted(episodes, 'episode')} of seed 0.")
     return Section("Evaluation", (note + table(header, rows) if rows else "") + reasons)
 

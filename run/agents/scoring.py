@@ -23,6 +23,7 @@ from baselines_ppo.run.news import News
 from baselines_ppo.zoo.card import MODES, Score
 
 ROWS = 64  # episodes at once, at most
+COLUMNS = ["actions", "", "mean return", "std", "min", "max", "mean length"]  # of tables of scores
 
 
 def evaluate(
@@ -123,6 +124,12 @@ def facts_in_words(score: Score) -> list[str]:
     }
     known = {name: getattr(score, name) for name in told}
     return [told[name].format(value) for name, value in known.items() if value is not None]
+
+
+def row_of(mode: str, score: Score) -> list[str]:
+    """Return the figures of some episodes in words, by the columns of `COLUMNS`."""
+    figures = (score.mean, score.std, score.min, score.max, score.mean_length)
+    return [mode, ", ".join(facts_in_words(score)), *(f"{figure:,.1f}" for figure in figures)]
 
 
 def trusted(

@@ -82,7 +82,10 @@ def test_names_are_text_and_no_code(tmp_path: Path) -> None:
 
 def test_wrong_words_are_answered_in_one_line(tmp_path: Path) -> None:
     made_run(tmp_path / "a", [1.0, 2.0])
-    for words, what in ((["--out", "x.pdf"], "ends with .html"), (["--seconds", "-1"], "at least 0")):
+    wrong = {"--seconds": ("-1", "nan", "2e6"), "--episodes": ("-1",)}
+    lines = [(["--out", "x.pdf"], "ends with .html")]
+    lines += [([flag, value], f"{flag} is ") for flag, values in wrong.items() for value in values]
+    for words, what in lines:
         with pytest.raises(Failure, match=what):
             main(["report", str(tmp_path / "a"), *words])
 
