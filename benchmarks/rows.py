@@ -13,7 +13,7 @@ import numpy as np
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.experiments.statistics import interval
 from baselines_ppo.settings.changes import HARMLESS
-from baselines_ppo.settings.config import TrainConfig, to_json
+from baselines_ppo.settings.config import TrainConfig, from_json, resolve, to_json
 from baselines_ppo.settings.presets import configure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,8 +51,17 @@ class Row(NamedTuple):
 
     @property
     def learner(self) -> str:
-        """Algorithm, and whether its settings are the textbook's instead of the task's preset."""
-        return f"{self.alg}, {TEXTBOOK}" if self.textbook else self.alg
+        """Algorithm, and whether its settings are others than those of the task's preset."""
+        if self.textbook:
+            return f"{self.alg}, {TEXTBOOK}"
+        return self.alg if self.has_preset else f"{self.alg}, earlier preset"
+
+    @property
+    def has_preset(self) -> bool:
+        """Whether the settings are those of the preset that the task has today."""
+        own = from_json(self.records[0]["settings"])
+        preset = resolve(configure(own.env, own.alg, num_timesteps=own.num_timesteps), int(self.records[0]["ranks"]))
+        return settings_of(own) == settings_of(preset)
 
     @property
     def textbook(self) -> bool:
@@ -107,12 +116,14 @@ def row_name(config: TrainConfig) -> str:
 
 def with_textbook(config: TrainConfig) -> bool:
     """Return whether a run's settings are those of `--preset none`, and its task has a preset with others."""
-    settings: dict[str, Any] = {"alg": config.alg, "num_timesteps": config.num_timesteps}
-    own, textbook, preset = (
-        comparable(to_json(made))
-        for made in (config, configure(config.env, preset="none", **settings), configure(config.env, **settings))
-    )
-    return own == textbook != preset
+    given: dict[str, Any] = {"alg": config.alg, "num_timesteps": config.num_timesteps}
+    textbook = settings_of(configure(config.env, preset="none", **given))
+    return settings_of(config) == textbook != settings_of(configure(config.env, **given))
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """Return what makes the steps of a run what they are, but its seed."""
+    return comparable(to_json(config))
 
 
 def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:

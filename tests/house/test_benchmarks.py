@@ -14,7 +14,7 @@ import pytest
 from baselines_ppo import configure
 from baselines_ppo.experiments.curves import Curve
 from baselines_ppo.run.cli import main
-from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.settings.config import TrainConfig, to_json
 from baselines_ppo.state import run_state
 from baselines_ppo.state.code import code_digest
 from benchmarks import figures, speed, tables
@@ -141,6 +141,14 @@ def test_a_row_of_the_textbook_has_public_figures_of_its_own() -> None:
     rows = [Row(name, [record(0)]) for name in ("X-v0-ppo2-1m", "X-v0-ppo2-textbook-1m")]
     assert [bar.value for row in rows if (bar := bars_of(row, entries).mean)] == [1, 2]
     assert "| X-v0 | ppo2, textbook | 1 M |" in tables.benchmark(rows)
+
+
+@pytest.mark.parametrize(("gamma", "said"), [(0.99, "ppo2"), (0.98, "ppo2, earlier preset")])
+def test_a_row_says_where_the_preset_has_changed_since(gamma: float, said: str) -> None:
+    """HalfCheetah's has 0.99; all that a record does not have is as it was before there was such a setting."""
+    settings = json.loads(json.dumps(to_json(configure("HalfCheetah-v4", gamma=gamma))))
+    del settings["rollout"]["noise_correlation"]
+    assert Row("X", [{**record(0), "env": "HalfCheetah-v4", "settings": settings}]).learner == said
 
 
 def test_new_seeds_are_expected_where_the_spread_of_those_of_the_record_puts_them() -> None:
