@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ class Task(ABC):
     cubes: Cubes | None = None  # to be thrown at the robots
     steered: bool = False  # whether a fall ends no episode; `upright`, [n] bool, then says who stands
     episode_steps: int | None = None  # that an episode may have, where the task has to know
+    fixed: Mapping[str, np.ndarray] = MappingProxyType({})  # [n, ...], in which a state to be restored must be alike
 
     @abstractmethod
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:

@@ -177,7 +177,7 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
     def capture(self) -> dict[str, np.ndarray]:
         """Return a copy of all state, arrays [n, ...]: with it restored, each row goes on bit for bit."""
         return {
-            **{name: values.copy() for name, values in self.task.state.items()},
+            **{name: values.copy() for name, values in {**self.task.state, **self.task.fixed}.items()},
             "simulation": self.task.simulation.state.copy(),
             "steps": self.steps.copy(),
             "generator": np.stack([words_of(generator) for generator in self.generators]),
@@ -194,6 +194,8 @@ class RobotVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray], EzPickle):
         for name, shape in {**{name: x.shape for name, x in own.items()}, "generator": words}.items():
             if np.shape(state[name]) != shape:
                 raise ValueError(f"{name} is {np.shape(state[name])}, expected {shape}")
+        if other := [name for name, values in self.task.fixed.items() if not np.array_equal(state[name], values)]:
+            raise ValueError(f"{other[0]} is another")
         for name, values in own.items():
             values[:] = state[name]
         for generator, own_words in zip(self.generators, state["generator"], strict=True):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from baselines_ppo import load
 from baselines_ppo.zoo.tasks.pong import PongMatch
@@ -27,6 +28,19 @@ def test_against_an_agent_one_plays_the_match_that_two_agents_play() -> None:
         np.testing.assert_allclose(rewards, earned[:, 0])
         total += rewards
     assert np.ptp(total) > 1  # points were made
+
+
+def test_a_state_against_another_opponent_is_refused() -> None:
+    """A resume then begins new episodes, and says that it is not exact."""
+    one, other = (RobotVectorEnv("PongDuel", 2, opponent=f"zoo:RoboPong{kind}-v1") for kind in ("", "Duel"))
+    for envs in (one, other):
+        envs.reset(seed=0)
+    before = one.capture()
+    with pytest.raises(ValueError, match="opponent is another"):
+        one.restore(other.capture())
+    for name, values in one.capture().items():
+        np.testing.assert_array_equal(values, before[name])
+    one.restore(before)
 
 
 def test_an_opponent_is_an_agent_of_pong_and_anything_else_is_refused(trainer_here: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,7 @@ class Opponent(Protocol):
     """Who moves the paddles at the right."""
 
     state: dict[str, np.ndarray]  # [n, ...], live: what it must know to go on
+    fixed: dict[str, np.ndarray]  # [n], which tells it from others
 
     def prepare(self, row: int, generator: np.random.Generator) -> None:
         """Get ready for a serve on one of the tables."""
@@ -39,7 +41,7 @@ class Trainer:
         """Take what is on the tables, [n, 3, 2] m, live."""
         self._on_tables = places
         self._places = np.zeros((len(places), 2))  # m, where they go
-        self.state = {"trainers": self._places}
+        self.state, self.fixed = {"trainers": self._places}, dict[str, np.ndarray]()
 
     def prepare(self, row: int, generator: np.random.Generator) -> None:
         """Choose another place."""
@@ -54,10 +56,11 @@ class Trainer:
 class Trained:
     """An agent that was trained on Pong; it takes its most likely actions."""
 
-    def __init__(self, agent: str, look: Callable[[], np.ndarray]) -> None:
+    def __init__(self, agent: str, count: int, look: Callable[[], np.ndarray]) -> None:
         """Load an agent.
 
         Args:
+          count: n, of the tables.
           look: returns what players at the right see, [n, 13], see `Game.observe`.
 
         Raises:
@@ -72,6 +75,7 @@ class Trained:
         if self._agent.policy.initial_states(1).size:
             raise UsageError(f"opponent is {agent!r}, which has a memory; give one without")
         self.state: dict[str, np.ndarray] = {}
+        self.fixed = {"opponent": np.full(count, _number_of(self._agent))}
 
     def prepare(self, row: int, generator: np.random.Generator) -> None:
         """Do nothing: it is always ready."""
@@ -79,6 +83,13 @@ class Trained:
     def velocities(self) -> np.ndarray:
         """Return what it does about what it sees, [n, 2] m/s; it plays as if at the left."""
         return PADDLE_SPEED * TURNED * np.clip(self._agent.act(self._look()), -1.0, 1.0)
+
+
+def _number_of(agent: Agent) -> np.uint64:
+    """Return a number that tells an agent from others: by what it acts."""
+    statistics = agent.policy.observations.state().values()
+    acted_by = b"".join(np.ascontiguousarray(x).tobytes() for x in (agent.policy.parameters, *statistics))
+    return np.uint64(int.from_bytes(hashlib.sha256(acted_by).digest()[:8], "little"))
 
 
 def can_play(agent: Agent) -> bool:

@@ -129,13 +129,15 @@ class Pong(Task):
         """
         self.game = Game(count, alone=opponent is None)
         self._opponent: Opponent = (
-            Trainer(self.game.table.places) if opponent is None else Trained(opponent, partial(self.game.observe, 1))
+            Trainer(self.game.table.places)
+            if opponent is None
+            else Trained(opponent, count, partial(self.game.observe, 1))
         )
         self.simulation, self.view = self.game.simulation, VIEW
         self.observation_size, self.action_size = len(MIRROR), 2
         self.observation_bound = SPEED_SCALE * BALL_SPEED
         self._failed = np.zeros(count, dtype=bool)
-        self.state = {**self._opponent.state, **self.game.state}
+        self.state, self.fixed = {**self._opponent.state, **self.game.state}, self._opponent.fixed
 
     def begin(self, rows: list[int], generators: Sequence[np.random.Generator]) -> None:
         """Begin an episode in each of these rows."""
