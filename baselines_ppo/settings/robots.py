@@ -95,8 +95,9 @@ GYMNASIUM = {
     "Hopper": Preset(ADAPTIVE, f"{RECIPE} Return 2 160 at 0.5 M steps, 2 368 at 3 M (v4, one seed)."),
     "Ant": Preset(
         QUIET,
-        "The settings of HalfCheetah: return 5 712 at 3 M steps with the most likely actions, over five seeds (5 245 to "
-        "6 089; v4). The many small steps of Tianshou, with recomputed advantages, came to 4 032 in training (one seed).",
+        "The settings of HalfCheetah: return 5 712 at 3 M steps with the most likely actions, over five seeds (5 245 "
+        "to 6 089; v4). The many small steps of Tianshou, with recomputed advantages, came to 4 032 in training (one "
+        "seed).",
     ),
     "Swimmer": SWIMMER,
     "Reacher": Preset(
