@@ -105,7 +105,10 @@ GYMNASIUM = {
         f"{RECIPE} gamma 0.95, because an episode is short: return -4.0 at 1 M steps with the most likely actions "
         "(v4; v5: -3.7), over five seeds. In single runs the textbook's other values gave -4.1, and gamma 0.9 -4.5.",
     ),
-    "Pusher": Preset(TEXTBOOK_16, "The textbook's values. Here -30.5 at 1 M steps with the most likely actions, over five seeds (v5)."),
+    "Pusher": Preset(
+        TEXTBOOK_16,
+        "The textbook's values. Here -30.5 at 1 M steps with the most likely actions, over five seeds (v5).",
+    ),
     "InvertedPendulum": Preset(
         TEXTBOOK_16,
         "OpenAI Baselines' own values, whose benchmark has 809 at 1 M steps (v2). Here 1 000 over five seeds (v4, v5).",
