@@ -53,7 +53,7 @@ def test_each_stage_is_on_the_card_and_its_commands_make_the_agent_again(
     shown = capsys.readouterr().out
     assert f"second: {steps[1]:,} steps of {second}" in shown
     assert cli.main(["zoo", "table"]) == 0
-    assert "after 2 trainings before" in capsys.readouterr().out
+    assert "after 2 other trainings" in capsys.readouterr().out
 
 
 def test_an_agent_that_does_not_say_how_it_came_about_is_a_stage_too(tmp_path: Path) -> None:
