@@ -67,15 +67,17 @@ def read(path: str, alg: str | None = None) -> dict[str, Any]:
     for key, value in _flat(path, data):
         name, where = key[-1], functools.partial(_where, path, *key)
         known = today.get(name, name.replace("-", "_"))
-        before = set(result)
         if known in ALSO:
-            result[known] = str(value)
+            value = str(value)
         elif known in kinds:
-            result[known] = _checked(where, name, *kinds[known], value)
-        elif not (alg is not None and name in _of_others(config)):  # of the algorithm that the file is for
+            value = _checked(where, name, *kinds[known], value)
+        elif alg is not None and name in _of_others(config):  # of the algorithm that the file is for
+            continue
+        else:
             raise UsageError(f"{where()}unknown setting {short(name)}{meant_field(name, [*kinds, *ALSO])}")
-        if known in before:
+        if known in result:
             raise UsageError(f"{where()}{short(name)} is set twice; leave one of them out")
+        result[known] = value
     return result
 
 

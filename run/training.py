@@ -24,7 +24,8 @@ from baselines_ppo.common.policy.networks import NETWORKS
 from baselines_ppo.run.config_file import with_file
 from baselines_ppo.run.program import command, program
 from baselines_ppo.run.show.display import require_display
-from baselines_ppo.settings.config import TrainConfig, from_json, typed_algorithm, with_fields
+from baselines_ppo.settings.config import TrainConfig, from_json, with_fields
+from baselines_ppo.settings.fields import typed_algorithm
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.train import train
 

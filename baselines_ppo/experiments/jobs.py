@@ -22,7 +22,6 @@ from baselines_ppo.common.files.whole import open_bytes, open_text, writing
 from baselines_ppo.common.job.launcher import environment_of_one, find_mpirun, why
 from baselines_ppo.common.job.parent import ending_with_parent
 from baselines_ppo.common.job.signals import EXIT_CODES
-from baselines_ppo.settings.config import typed_algorithm
 from baselines_ppo.settings.fields import flags_of
 
 NEW, BEGUN, MADE = "new", "begun", "made"  # stages of a run
@@ -131,8 +130,6 @@ class Job:
         if begun:
             given.pop("load_path", None)
         where = [f"--resume={self.folder}" if begun else f"--logdir={self.folder}"]
-        if "alg" in given:
-            given["alg"] = typed_algorithm(given["alg"])
         return [*launcher, sys.executable, "-m", "baselines_ppo.run", *flags_of(given), *where]
 
     def begin(self) -> None:

@@ -15,7 +15,7 @@ from baselines_ppo.common.screen.choice import PROGRESS
 from baselines_ppo.common.trackers.names import AUTO, TRACKERS
 from baselines_ppo.settings.algorithms import AlgorithmConfig, PPO1Config, PPO2Config, PPOKLConfig, TRPOConfig
 from baselines_ppo.settings.elsewhere import meant_field
-from baselines_ppo.settings.fields import as_number_of, check, option
+from baselines_ppo.settings.fields import REGISTERED_BY, as_number_of, check, option
 
 PLAIN_NAME = re.compile(r"[\w+][\w.+-]{0,99}")  # of a run: a part of its folder's
 
@@ -157,9 +157,6 @@ TEXTBOOK: dict[str, TrainConfig] = {
 }
 
 
-REGISTERED_BY: dict[str, str] = {}  # modules of the algorithms that were named as MODULE:NAME
-
-
 def imported_algorithm(named: str) -> str:
     """Return the name of an algorithm; of MODULE:NAME it is NAME, after MODULE was imported, which registers it.
 
@@ -179,11 +176,6 @@ def imported_algorithm(named: str) -> str:
         raise UsageError(f"--alg {named}: {module} does not register {name}; known: {', '.join(TEXTBOOK)}")
     REGISTERED_BY[name] = module
     return name
-
-
-def typed_algorithm(name: str) -> str:
-    """Return an algorithm as another process has to name it: MODULE:NAME, if it was imported so, else its name."""
-    return f"{REGISTERED_BY[name]}:{name}" if name in REGISTERED_BY else name
 
 
 def all_fields(config: TrainConfig) -> Iterator[tuple[str | None, Field[Any], Any]]:

@@ -106,7 +106,16 @@ def written(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value) or "-"
 
 
+REGISTERED_BY: dict[str, str] = {}  # modules of the algorithms that were named as MODULE:NAME
+
+
+def typed_algorithm(name: str) -> str:
+    """Return an algorithm as another process has to name it: MODULE:NAME, if it was imported so, else its name."""
+    return f"{REGISTERED_BY[name]}:{name}" if name in REGISTERED_BY else name
+
+
 def flags_of(settings: Mapping[str, Any]) -> list[str]:
     """Return the flags of a training that have these values, such as --learning-rate=0.0003; none for what is empty."""
-    texts = {name: written(value) for name, value in settings.items() if value != ""}
+    typed = {**settings, "alg": typed_algorithm(settings["alg"])} if "alg" in settings else settings
+    texts = {name: written(value) for name, value in typed.items() if value != ""}
     return [f"--{name.replace('_', '-')}={text}" for name, text in texts.items()]

@@ -20,8 +20,8 @@ from baselines_ppo.common.failures import LoadError, UsageError, short
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.files.checkpoint import ARRAYS, LARGEST_ARRAYS, MANIFEST, Checkpoint, read_regular
 from baselines_ppo.settings.changes import HARMLESS
-from baselines_ppo.settings.config import TrainConfig, all_fields, from_json, typed_algorithm
-from baselines_ppo.settings.fields import written
+from baselines_ppo.settings.config import TrainConfig, all_fields, from_json
+from baselines_ppo.settings.fields import typed_algorithm, written
 from baselines_ppo.settings.presets import ATARI, PRESETS, configure, preset_of
 from baselines_ppo.zoo.card import Card, Scores, Stage
 

@@ -12,7 +12,7 @@ from baselines_ppo.run.commands.train import add_fields
 from baselines_ppo.run.options import add_field
 from baselines_ppo.run.parser import Parser
 from baselines_ppo.settings.cloning import CloneConfig
-from baselines_ppo.settings.config import PolicyConfig, typed_algorithm
+from baselines_ppo.settings.config import PolicyConfig
 from baselines_ppo.settings.fields import flags_of, written
 
 HELP = "an agent from demonstrations, for a training to begin with"
@@ -61,8 +61,6 @@ def run(options: dict[str, Any]) -> int:
     if world().is_root:
         folder, typed = quoted(cloned.folder), command()
         given = {**({} if preset is None else {"preset": preset}), **options}
-        if "alg" in given:
-            given["alg"] = typed_algorithm(given["alg"])
         same = shlex.join(flags_of({name: value for name, value in given.items() if name not in KEPT}))
         say(
             f"done: {counted(cloned.epochs, 'epoch')}, log likelihood {cloned.log_likelihood:.3f}\n"

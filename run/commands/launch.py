@@ -11,7 +11,7 @@ from baselines_ppo.run.commands import train
 from baselines_ppo.run.config_file import with_file
 from baselines_ppo.run.parser import HELP_FLAGS, Parser, converter, parser_of
 from baselines_ppo.run.program import called
-from baselines_ppo.settings.config import typed_algorithm
+from baselines_ppo.settings.fields import typed_algorithm
 
 HELP = "train on ranks of its own, which are started again after a crash"
 USAGE = "-n RANKS [--restarts N] -- --env ID"

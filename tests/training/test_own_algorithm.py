@@ -18,7 +18,8 @@ from baselines_ppo.algorithm import LEARNERS
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.experiments.jobs import Job
-from baselines_ppo.settings.config import REGISTERED_BY, TEXTBOOK, TrainConfig, imported_algorithm
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, imported_algorithm
+from baselines_ppo.settings.fields import REGISTERED_BY
 from tests.conftest import ROOT, command
 from tests.runs import arrays, assert_same_bits
 

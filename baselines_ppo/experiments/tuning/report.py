@@ -17,7 +17,7 @@ from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.tables import csv_table
 from baselines_ppo.experiments.tuning.study import KIND, REASON, RETURNS, SETTING
-from baselines_ppo.settings.config import TrainConfig, all_fields, typed_algorithm, with_fields
+from baselines_ppo.settings.config import TrainConfig, all_fields, with_fields
 from baselines_ppo.settings.fields import flags_of, written
 from baselines_ppo.settings.presets import preset_of
 
@@ -91,7 +91,7 @@ def _written(value: Any) -> str:
 def command(config: TrainConfig) -> str:
     """Return what to type to train with a configuration: its environment, and what its preset has otherwise."""
     own = {item.name: value for _, item, value in all_fields(preset_of(config.env, config.alg))}
-    named = {"env": config.env, **({} if config.alg == "ppo2" else {"alg": typed_algorithm(config.alg)})}
+    named = {"env": config.env, **({} if config.alg == "ppo2" else {"alg": config.alg})}
     kept = ("env", "alg", "seed")
     changed = {item.name: x for _, item, x in all_fields(config) if item.name not in kept and own[item.name] != x}
     return shlex.join(["python", "-m", "baselines_ppo.run", *flags_of({**named, **changed})])
