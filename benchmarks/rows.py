@@ -82,6 +82,12 @@ class Row(NamedTuple):
         """Return the mean return of each seed, by one of `MEASURES`."""
         return [float(record[measure]["mean"]) for record in self.records]
 
+    def kept(self) -> list[float]:
+        """Return how much of its best return each seed has at its end, both less its first; 1 is all of it."""
+        curves = [np.array(record["curve"]["returns"], float) for record in self.records]
+        gains = [curve[np.isfinite(curve)] - curve[np.isfinite(curve)][0] for curve in curves]
+        return [float(gain[-1] / gain.max()) if gain.max() > 0 else 1.0 for gain in gains]
+
     def estimate(self, measure: str = TRAINING) -> Estimate:
         """Return the mean over seeds with its interval."""
         scores = np.array(self.returns(measure))

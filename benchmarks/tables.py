@@ -25,8 +25,8 @@ SHORT = ("CartPole-v1-ppo2-100k", "Pendulum-v1-ppo2-100k", "LunarLander-v3-ppo2-
 OURS = {"training": "training", "deterministic": "most likely actions"}  # which column a public figure is compared with
 HEAD = ("environment", "algorithm", "steps", "seeds", "training", "most likely actions", "drawn actions",
         "public mean", "public run", "compared")  # fmt: skip
-SEEDS = ("environment", "algorithm", "steps", "seed: training / most likely / drawn", "minutes", "steps/s", "ranks",
-         "processor, kernels", "date", "code")  # fmt: skip
+SEEDS = ("environment", "algorithm", "steps", "seed: training / most likely / drawn", "kept", "minutes", "steps/s",
+         "ranks", "processor, kernels", "date", "code")  # fmt: skip
 MEDIANS = ("minutes", "steps_per_second")
 FACTS: tuple[Callable[[Mapping[str, Any]], Any], ...] = (
     lambda record: record["ranks"],
@@ -69,7 +69,7 @@ def seeds(rows: Sequence[Row]) -> str:
     for row in rows:
         of_measures = zip(*map(row.returns, MEASURES), strict=True)
         each = [f"{seed}: {' / '.join(map(figure, own))}" for seed, own in zip(row.seeds, of_measures, strict=True)]
-        cells = [row.env, row.learner, steps(row.num_timesteps), "; ".join(each)]
+        cells = [row.env, row.learner, steps(row.num_timesteps), "; ".join(each), f"{min(row.kept()):.0%}"]
         cells += [figure(statistics.median(float(r[name]) for r in row.records)) for name in MEDIANS]
         cells += [", ".join(sorted({str(fact(record)) for record in row.records})) for fact in FACTS]
         lines.append(markdown(cells))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def record(seed: int, **returns: float) -> dict[str, Any]:
         "began": "2026-01-02T03", "platform": {"cpu": "one", "blas": "k"}, "steps_per_second": 9,
         "settings": {"env": "X-v0", "alg": "ppo2", "seed": seed, "num_timesteps": 10**6, "rollout": {"gamma": 0.9}},
         **{measure: {"mean": returns.get(measure, 10.0)} for measure in MEASURES},
+        "curve": {"steps": [0, 9], "returns": [0.0, 1.0]},
     }  # fmt: skip
 
 
@@ -113,13 +115,20 @@ def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
     mean, low, high = row.estimate("deterministic")
     assert (mean, low < 12 < high) == (12.0, True)
     assert "| **2 of 5** | 10 [10, 10] | 12 [" in tables.benchmark([row]).splitlines()[2]
-    assert "0: 10 / 8 / 10; 1: 10 / 16 / 10 | 2 | 9 | 1 | one, k | 2026-01-02 | `c` |" in tables.seeds([row])
+    assert "0: 10 / 8 / 10; 1: 10 / 16 / 10 | 100% | 2 | 9 | 1 | one, k | 2026-01-02 | `c` |" in tables.seeds([row])
     figure = {"return": 11, "who": "A", "steps": 5, "by": "training"}
     entry = {"env": ["X-v0"], "steps": 10**6, "mean": figure}
     bars = bars_of(row, [{**entry, "alg": "trpo"}, {**entry, "run": {**figure, "by": "deterministic"}}])
     assert bars.mean == Bar(11.0, "A", None, 5, "training", "")
     assert [bar is not None and bar.reached(row) for bar in bars] == [False, True]
     assert tables.compared(row, bars) == "**below the mean**"
+
+
+def test_what_was_learned_and_lost_again_is_not_kept() -> None:
+    curves = {0: [math.nan, -20.0, -10.0, 0.0], 1: [-20.0, 0.0, -5.0], 2: [3.0, 2.0]}
+    records = [{**record(seed), "curve": {"returns": returns}} for seed, returns in curves.items()]
+    assert Row("X", records).kept() == [1.0, 0.75, 1.0]  # the last has learned nothing
+    assert "| 75% |" in tables.seeds([Row("X-v0-ppo2-1m", records)])
 
 
 @pytest.mark.parametrize(
