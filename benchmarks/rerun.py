@@ -22,6 +22,7 @@ from baselines_ppo.experiments.curves import Curve, curve_of
 from baselines_ppo.experiments.runs import read_run
 from baselines_ppo.experiments.scores import final_score
 from baselines_ppo.experiments.sweeping.description import seeds_of
+from baselines_ppo.settings.config import from_json, to_json
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from benchmarks.earlier import figure
@@ -63,7 +64,7 @@ def facts_that_differ(record: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 def rerun(row: Row, seeds: Sequence[int], logdir: Path) -> int:
     """Train some seeds of a row with the record's settings, and say how they compare; returns the exit code."""
-    settings = flat(row.records[0]["settings"])
+    settings = trained_with(row.records[0])
     swept = sweep(
         env=row.records[0]["env"], alg=row.alg, seeds=list(seeds), logdir=logdir, ranks=row.records[0]["ranks"],
         **settings,
@@ -98,6 +99,11 @@ def in_words(curve: Curve, record: Mapping[str, Any]) -> str:
         f"other numbers, {begins}by {figure(found.largest)} at most and {figure(found.final)} at the end; "
         f"{f'here is {why}' if why else 'on the same platform and code, so this is a fault'}"
     )
+
+
+def trained_with(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record's run by the names of the flags; what was added since is as it was without it."""
+    return flat(to_json(from_json(record["settings"])))
 
 
 def flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Row(NamedTuple):
     def kept(self) -> list[float]:
         """Return how much of its best return each seed has at its end, both less its first; 1 is all of it."""
         curves = [np.array(record["curve"]["returns"], float) for record in self.records]
-        gains = [curve[np.isfinite(curve)] - curve[np.isfinite(curve)][0] for curve in curves]
+        gains = [curve - curve[0] for curve in curves]
         return [float(gain[-1] / gain.max()) if gain.max() > 0 else 1.0 for gain in gains]
 
     def estimate(self, measure: str = TRAINING) -> Estimate:

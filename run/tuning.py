@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -18,7 +17,6 @@ from baselines_ppo.settings.fields import plain_type
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.settings.search_spaces import SEARCH_SPACES, Choice, Dimension, LogUniform, Uniform, check_field
 
-RANGE = re.compile(r"(?P<low>[^.,]+(?:\.[^.,]+)?)\.\.(?P<high>.+)")
 WIDE = 10  # times its lower end, from which on a range is tried by factors
 MOST_VALUES = 100  # of a range of whole numbers
 
@@ -57,12 +55,14 @@ def dimension_of(text: str, config: TrainConfig) -> Dimension:
         )
     check_field(config, name)
     kind = next(field_type(config, section, item) for section, item, _ in all_fields(config) if item.name == name)
-    ends = RANGE.fullmatch(values.strip())
-    if ends is None:
+    lower, dots, upper = values.partition("..")
+    if not dots:
         return Choice(name, *(_value(text, kind, part) for part in values.split(",")))
     if plain_type(kind) not in (int, float):
         raise UsageError(f"--space {text}: {name} has no range; give its values, such as {name}=A,B")
-    low, high = _value(text, kind, ends["low"]), _value(text, kind, ends["high"])
+    if upper.startswith("."):  # 1e-4...1e-2: nobody knows whose the third dot is
+        raise UsageError(f"--space {text}: expected two dots between a lower and a higher number")
+    low, high = _value(text, kind, lower), _value(text, kind, upper)
     if low is None or high is None or not low < high:
         raise UsageError(f"--space {text}: expected a lower and a higher number")
     if plain_type(kind) is int:

@@ -106,8 +106,7 @@ def _clone(config: TrainConfig, source: str, out: str | Path, settings: CloneCon
     fitted = fit.fit(found.learned, targets, found.held_out, _teller(comm))
     comm.assert_equal({"parameters": policy.parameters}, "after cloning")
     steps, episodes = len(found.learned.rewards), len(found.learned.lengths)
-    likelihood = fitted.best.log_likelihood if fitted.best.held_out is None else fitted.best.held_out
-    result = Cloned(folder, episodes, steps, found.mean_return, len(fitted.epochs), likelihood)
+    result = Cloned(folder, episodes, steps, found.mean_return, len(fitted.epochs), fitted.best.judged)
     facts = {**result._asdict(), "data": source, "settings": asdict(settings)}
     comm.on_root(lambda: _save(folder, config, policy, scaler, facts), "the agent")
     return result
@@ -238,12 +237,12 @@ def _save(folder: Path, config: TrainConfig, policy: Policy, scaler: Normalizer 
 
 def _told(source: str, data: Data, config: TrainConfig) -> str:
     """Return what is learned from, in a line."""
-    held = "none" if data.held_out is None else f"{len(data.held_out.lengths):,}"
+    held = "none" if data.held_out is None else f"{len(data.held_out.lengths):,} more"
     learned = data.learned
     return (
         f"clone on {config.env}: {counted(len(learned.lengths), 'episode')}, "
         f"{counted(len(learned.rewards), 'step')} of {short(source)}, "
-        f"mean return {data.mean_return:,.1f}; {held} more held out"
+        f"mean return {data.mean_return:,.1f}; {held} held out"
     )
 
 

@@ -56,6 +56,11 @@ class Epoch(NamedTuple):
     held_out: float | None  # likewise of those that are held out, after it
     explained_variance: float  # share of the returns' variance that the values explain
 
+    @property
+    def judged(self) -> float:
+        """What tells how good it is: the log likelihood of what is held out, else of what was learned from."""
+        return self.log_likelihood if self.held_out is None else self.held_out
+
 
 class Fitted(NamedTuple):
     """What the fit came to."""
@@ -113,7 +118,7 @@ class Fit:
             self.policy.parameters = self._parameters()
             epochs.append(self._epoch(len(epochs) + 1, fitted.metrics, complete, held_out))
             tell(epochs[-1])
-            if held_out is None or not best or (epochs[-1].held_out or 0.0) > (epochs[best - 1].held_out or 0.0):
+            if held_out is None or not best or epochs[-1].judged > epochs[best - 1].judged:
                 best, kept = len(epochs), self.policy.parameters
         self.policy.parameters = kept
         return Fitted(epochs, epochs[best - 1])

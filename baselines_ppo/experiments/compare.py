@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from baselines_ppo.common.failures import UsageError, nearest, short
 from baselines_ppo.common.files.whole import shown
-from baselines_ppo.experiments.comparison import Comparison, Estimate, Row
+from baselines_ppo.experiments.comparison import Comparison, Estimate, Passed, Row
 from baselines_ppo.experiments.curves import RETURNS
 from baselines_ppo.experiments.references import REGISTERED, random_return, reward_threshold, threshold_for
-from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
+from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, grouped, known_runs, say_repeated
 from baselines_ppo.experiments.scores import TRAINING_RETURN, final_score, passing
 from baselines_ppo.experiments.statistics import (
     Statistic,
@@ -73,14 +74,8 @@ def compare(
         # The registered one is a return, and says nothing of other columns.
         limit = None if threshold == REGISTERED and score not in RETURNS else threshold_for(env, threshold)
         for label, own in of_env.items():
-            rows.append(row_of(env, label, scores[label], scores.get(over) if label != over else None))
-            if limit is not None:
-                times = [passing(run, limit, score) for run in own]
-                steps, hours = np.median(times, axis=0)
-                reached = sum(np.isfinite(time.steps) for time in times)
-                rows[-1] = rows[-1]._replace(
-                    threshold=limit, reached=int(reached), steps=float(steps), hours=float(hours)
-                )
+            passed = None if limit is None else passed_by(own, limit, score)
+            rows.append(row_of(env, label, scores[label], scores.get(over) if label != over else None, passed))
     if across:
         rows += rows_across(groups, labels, over, score)
     return Comparison(tuple(rows), over, score)
@@ -95,27 +90,34 @@ def scored_groups(runs: Sequence[Run], by: Sequence[str] | str | None, score: st
     columns = {name for run in runs for name in run.columns}
     if columns and score not in columns:
         raise UsageError(f"--score is {short(score)}, which is no column of these runs{nearest(score, columns)}")
-    scored = [run for run in runs if np.isfinite(final_score(run, score))]
-    for run in runs:
-        if run not in scored:
-            yet = "" if run.finished else " yet"
-            sys.stderr.write(f"{shown(run.path)} is left out: its log has no {score}{yet}\n")
-        elif not run.finished:
+    scored = known_runs(runs, score, lambda run: math.isfinite(final_score(run, score)))
+    for run in scored:
+        if not run.finished:
             sys.stderr.write(f"{shown(run.path)} is not finished: its score is that after {run.total_steps:,} steps\n")
-    if not scored:
-        raise UsageError(
-            f"no log of these runs has a value of {score} yet; a return is known once an episode has ended"
-        )
-    fields = group_fields(scored, by)
-    groups = {env: group_runs(own, fields) for env, own in group_runs(scored, ["env"]).items()}
+    groups = grouped(scored, by)
     for env, of_env in groups.items():
+        for label, own in of_env.items():
+            say_repeated(f"{env}, {label}", own)
         steps = [run.total_steps for own in of_env.values() for run in own if run.finished]
         if steps and min(steps) < SAME_LENGTH * max(steps):
             sys.stderr.write(f"{env}: its runs were trained for {min(steps):,} to {max(steps):,} steps\n")
     return groups
 
 
-def row_of(env: str, label: str, strata: Sequence[np.ndarray], over: Sequence[np.ndarray] | None) -> Row:
+def passed_by(runs: Sequence[Run], threshold: float, score: str) -> Passed:
+    """Return how many runs of a group passed a threshold, and when."""
+    times = [passing(run, threshold, score) for run in runs]
+    steps, hours = np.median(times, axis=0)
+    return Passed(threshold, int(sum(math.isfinite(time.steps) for time in times)), float(steps), float(hours))
+
+
+def row_of(
+    env: str,
+    label: str,
+    strata: Sequence[np.ndarray],
+    over: Sequence[np.ndarray] | None,
+    passed: Passed | None = None,
+) -> Row:
     """Return the figures of one group, and how likely it is better than another's scores of the same strata."""
     better = None if over is None else estimate([*strata, *over], probability_of_improvement)
     return Row(
@@ -126,6 +128,7 @@ def row_of(env: str, label: str, strata: Sequence[np.ndarray], over: Sequence[np
         median=estimate(strata, median),
         iqm=estimate(strata, interquartile_mean),
         improvement=better,
+        passed=passed,
     )
 
 
@@ -145,7 +148,7 @@ def rows_across(groups: Groups, labels: Sequence[str], over: str, score: str) ->
         one = reward_threshold(env)
         if one is None:
             raise UsageError(
-                f"{env} is registered without a threshold, so its scores cannot be normalised; leave it out"
+                f"{env} has no threshold that is known here, so its scores cannot be normalised; leave it out"
             )
         if missing := [label for label in labels if label not in of_env]:
             raise UsageError(f"there is no run of {missing[0]} on {env}; leave one of them out, or --across")

@@ -41,6 +41,15 @@ class Estimate(NamedTuple):
         return f"{written_number(self.value)}{inside}"
 
 
+class Passed(NamedTuple):
+    """How many runs of a group passed a threshold, and when."""
+
+    threshold: float
+    reached: int  # runs that passed it
+    steps: float  # until then, the median over runs; infinite where half did not; like the next
+    hours: float  # NaN where the logs do not say
+
+
 class Row(NamedTuple):
     """The scores of one group of runs of one environment."""
 
@@ -51,10 +60,7 @@ class Row(NamedTuple):
     median: Estimate
     iqm: Estimate  # interquartile mean
     improvement: Estimate | None  # the probability that a run of it scores higher than one of the reference group
-    threshold: float | None = None
-    reached: int = 0  # runs that passed it
-    steps: float = math.nan  # until then, the median over runs; infinite where half did not; like the next
-    hours: float = math.nan  # NaN where the logs do not say
+    passed: Passed | None  # None: there is no threshold
 
 
 class Comparison(NamedTuple):
@@ -84,8 +90,7 @@ class Comparison(NamedTuple):
         rows = []
         for row in self.rows:
             figures = [figure for name in estimates for figure in getattr(row, name) or (math.nan,) * 3]
-            rest = (math.nan if row.threshold is None else row.threshold, row.reached, row.steps, row.hours)
-            cells = [row.env, row.group, row.runs, *figures, self.over, *rest]
+            cells = [row.env, row.group, row.runs, *figures, self.over, *(row.passed or (math.nan,) * 4)]
             rows.append(["" if isinstance(x, float) and math.isnan(x) else str(x) for x in cells])
         return csv_table(header, rows)
 
@@ -133,7 +138,7 @@ class Comparison(NamedTuple):
     def words(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows as people read them."""
         header = ["environment", "group", "runs", "mean", "median", "IQM"]
-        compared, timed = any(row.improvement for row in self.rows), any(row.threshold is not None for row in self.rows)
+        compared, timed = any(row.improvement for row in self.rows), any(row.passed for row in self.rows)
         header += [f"P(better than {self.over})"] * compared
         header += ["threshold", "passed by", "steps to it", "hours to it"] * timed
         rows = []
@@ -146,14 +151,12 @@ class Comparison(NamedTuple):
 
 def _times(row: Row) -> list[str]:
     """Return a threshold, by how many it was passed, and when."""
-    if row.threshold is None:
+    if row.passed is None:
         return ["", "", "", ""]
-    never = "half did not pass" if row.reached else "not passed"
-    times = [
-        never if math.isinf(row.steps) else "" if math.isnan(time) else written_number(time)
-        for time in (row.steps, row.hours)
-    ]
-    return [written_number(row.threshold), f"{row.reached} of {row.runs}", *times]
+    threshold, reached, *times = row.passed
+    never = "half did not pass" if reached else "not passed"
+    words = [never if math.isinf(row.passed.steps) else "" if math.isnan(x) else written_number(x) for x in times]
+    return [written_number(threshold), f"{reached} of {row.runs}", *words]
 
 
 def _in_rows(axes: Sequence[Axes], columns: int) -> list[Sequence[Axes]]:

@@ -77,7 +77,7 @@ def curve_of(run: Run, x: str = "steps", y: str = "episode_return", smooth: int 
     Args:
       x: a name of `AXES`, or a column.
       y: a column.
-      smooth: each point is the mean of so many iterations, its own and those before; 1: as it is.
+      smooth: each point is the mean of so many values, its own and those before; 1: as it is.
 
     Raises:
       LoadError: x falls somewhere, so that this is no curve.

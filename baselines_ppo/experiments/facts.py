@@ -9,7 +9,7 @@ from baselines_ppo.common.failures import readable
 from baselines_ppo.common.files.whole import shown
 from baselines_ppo.experiments.curves import SECONDS
 from baselines_ppo.experiments.figures import written_number
-from baselines_ppo.experiments.runs import Run, group_fields, group_runs, written
+from baselines_ppo.experiments.runs import Run, group_fields, grouped, written
 from baselines_ppo.experiments.scores import final_score
 
 Table = tuple[list[str], list[list[str]]]  # header and rows
@@ -36,11 +36,7 @@ def table_of_runs(runs: Sequence[Run], by: Sequence[str] | None = None) -> Table
 
 def settings_tables(runs: Sequence[Run], by: Sequence[str] | None = None) -> tuple[Table, Table]:
     """Return the settings in which groups differ, a column for each, and those that all runs share."""
-    groups = {
-        f"{env}, {label}": own
-        for env, of_env in group_runs(runs, ["env"]).items()
-        for label, own in group_runs(of_env, group_fields(runs, by)).items()
-    }
+    groups = {f"{env}, {label}": own for env, of_env in grouped(runs, by).items() for label, own in of_env.items()}
     names = list(dict.fromkeys(name for run in runs for name in run.fields if name not in ("seed", "ranks")))
     differing, shared = [], []
     for name in names:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from baselines_ppo.common.failures import ModuleNotNamed, UsageError, short
+from baselines_ppo.common.failures import ModuleNotNamed, UsageError
 from baselines_ppo.common.files.whole import checked_file, shown
 from baselines_ppo.experiments.curves import (
     RETURNS,
@@ -33,7 +33,7 @@ from baselines_ppo.experiments.figures import (
     written_number,
 )
 from baselines_ppo.experiments.references import REGISTERED, random_return, threshold_for
-from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, group_fields, group_runs
+from baselines_ppo.experiments.runs import SAME_LENGTH, Place, Run, find_runs, grouped, known_runs, say_repeated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def plot(
       by: fields that make the groups, such as "alg" or ("alg", "learning_rate"); None: those in which the runs differ.
       x: steps, minutes, hours or episodes, or a column of progress.csv.
       y: a column of progress.csv.
-      smooth: each point is the mean of so many iterations.
+      smooth: each point is the mean of so many values of the column.
       random: draw the mean return of a random agent over 100 episodes, too.
       threshold: a return to draw as a line; "registered": the environment's own, if it has one; None: none.
 
@@ -116,31 +116,22 @@ def groups_of(runs: Sequence[Run], by: Sequence[str] | str | None, x: str, y: st
     Raises:
       UsageError: a field or a column is unknown, or no run has a value.
     """
-    fields = group_fields(runs, by)
     check_columns(runs, x, y)
+    known = known_runs(runs, y, lambda run: len(curve_of(run, x, y).x) > 0)
     groups = []
-    for env, of_env in group_runs(runs, ["env"]).items():
-        for label, own in group_runs(of_env, fields).items():
-            known = [(run, curve) for run in own if len((curve := curve_of(run, x, y, smooth)).x)]
-            for run in own:
-                if run not in [other for other, _ in known]:
-                    yet = "" if run.finished else " yet"
-                    sys.stderr.write(f"{shown(run.path)} is left out: its log has no {short(y)}{yet}\n")
-            if known:
-                own, curves = zip(*known, strict=True)
-                groups.append(Group(env, label, own, curves, mean_curve(curves)))
-                _say_what_is_odd(groups[-1], x)
-    if not groups:
-        raise UsageError(
-            f"no log of these runs has a value of {short(y)} yet; a return is known once an episode has ended"
-        )
+    for env, of_env in grouped(known, by).items():
+        for label, own in of_env.items():
+            curves = [curve_of(run, x, y, smooth) for run in own]
+            groups.append(Group(env, label, own, curves, mean_curve(curves)))
+            _say_what_is_odd(groups[-1], x)
     return groups
 
 
 def _say_what_is_odd(group: Group, x: str) -> None:
-    """Say on stderr if a group has one run alone, or runs of different length."""
+    """Say on stderr if a group has one run alone, a seed twice, or runs of different length."""
     axis = axis_of(x).label
     name = f"{group.env}, {group.label}"
+    say_repeated(name, group.runs)
     if len(group.runs) == 1:
         sys.stderr.write(f"{name}: one run, so there is no band\n")
     ends = [float(curve.x[-1]) for curve in group.curves]
@@ -205,7 +196,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], groups: Sequence[Group], l
 
 def _caption(groups: Sequence[Group], smooth: int) -> str:
     """Return what the curves are."""
-    smoothed = "no smoothing" if smooth == 1 else f"each point is the mean of {smooth} iterations"
+    smoothed = "no smoothing" if smooth == 1 else f"each point is the mean of {smooth} values"
     several = [group for group in groups if len(group.runs) > 1]
     if any(len(group.mean.x) for group in several):
         drawn = "mean over n seeds, 95 % bootstrap band"

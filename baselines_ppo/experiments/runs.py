@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.run_folder import CHECKPOINTS, CONFIG, PROGRESS, read_config
 from baselines_ppo.common.files.whole import place, shown
 from baselines_ppo.experiments.columns import STEPS, read_columns
+from baselines_ppo.experiments.tuning.folder import NAME as STUDY
 from baselines_ppo.settings import fields
 from baselines_ppo.settings.changes import HARMLESS
 from baselines_ppo.settings.config import TEXTBOOK, all_fields, renamed
@@ -68,15 +71,14 @@ def find_runs(places: Place | Iterable[Place]) -> list[Run]:
       LoadError: there is none at one of the places, or its log or settings are damaged.
       UsageError: a place is no path.
     """
-    found = dict[Path, Run]()
+    found = dict[Path, Path | Run]()  # by the folder itself, whatever link leads there
     for given in [places] if isinstance(places, str | Path | Run) else places:
-        if isinstance(given, Run):
-            found.setdefault(given.path, given)
-        else:
-            found |= {path: read_run(path) for path in _folders(given) if path not in found}
+        for run in [given] if isinstance(given, Run) else _folders(given):
+            path = run.path if isinstance(run, Run) else run
+            found.setdefault(path.resolve(), run)
     if not found:
         raise LoadError("no run is named; give a run folder, or a folder that contains runs")
-    return list(found.values())
+    return [run if isinstance(run, Run) else read_run(run) for run in found.values()]
 
 
 def read_run(path: Path) -> Run:
@@ -133,24 +135,68 @@ def _above(path: Path) -> list[Path]:
 
 
 def _below(path: Path) -> list[Path]:
-    """Return the run in a folder, or those in folders below it."""
+    """Return the run in a folder, or those in folders below it, but for the trials of a study there."""
     found = []
-    for name, folders, _ in os.walk(path):
+    for name, folders, files in os.walk(path):
         folders.sort(key=lambda folder: _natural(Path(folder)))
-        if _is_run(Path(name)):
+        if STUDY in files and Path(name) != path:
+            folders.clear()
+        elif _is_run(Path(name)):
             folders.clear()  # what is in a run is its own
             found.append(Path(name))
     return found
 
 
 def _is_run(path: Path) -> bool:
-    return (path / PROGRESS).is_file() or (path / CONFIG).is_file() or (path / CHECKPOINTS).is_dir()
+    """Return whether a folder is that of a run, if only begun; other programs have a config.json, too."""
+    return (path / PROGRESS).is_file() or (path / CHECKPOINTS).is_dir() or "env" in read_config(path)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Return a key that puts seed-10 behind seed-9."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def known_runs(runs: Sequence[Run], column: str, is_known: Callable[[Run], bool]) -> list[Run]:
+    """Return the runs that have a value of a column; says on stderr which have none.
+
+    Args:
+      is_known: whether a run has one.
+
+    Raises:
+      UsageError: no run has one.
+    """
+    known = [run for run in runs if is_known(run)]
+    for run in runs:
+        if run not in known:
+            yet = "" if run.finished else " yet"
+            sys.stderr.write(f"{shown(run.path)} is left out: its log has no {short(column)}{yet}\n")
+    if not known:
+        raise UsageError(
+            f"no log of these runs has a value of {short(column)} yet; a return is known once an episode has ended"
+        )
+    return known
+
+
+def grouped(runs: Sequence[Run], by: Sequence[str] | str | None) -> dict[str, dict[str, list[Run]]]:
+    """Return runs by environment, and there by the label of their group.
+
+    Args:
+      by: see `group_fields`.
+
+    Raises:
+      UsageError: there is no such field.
+    """
+    fields = group_fields(runs, by)
+    return {env: group_runs(own, fields) for env, own in group_runs(runs, ["env"]).items()}
+
+
+def say_repeated(group: str, runs: Sequence[Run]) -> None:
+    """Say on stderr which seeds a group has more than once: their runs may be the same."""
+    times = Counter(run.seed for run in runs)
+    for seed in sorted(seed for seed, number in times.items() if number > 1):
+        sys.stderr.write(f"{group}: seed {seed} is there {times[seed]} times, so the interval is too narrow\n")
 
 
 def group_runs(runs: Sequence[Run], by: Sequence[str] | None = None) -> dict[str, list[Run]]:

@@ -14,7 +14,8 @@ TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciici
 def markdown_table(header: Sequence[str], rows: Cells) -> str:
     """Return a table of Markdown, whose first two columns are words and the others numbers."""
     rules = [":---" if place < 2 else "---:" for place in range(len(header))]
-    lines = [header, rules, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    head, *body = ([cell.replace("|", "\\|") for cell in line] for line in (header, *rows))
+    lines = [head, rules, *body]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

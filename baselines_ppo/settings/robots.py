@@ -40,18 +40,15 @@ QUIET = replace(
 )
 
 # Longer rollouts, and a larger part for the value function.
-LONG = replace(
-    ADAPTIVE,
-    rollout=replace(ADAPTIVE_ROLLOUT, num_steps=128),
-    algorithm=replace(ADAPTIVE_PPO2, value_coef=2.0),
-)
+LONG_PPO2 = replace(ADAPTIVE_PPO2, value_coef=2.0)
+LONG = replace(ADAPTIVE, rollout=replace(ADAPTIVE_ROLLOUT, num_steps=128), algorithm=LONG_PPO2)
 
 HUMANOID = Preset(
     replace(
         LONG,
         num_timesteps=10_000_000,
         policy=QUIET.policy,
-        algorithm=replace(LONG.algorithm, recompute_advantages=True),
+        algorithm=replace(LONG_PPO2, recompute_advantages=True),
     ),
     f"{RECIPE} Advantages are recomputed in each epoch, and actions are less noisy at first: return 5 026 at 1.5 M "
     "steps (v4, one seed). Without these two it is 3 668 then, and 8 900 at 10 M.",
@@ -152,7 +149,7 @@ def adaptive(config: TrainConfig, steps: int, gave: str) -> Preset:
 WIDE = replace(
     LONG,
     rollout=replace(LONG.rollout, num_envs=128),
-    algorithm=replace(LONG.algorithm, num_minibatches=8),
+    algorithm=replace(LONG_PPO2, num_minibatches=8),
 )
 SOLVED = "Return {} at {} M steps, which is Roboschool's threshold (one seed)."
 NO_GAIN = " Tried without gain: an entropy bonus of 0.003, and the textbook's many small steps."

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Union
 
 from baselines_ppo.common.failures import UsageError, nearest
-from baselines_ppo.settings.config import TrainConfig, all_fields, with_fields
-from baselines_ppo.settings.fields import written
+from baselines_ppo.settings.config import TrainConfig, all_fields, field_type, with_fields
+from baselines_ppo.settings.fields import plain_type, written
 
 DIGITS = 3  # that drawn numbers are rounded to, so that one can read and type them
 
@@ -181,10 +181,10 @@ CONTINUOUS_ONLY = ("init_log_std", "noise_correlation")
 def search_space(
     config: TrainConfig, given: Iterable[Dimension] = (), fixed: Iterable[str] = (), continuous: bool = True
 ) -> tuple[Dimension, ...]:
-    """Return what is tried for a configuration: its algorithm's search space, in which its own setting lies.
+    """Return what is tried for a configuration: its algorithm's search space, in which its own values lie.
 
     Args:
-      given: takes the place of the algorithm's own dimension of the same field, or is added.
+      given: takes the place of the algorithm's own dimension of the same field, or is added, as it is.
       fixed: names of fields that stay as they are in the configuration.
       continuous: whether actions are.
 
@@ -209,6 +209,7 @@ def search_space(
         if dimension.field not in (*asked, *fixed) and (continuous or dimension.field not in CONTINUOUS_ONLY)
     ]
     for dimension in asked.values():
+        check_dimension(config, dimension)
         for value in dimension.ends():
             with_fields(config, **{dimension.field: value})
     space = (*own, *asked.values())
@@ -217,6 +218,24 @@ def search_space(
             f"there is nothing to try for {config.alg}; add fields, such as --space learning_rate=1e-4..1e-2"
         )
     return tuple(sorted(space, key=lambda dimension: [*values].index(dimension.field)))
+
+
+def check_dimension(config: TrainConfig, dimension: Dimension) -> None:
+    """Check that there is something to draw, and that it is of the field's type.
+
+    Raises:
+      UsageError: there is not, or it is a range of a field that has none.
+    """
+    name = dimension.field
+    kind = next(field_type(config, section, item) for section, item, _ in all_fields(config) if item.name == name)
+    if isinstance(dimension, Choice):
+        if not dimension.values:
+            raise UsageError(f"{name} has no values to try; give one or more")
+    elif plain_type(kind) is not float:
+        raise UsageError(f"{name} has no range of real numbers; give its values, as Choice({name!r}, A, B)")
+    elif not dimension.low < dimension.high or (dimension.log and dimension.low <= 0):
+        least = ", above 0" if dimension.log else ""
+        raise UsageError(f"{name} is tried from {dimension.low:g} to {dimension.high:g}, expected a rise{least}")
 
 
 def check_field(config: TrainConfig, name: str) -> None:

@@ -7,7 +7,7 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,15 +80,27 @@ def _score(run: Run) -> float:
 
 
 def _outcomes(runs: Sequence[Run], by: Sequence[str] | None, random: bool) -> list[Section]:
-    """Return curves and scores."""
+    """Return curves and scores; what both say of a run on stderr is said once."""
     measured = [y for y in RETURNS if any(np.isfinite(final_score(run, y)) for run in runs)] or [RETURNS[0]]
-    curves = "".join(picture(plot(runs, by=by, y=y, random=random), f"{y} over environment steps") for y in measured)
-    with contextlib.redirect_stderr(io.StringIO()):  # its warnings: the curves above have printed them
+    with _each_line_once():
+        plots = {y: plot(runs, by=by, y=y, random=random) for y in measured}
         compared = compare(runs, by=by)
+    curves = "".join(picture(figure, f"{y} over environment steps") for y, figure in plots.items())
     scores = table(*compared.words()) + paragraph(compared.legend())
     if len({row.group for row in compared.rows}) > 1:
         scores += picture(compared.figure(), "final scores with 95 % intervals")
     return [Section("Learning curves", curves), Section("Final scores", scores)]
+
+
+@contextlib.contextmanager
+def _each_line_once() -> Iterator[None]:
+    """Write what comes to stderr after the block, each line once."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    finally:
+        sys.stderr.write("".join(dict.fromkeys(said.getvalue().splitlines(keepends=True))))
 
 
 def _evaluation(runs: Sequence[Run], episodes: int) -> Section:

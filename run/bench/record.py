@@ -59,7 +59,7 @@ def commit() -> str | None:
 
     try:
         git("ls-files", "--error-unmatch", "record.py")  # else it is installed inside of somebody else's checkout
-        changed = git("status", "--porcelain", "--untracked-files=no", ".")
+        changed = git("status", "--porcelain", "--untracked-files=no")  # anywhere in the checkout
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
         return None

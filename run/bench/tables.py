@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+import gymnasium
+
+from baselines_ppo.common.envs.make import explained, registered
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files.whole import checked_file
 from baselines_ppo.common.job.launcher import launched_by_mpi
@@ -122,6 +125,9 @@ def check(options: Options, typed: Collection[str]) -> None:
         raise UsageError("--env is none, expected ids such as CartPole-v1")
     if options.scaling and "env" in typed and len(options.env) > 1:
         raise UsageError(f"--scaling is of one environment, and --env is {','.join(options.env)}")
+    for env in options.env:
+        with explained(env):
+            gymnasium.spec(registered(env))
     if not options.ranks or min(options.ranks) < 1:
         ranks = ",".join(map(str, options.ranks)) or "none"
         raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1")
@@ -131,6 +137,8 @@ def check(options: Options, typed: Collection[str]) -> None:
         raise UsageError("expected at least 1 for --ranks-per-host, a --network-latency and a --network-bandwidth > 0")
     if options.pairs is not None and options.pairs < 1:
         raise UsageError(f"--pairs is {options.pairs}, expected at least 1")
+    if (options.score or options.peer_python is not None) and "ranks" in typed and len(options.ranks) > 1:
+        raise UsageError(f"--ranks is {','.join(map(str, options.ranks))}, expected one number with {flag(table)}")
     if options.score and len(options.score) != len(options.env):
         raise UsageError(
             f"--score has {len(options.score)} numbers for {len(options.env)} environments; give one for each"

@@ -24,7 +24,6 @@ SIZES: dict[str, dict[str, Any]] = {  # Stable-Baselines3 has the same
     "cnn": {},  # Nature's
     "lstm": {"hidden_sizes": (), "lstm_size": 64},
 }
-NETWORKS = tuple(STEPS)
 
 
 class Work(NamedTuple):

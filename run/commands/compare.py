@@ -32,9 +32,11 @@ def run(options: dict[str, Any]) -> int:
     """Print or write a table, and draw a figure; returns the exit code."""
     from baselines_ppo.common.files.whole import checked_file, write_whole
     from baselines_ppo.experiments.compare import compare
+    from baselines_ppo.experiments.figures import KINDS
 
     out, figure, form = (options.pop(name) for name in ("out", "figure", "format"))
     path = None if out is None else checked_file(out, FORMATS)
+    picture = None if figure is None else checked_file(figure, KINDS, "--figure")
     compared = compare(**options)
     table = getattr(compared, form or (FORMATS[path.suffix] if path else "markdown"))()
     if path is None:
@@ -42,7 +44,7 @@ def run(options: dict[str, Any]) -> int:
     else:
         write_whole(path, table)
         print(f"wrote {Path(out)}")
-    if figure is not None:
-        compared.figure(figure)
+    if picture is not None:
+        compared.figure(picture)
         print(f"wrote {Path(figure)}")
     return 0

@@ -19,7 +19,7 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     add("--out", metavar="FILE", default="curves.png", help="png, svg or pdf; default curves.png")
     add("--x", default="steps", help="steps, minutes, hours, episodes, or a column of progress.csv; default steps")
     add("--y", metavar="COLUMN", default="episode_return", help="column of progress.csv; default episode_return")
-    add("--smooth", type=converter(int), default=1, help="iterations that each point is the mean of; default 1: none")
+    add("--smooth", type=converter(int), default=1, help="values that each point is the mean of; default 1: none")
     add("--random", action="store_true", help="measure a random agent over 100 episodes, and draw its mean return")
     add_threshold(result, "return that is drawn as a line, or none")
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.experiments.sweeping.description import PRESET, kinds_of
 from baselines_ppo.run.options import add_field
 from baselines_ppo.run.parser import Parser, converter, listed
-from baselines_ppo.settings.config import TEXTBOOK, all_fields, field_type
+from baselines_ppo.settings.config import TEXTBOOK
 from baselines_ppo.settings.elsewhere import meant_here
 from baselines_ppo.settings.fields import plain_type
 
@@ -39,8 +40,9 @@ def add_options(result: Parser, arguments: Sequence[str]) -> None:
     settings = result.add_argument_group(
         "settings of the training; those that an algorithm has not are left out for it"
     )
-    for item, kind in _fields().values():
-        add_field(settings, item, kind)
+    for name, (item, kind) in kinds_of(TEXTBOOK).items():
+        if name != PRESET:  # which is above
+            add_field(settings, item, kind)
 
 
 def run(options: dict[str, Any]) -> int:
@@ -60,7 +62,7 @@ def varied(text: str) -> tuple[str, list[Any]]:
       UsageError: there is no such field, or a value is not of its type.
     """
     name, equals, words = text.partition("=")
-    name, fields = name.strip().replace("-", "_"), _fields()
+    name, fields = name.strip().replace("-", "_"), kinds_of(TEXTBOOK)
     if not equals:
         raise UsageError(f"--vary is {text}, expected FIELD=A,B,...")
     if name in SEVERAL:
@@ -73,13 +75,3 @@ def varied(text: str) -> tuple[str, list[Any]]:
         return name, [converter(kind)(part.strip()) for part in parts]
     except (ValueError, argparse.ArgumentTypeError):
         raise UsageError(f"--vary {text}: expected values of type {plain_type(kind).__name__}") from None
-
-
-def _fields() -> dict[str, Any]:
-    """Return the fields of all algorithms by name, each with its type, but those that a sweep has several of."""
-    return {
-        item.name: (item, field_type(config, section, item))
-        for config in TEXTBOOK.values()
-        for section, item, _ in all_fields(config)
-        if item.name not in SEVERAL
-    }

@@ -84,6 +84,40 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--env", "CartPole-v1,CartPol-v1"), "unknown environment CartPol-v1"),
+        (
+            ("--env", "CartPole-v1", "--score", "20", "--ranks", "1,2"),
+            "--ranks is 1,2, expected one number with --score",
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_is_measured(
+    flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        main(["bench", *flags])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_commit_is_marked_wherever_a_file_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words], cwd=tmp_path, check=True)
+
+    (tmp_path / "run").mkdir()
+    for name in ("run/record.py", "learner.py"):
+        (tmp_path / name).touch()
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "all")
+    monkeypatch.setattr(record_file, "__file__", str(tmp_path / "run" / "record.py"))
+    assert not str(record_file.commit()).endswith("+")
+    (tmp_path / "learner.py").write_text("x = 1\n")
+    assert str(record_file.commit()).endswith("+")
+
+
 def test_code_outside_of_a_checkout_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed inside of somebody else's checkout, it does not take that commit for its own."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)

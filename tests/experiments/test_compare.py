@@ -38,13 +38,13 @@ def test_scores_probabilities_and_times_by_hand(two: Path) -> None:
     assert 1 <= ppo2.mean.low < 2.5 < ppo2.mean.high <= 4
     assert ppo2.improvement is None
     assert trpo.improvement is not None and trpo.improvement.value == (3.5 + 2.5 + 4) / 12  # of 4, 3 and 5
-    assert (ppo2.threshold, ppo2.reached, ppo2.steps, ppo2.hours) == (475, 4, 2000, 0.02)
-    assert (trpo.reached, trpo.steps) == (3, 3000)
-    assert trpo.hours == pytest.approx(0.03)
+    assert ppo2.passed == (475, 4, 2000, 0.02)
+    assert trpo.passed is not None
+    assert [*trpo.passed] == pytest.approx([475, 3, 3000, 0.03])
     never = compare(two, threshold=1000.0, over="trpo").rows
-    assert [(row.reached, row.steps) for row in never] == [(0, math.inf)] * 2
+    assert [row.passed and row.passed[1:3] for row in never] == [(0, math.inf)] * 2
     assert never[0].improvement is not None and never[0].improvement.value == 2 / 12
-    assert compare(two, threshold=None).rows[0].threshold is None
+    assert compare(two, threshold=None).rows[0].passed is None
 
 
 def test_every_format_has_the_same_figures(two: Path) -> None:
@@ -53,7 +53,8 @@ def test_every_format_has_the_same_figures(two: Path) -> None:
     assert [row["group"] for row in rows] == ["ppo2", "trpo"]
     for row, found in zip(rows, compared.rows, strict=True):
         assert [float(row[name]) for name in ("mean", "mean_low", "mean_high")] == [*found.mean]
-        assert (float(row["steps"]), int(row["reached"])) == (found.steps, found.reached)
+        assert found.passed is not None
+        assert (float(row["steps"]), int(row["reached"])) == (found.passed.steps, found.passed.reached)
     assert (rows[0]["improvement"], rows[1]["over"]) == ("", "ppo2")
     table, legend = compared.markdown().split("\n\n")
     header, rule, *lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
@@ -87,7 +88,7 @@ def test_environments_are_apart_and_together_only_by_normalised_scores(tmp_path:
     assert (together.env, together.runs) == ("all, normalised", 3)
     assert together.mean.value == pytest.approx(2 / 3)
     made_run(tmp_path / "d", [-500.0, -200.0], env="Pendulum-v1")
-    with pytest.raises(Failure, match="Pendulum-v1 is registered without a threshold"):
+    with pytest.raises(Failure, match="Pendulum-v1 has no threshold that is known here"):
         compare(tmp_path, across=True)
 
 
@@ -118,15 +119,18 @@ def test_a_score_may_be_that_of_the_evaluation(tmp_path: Path) -> None:
     path = made_run(tmp_path / "a", [])
     (path / "progress.csv").write_text("iteration,total_steps,eval_return\n1,10,5.0\n2,20,7.0\n3,30,\n")
     (row,) = compare(tmp_path, score="eval_return").rows
-    assert (row.mean.value, row.threshold) == (7, 475)
+    assert row.passed is not None
+    assert (row.mean.value, row.passed.threshold) == (7, 475)
     assert math.isnan(row.mean.low)
 
 
 def test_a_score_that_is_no_return_is_not_compared_with_the_threshold_of_returns(tmp_path: Path) -> None:
     made_run(tmp_path / "a", [1.0, 500.0])
     (row,) = compare(tmp_path, score="seconds").rows
-    assert (row.mean.value, row.threshold) == (72, None)
-    assert compare(tmp_path, score="seconds", threshold=50.0).rows[0].steps == 2000
+    assert (row.mean.value, row.passed) == (72, None)
+    (row,) = compare(tmp_path, score="seconds", threshold=50.0).rows
+    assert row.passed is not None
+    assert row.passed.steps == 2000
     with pytest.raises(UsageError, match="--across normalises returns, and --score is seconds"):
         compare(tmp_path, score="seconds", across=True)
 
@@ -167,6 +171,34 @@ def test_wrong_words_are_answered_in_one_line(words: tuple[str, ...], what: str,
     with pytest.raises(Failure, match=what) as raised:
         main(["compare", str(two), *words])
     assert raised.value.exit_code == 2
+
+
+def test_a_seed_twice_is_told_of_and_a_bar_in_a_name_is_no_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, name in enumerate(("a | b", "a | b", "c")):
+        made_run(tmp_path / str(place), [1.0, 2.0], name=name)
+    header, rule, *rows = compare(tmp_path, threshold=None).markdown().splitlines()[:4]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in (header, rule, *rows)} == {8}
+    assert (
+        "CartPole-v1, name a | b: seed 0 is there 2 times, so the interval is too narrow\n" in capsys.readouterr().err
+    )
+    assert {row["reached"] for row in csv.DictReader(io.StringIO(compare(tmp_path, threshold=None).csv()))} == {""}
+
+
+def test_groups_do_not_depend_on_runs_without_a_score(tmp_path: Path) -> None:
+    for place, gamma in enumerate((0.99, 0.99, 0.9)):
+        made_run(tmp_path / str(place), [1.0 if gamma == 0.99 else None], gamma=gamma, seed=place)
+    assert [row.group for row in compare(tmp_path).rows] == ["ppo2"]
+    legend = plot(tmp_path).axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["ppo2 (n = 2)"]
+
+
+def test_a_wrong_figure_is_refused_before_the_table(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="--figure"):
+        main(["compare", str(two), "--figure", "scores.jpg"])
+    assert capsys.readouterr().out == ""
 
 
 def test_what_a_reader_must_know_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

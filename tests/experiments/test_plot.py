@@ -88,7 +88,7 @@ def test_axes_columns_and_smoothing(tmp_path: Path) -> None:
     assert curves(plot(tmp_path, x="iteration", y="seconds"))["ppo2"].tolist() == [[k, 36 * k] for k in (1, 2, 3, 4)]
     smooth = plot(tmp_path, smooth=3)
     assert curves(smooth)["ppo2"][:, 1] == pytest.approx([1, 1.5, 3, 16 / 3])
-    assert "each point is the mean of 3 iterations" in texts(smooth)
+    assert "each point is the mean of 3 values" in texts(smooth)
 
 
 def test_of_iterations_in_which_no_episode_ended_the_last_counts(tmp_path: Path) -> None:

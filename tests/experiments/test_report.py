@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -71,6 +72,17 @@ def test_what_cannot_be_shown_is_named(page: Path) -> None:
     said = Reader(page.read_text()).words["p"]
     assert any("log is not evaluated: no usable checkpoint" in line for line in said)
     assert any("there is no film: no usable checkpoint" in line for line in said)
+
+
+def test_what_curves_and_scores_say_of_a_run_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_run(tmp_path / "short", [1.0], seed=1)
+    config = json.loads((tmp_path / "short" / "config.json").read_text())
+    (tmp_path / "short" / "config.json").write_text(json.dumps({**config, "num_timesteps": 10**6}))
+    made_run(tmp_path / "none", [None], seed=2)
+    report(tmp_path, tmp_path / "report.html", episodes=0, seconds=0)
+    said = capsys.readouterr().err
+    assert said.count("none is left out") == 1
+    assert said.count("short is not finished: its score is that after 1,000 steps") == 1
 
 
 def test_names_are_text_and_no_code(tmp_path: Path) -> None:

@@ -43,6 +43,21 @@ def test_runs_are_found_in_all_ways_to_say_where_each_once(sweep: Path, monkeypa
     assert names(*find_runs(sweep), sweep) == everything
     monkeypatch.chdir(sweep)
     assert names("ppo2", "trpo/seed-?") == everything
+    (sweep / "latest").symlink_to(sweep / "ppo2" / "seed-2")
+    assert len(names(sweep / "*", "ppo2/../ppo2")) == 3  # a run has one place, whatever leads there
+
+
+def test_trials_of_a_search_and_folders_of_other_programs_are_left_out_unless_they_are_named(tmp_path: Path) -> None:
+    made_run(tmp_path / "run", [1.0])
+    study = tmp_path / "tune-ppo2"
+    made_run(study / "trials" / "0000" / "seed-0", [1.0])
+    (study / "study.json").write_text("{}")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"architecture": "bert"}')
+    assert [run.path for run in find_runs(tmp_path)] == [tmp_path / "run"]
+    assert names(study) == ["0000/seed-0"]
+    with pytest.raises(LoadError, match="no run in"):
+        find_runs(tmp_path / "model")
 
 
 def test_a_run_says_what_it_is_and_how_far(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_what_cannot_be_trained_is_refused_with_the_reason(spaces: tuple[str, Sp
         ("learning_rate=1e-4..1e-2", LogUniform("learning_rate", 1e-4, 1e-2)),
         ("learning-rate=0.001..0.002", Uniform("learning_rate", 0.001, 0.002)),
         ("init_log_std=-1..0.5", Uniform("init_log_std", -1.0, 0.5)),
+        ("gamma=.9..1", Uniform("gamma", 0.9, 1.0)),
         ("gamma=0.99,0.9", Choice("gamma", 0.9, 0.99)),
         ("num_steps=100..600", Choice("num_steps", 128, 256, 512)),
         ("lstm_size=3..6", Choice("lstm_size", 3, 4, 5, 6)),
@@ -128,6 +129,7 @@ def test_a_space_can_be_typed(text: str, expected: Dimension) -> None:
         ("learning_rate", "expected FIELD=LOW..HIGH or FIELD=A,B,C"),
         ("learning_rate=1e-2..1e-4", "expected a lower and a higher number"),
         ("learning_rate=fast..slow", "fast is no float"),
+        ("learning_rate=1e-4...1e-2", "expected two dots"),
         ("activation=tanh..relu", "activation has no range; give its values"),
         ("num_epochs=50..1000", "these are too many values"),
         ("num_epochs=1.5,2", "1.5 is no int"),
@@ -140,6 +142,20 @@ def test_a_wrong_space_is_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as raised:
         search_space(base, [dimension_of(text, base)])
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "message"),
+    [
+        (LogUniform("entropy_coef", 0.0, 0.01), "entropy_coef is tried from 0 to 0.01, expected a rise, above 0"),
+        (Uniform("gamma", 1.0, 0.9), "gamma is tried from 1 to 0.9, expected a rise"),
+        (Choice("gamma"), "gamma has no values to try"),
+        (Uniform("num_epochs", 1, 5), "num_epochs has no range of real numbers"),
+    ],
+)
+def test_a_wrong_space_of_python_is_refused_too(dimension: Dimension, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        search_space(configure("Pendulum-v1"), [dimension])
 
 
 def test_a_field_that_is_given_is_not_tried() -> None:

@@ -248,6 +248,16 @@ def test_an_array_job_runs_each_run_by_its_number(tmp_path: Path) -> None:
         write_script(tmp_path, 20, 4, words, "12:00:00")
 
 
+def test_presets_are_varied_by_a_flag_as_in_a_file() -> None:
+    assert varied("preset=none,CartPole-v1") == ("preset", ["none", "CartPole-v1"])
+
+
+@pytest.mark.parametrize("name", ['a"b', "%j"])
+def test_a_folder_that_slurm_would_misread_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Slurm does not take"):
+        write_script(tmp_path / name, 2, 1, ["sweep"], "")
+
+
 @pytest.mark.parametrize("typed", ["--slurm", "--slurm=--time=1 --mem=2G", "--slurm --seeds 0-4"])
 def test_a_task_types_what_was_typed_but_not_slurm(typed: str) -> None:
     words = shlex.split("sweep my.toml") + (shlex.split(typed) if " --seeds" in typed else [typed])

@@ -13,9 +13,9 @@ from baselines_ppo.common.files.lock import hold
 from baselines_ppo.experiments.jobs import End
 from baselines_ppo.experiments.tuning.candidates import Candidate
 from baselines_ppo.experiments.tuning.figures import HISTORY, write_figures
-from baselines_ppo.experiments.tuning.report import ranked
+from baselines_ppo.experiments.tuning.report import ranked, summary
 from baselines_ppo.experiments.tuning.screen import Screen
-from baselines_ppo.experiments.tuning.study import WORST, Trials
+from baselines_ppo.experiments.tuning.study import RETURNS, SETTING, WORST, Trials
 from baselines_ppo.experiments.tuning.trial_run import TOO_SHORT, Outcome, TrialRun, returns_at
 from tests.experiments.on_disk import made_run
 
@@ -28,6 +28,18 @@ def test_a_score_of_0_is_one_like_any_other(scores: tuple[float, ...], tmp_path:
         study.tell(study.ask(), score)
     assert [trial.value for trial in ranked(study.trials)] == sorted((x for x in scores if x > WORST), reverse=True)
     assert write_figures(study.trials, "rare", tmp_path) == [tmp_path / HISTORY]
+
+
+@pytest.mark.parametrize(("gamma", "words"), [(0.9, "the setting to begin with"), (0.5, "a setting of the space")])
+def test_it_is_said_whether_the_first_trial_has_the_setting_to_begin_with(gamma: float, words: str) -> None:
+    study = optuna.create_study(direction="maximize")
+    trial = study.ask()
+    trial.set_user_attr(SETTING, {"gamma": gamma, "hidden_sizes": [8]})
+    trial.set_user_attr(RETURNS, [3.0])
+    study.tell(trial, 3.0)
+    said = summary(study.trials, configure("CartPole-v1", gamma=0.9, hidden_sizes=(8,)), Path())
+    assert f"Trial 0 has {words}" in said
+    assert "lucky" not in said  # one of one
 
 
 def test_a_training_that_still_saves_holds_nothing_up(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_what_cannot_be_trained_at_all_ends_the_search_at_once(tmp_path: Path) -
     (tmp_path / "somebody.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"is not empty and holds no study \(somebody.txt\)"):
         tune(configure("CartPole-v1"), logdir=tmp_path)
-    with pytest.raises(UsageError, match="the setting to begin with cannot be trained: ppo_kl takes networks without"):
+    with pytest.raises(UsageError, match="the first trial cannot be trained: ppo_kl takes networks without"):
         tune(configure("CartPole-v1", "ppo_kl"), space=[Choice("network", "lstm")], logdir=tmp_path / "study")
 
 

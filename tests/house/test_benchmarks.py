@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from benchmarks import figures, speed, tables
 from benchmarks.bars import Bar, bars_of, read_bars
 from benchmarks.record import MOST_POINTS, curve_digest, is_recorded, place_of, record_of, thinned, written
 from benchmarks.record import main as record_main
-from benchmarks.rerun import compare, flat, in_words, rerun
+from benchmarks.rerun import compare, flat, in_words, rerun, trained_with
 from benchmarks.rerun import main as rerun_main
 from benchmarks.rows import MEASURES, ROOT, Row, read_row, read_rows, row_name
 from tests.runs import flags
@@ -125,7 +124,7 @@ def test_a_row_is_the_mean_over_its_seeds_and_says_where_it_is_below() -> None:
 
 
 def test_what_was_learned_and_lost_again_is_not_kept() -> None:
-    curves = {0: [math.nan, -20.0, -10.0, 0.0], 1: [-20.0, 0.0, -5.0], 2: [3.0, 2.0]}
+    curves = {0: [-20.0, -10.0, 0.0], 1: [-20.0, 0.0, -5.0], 2: [3.0, 2.0]}
     records = [{**record(seed), "curve": {"returns": returns}} for seed, returns in curves.items()]
     assert Row("X", records).kept() == [1.0, 0.75, 1.0]  # the last has learned nothing
     assert "| 75% |" in tables.seeds([Row("X-v0-ppo2-1m", records)])
@@ -220,6 +219,12 @@ def test_other_numbers_are_told_from_the_same() -> None:
     assert "from 16 steps on, by 0.5 at most" in words
     assert f"code {code_digest()} instead of old" in words
     assert flat(record(3)["settings"]) == {"num_timesteps": 10**6, "gamma": 0.9}
+
+
+def test_a_row_is_made_again_without_what_its_preset_has_got_since() -> None:
+    settings = json.loads(json.dumps(to_json(configure("HalfCheetah-v4"))))
+    assert settings["algorithm"].pop("recompute_advantages")
+    assert trained_with({"settings": settings})["recompute_advantages"] is False
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:

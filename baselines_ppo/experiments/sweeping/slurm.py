@@ -44,6 +44,8 @@ def write_script(folder: Path, runs: int, ranks: int, words: Sequence[str], opti
     """
     if any(not option.startswith("-") for option in options.split()[:1]) or "\n" in options:
         raise UsageError(f"--slurm is {short(options)}, expected options of sbatch such as --time=12:00:00")
+    if {*'"%'} & {*str(folder)}:  # Slurm replaces % in the names of files
+        raise UsageError(f'{shown(folder)} has a " or a % in its name, which Slurm does not take; rename it')
     text = TEXT.format(
         name=folder.name,
         last=runs - 1,
@@ -63,7 +65,8 @@ def write_script(folder: Path, runs: int, ranks: int, words: Sequence[str], opti
 def submit(script: Path) -> int:
     """Hand the script to sbatch where there is one, or say how to; returns the exit code."""
     if shutil.which("sbatch") is None:
-        say(f"wrote {shown(script)}; there is no sbatch here: copy it to where there is one, and type sbatch {script}")
+        line = f"sbatch {shlex.quote(str(script))}"
+        say(f"wrote {shown(script)}; there is no sbatch here: copy it to where there is one, and type {line}")
         return FINISHED
     code = subprocess.run(["sbatch", os.fspath(script)]).returncode
     if code == FINISHED:

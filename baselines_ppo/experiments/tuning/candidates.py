@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -78,6 +79,11 @@ def _fitting(config: TrainConfig, spaces: Spaces) -> int:
     recurrent = actor_critic_of(resolved, *spaces).recurrent
     dealt = resolved.num_envs if recurrent else resolved.rollout.num_steps
     return closest_divisor(dealt, resolved.num_minibatches or 1)
+
+
+def in_json(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as JSON keeps them, so that they can be compared with what was stored: lists for tuples."""
+    return dict(json.loads(json.dumps(values)))
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _history(trials: Sequence[FrozenTrial], title: str) -> Figure:
         axes.plot([*pruned], [*pruned.values()], "x", color=GREY, markersize=5, label="pruned, return when it ended")
     axes.plot([*scored], [*scored.values()], "o", color=BLUE, markersize=4, label="trained to the end")
     if 0 in scored:
-        axes.axhline(scored[0], color=ORANGE, linewidth=1, linestyle="--", label="the setting to begin with")
+        axes.axhline(scored[0], color=ORANGE, linewidth=1, linestyle="--", label="trial 0")
     if lost:
         low = axes.get_ylim()[0]
         axes.plot(lost, [low] * len(lost), "v", color=ORANGE, markersize=5, clip_on=False, label="could not be trained")

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from baselines_ppo.common.files.whole import write_whole
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.tables import csv_table
+from baselines_ppo.experiments.tuning.candidates import in_json, settings_of
 from baselines_ppo.experiments.tuning.study import KIND, REASON, RETURNS, SETTING
 from baselines_ppo.settings.config import TrainConfig, all_fields, with_fields
 from baselines_ppo.settings.fields import flags_of, written
@@ -43,6 +44,13 @@ def config_of(trial: FrozenTrial, config: TrainConfig) -> TrainConfig:
     return with_fields(config, **{name: tuple(x) if isinstance(x, list) else x for name, x in setting.items()})
 
 
+def beginning(first: FrozenTrial, config: TrainConfig) -> str:
+    """Return in words which setting the first trial has: the one to begin with, unless the space is without it."""
+    own, setting = in_json(settings_of(config)), first.user_attrs[SETTING]
+    same = all(own[name] == value for name, value in setting.items())
+    return "the setting to begin with" if same else "a setting of the space, which is without the one to begin with"
+
+
 def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) -> str:
     """Return in Markdown what has come of the trials: how many, the best of them, the best setting in two forms."""
     best = ranked(trials)
@@ -58,15 +66,16 @@ def summary(trials: Sequence[FrozenTrial], config: TrainConfig, folder: Path) ->
         return "\n".join([*lines, "No trial was trained to its end."]) + "\n"
     chosen = config_of(best[0], config)
     lines += ["", *_table(best[:BEST], config), ""]
-    lines += [f"Trial 0 has the setting to begin with: {t.value:.1f}." for t in best if t.number == 0]
+    lines += [f"Trial 0 has {beginning(t, config)}: {t.value:.1f}." for t in best if t.number == 0]
     lines += ["", "The best setting:", "", "```", command(chosen), "```"]
     tried = counted(len(trials), "trial")
     source = f"The best of {tried} of tune: return {best[0].value:.1f} at {config.num_timesteps:,} steps."
     lines += ["", "As a preset:", "", "```python", preset(chosen, source), "```", ""]
-    lines += [
-        "The best of many trials was lucky, too: with other seeds its return may be lower. Measure it with seeds that",
-        f"it was not chosen by, such as --seed {config.seed + len(best[0].user_attrs[RETURNS])}.",
-    ]
+    if len(best) > 1:
+        lines += [
+            "The best of many trials was lucky, too: with other seeds its return may be lower. Measure it with seeds",
+            f"that it was not chosen by, such as --seed {config.seed + len(best[0].user_attrs[RETURNS])}.",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from baselines_ppo.experiments.tuning.candidates import (
     Spaces,
     candidate,
     check_trainable,
+    in_json,
     settings_of,
     spaces_of,
 )
@@ -92,11 +92,6 @@ def identity_of(config: TrainConfig, space: Sequence[Dimension], seeds: int) -> 
     return in_json({**fields, **tried, "seeds": seeds})
 
 
-def in_json(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as JSON keeps them, so that they can be compared with what was stored: lists for tuples."""
-    return dict(json.loads(json.dumps(values)))
-
-
 def codes_of(config: TrainConfig, space: Sequence[Dimension]) -> dict[str, Any]:
     """Return what a trial draws that has a configuration's own setting, or the nearest one that is in the space."""
     values = settings_of(config)
@@ -123,7 +118,8 @@ class Searcher:
         """Make all trials, or stop when a signal says so; returns the exit code.
 
         Raises:
-          Failure: the first trial, which has the configuration's own setting, cannot be trained; or see `tune`.
+          Failure: the first trial cannot be trained, which has the configuration's own setting, or one near it; or see
+            `tune`.
         """
         try:
             while True:
@@ -191,11 +187,11 @@ class Searcher:
         """Count a trial, with what has come of it.
 
         Raises:
-          Failure: it is the first, which has the configuration's own setting, and cannot be trained.
+          Failure: it is the first, and cannot be trained.
         """
         if self.trials.is_first(run.trial) and outcome.kind in (REFUSED, TOO_SHORT, CRASHED):
             kind = Failure if outcome.kind == CRASHED else UsageError
-            raise kind(f"the setting to begin with cannot be trained: {outcome.reason}; see {run.folder}")
+            raise kind(f"the first trial cannot be trained: {outcome.reason}; see {run.folder}")
         run.stop()
         self.active.remove(run)
         self.leaving.append(run)

@@ -31,6 +31,7 @@ HOST, SEEN, SETTING, KIND, REASON, RETURNS = "host", "seen", "setting", "kind", 
 IDENTITY = "trained"
 WORST = float("-inf")  # of a trial that cannot be trained, or not to its end
 BEGUN_BY_OTHERS = ("UNIQUE constraint", "duplicate key", "already exists")  # of tables that two hosts make at once
+ANOTHER = "give another --study, and another --logdir if you gave one"
 TOO_MANY = "another host has begun the last trial"
 
 
@@ -160,13 +161,13 @@ class Trials:
         stored = self.study.user_attrs.get(IDENTITY)
         if stored is None:
             if self.study.trials:
-                raise UsageError(f"study {self.study.study_name} is not one of tune; give another --study")
+                raise UsageError(f"study {self.study.study_name} is not one of tune; {ANOTHER}")
             self.study.set_user_attr(IDENTITY, dict(identity))
             self.study.enqueue_trial(dict(first), skip_if_exists=True)
         elif stored != dict(identity):
             names = [name for name in {**stored, **identity} if stored.get(name) != identity.get(name)]
             words = "; ".join(f"{name} {stored.get(name, '-')} -> {identity.get(name, '-')}" for name in names)
-            raise UsageError(f"study {self.study.study_name} is of another search: {words}; give another --study")
+            raise UsageError(f"study {self.study.study_name} is of another search: {words}; {ANOTHER}")
 
     def next(self, space: Sequence[Dimension]) -> tuple[Trial, dict[str, Any]] | None:
         """Return a trial to train here and what it draws: one that was interrupted, else a new one.
