@@ -1,4 +1,4 @@
-"""PPO over MPI: one process or hundreds, the same result.
+"""PPO over MPI: one process and sixteen give the same bits.
 
 What is named here is public and stays as it is; all else may change.
 """

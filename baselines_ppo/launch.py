@@ -62,17 +62,17 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         line = [mpirun, "-np", str(ranks), *python_like_this(BEGIN, Path.cwd())]
         call = _packed(config, arguments)
-        process = subprocess.Popen(
+        with subprocess.Popen(
             line,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # an interrupt reaches mpirun once, from below, and not twice
-        )
-        try:
-            exit_code = _show(process, cloudpickle.dumps((folder, call)))
-        finally:
-            process.terminate()  # does nothing to one that has ended
+        ) as process:
+            try:
+                exit_code = _show(process, cloudpickle.dumps((folder, call)))
+            finally:
+                process.terminate()  # does nothing to one that has ended
         data = _answer(Path(folder), exit_code)
     return Result(**{**data, "folder": Path(data["folder"])})
 

@@ -52,20 +52,24 @@ def plan_of(config: TrainConfig, network: ActorCritic, ranks: int) -> Plan:
     Raises:
       UsageError: an iteration cannot be dealt into its minibatches; says which number could.
     """
+    policy, values = sharings_of(config, network, ranks)
+    check_minibatches(config, ranks if values.learns_from == OWN else 1, network.recurrent)
+    return Plan(config, network, ranks, policy, values)
+
+
+def sharings_of(config: TrainConfig, network: ActorCritic, ranks: int) -> tuple[Sharing, Sharing]:
+    """Return how the ranks share the gradients, and those of the value function, where that is fitted apart."""
     algorithm, environments = config.algorithm, config.num_envs
     wanted = algorithm.split_minibatches
     # With memory a minibatch is made of whole environments, one of each K neighbours.
     dealt = environments // (config.num_minibatches or 1) if network.recurrent else environments
     if not algorithm.separate_networks:
         shared = _is_worth_sharing(config.minibatch_size, network.layout.size, network) if wanted is None else wanted
-        check_minibatches(config, ranks if shared else 1, network.recurrent)
         sharing = _shared_out(dealt, ranks) if shared else REPLICATED
-        return Plan(config, network, ranks, sharing, sharing)
+        return sharing, sharing
     size = algorithm.value_minibatch_size or config.minibatch_size
     shared = _is_worth_sharing(size, network.value_layout.size, network)
-    check_minibatches(config, ranks if shared else 1, network.recurrent)  # which are the value function's here
-    values = _shared_out(dealt, ranks) if shared else REPLICATED
-    return Plan(config, network, ranks, _shared_out(environments, ranks), values)
+    return _shared_out(environments, ranks), _shared_out(dealt, ranks) if shared else REPLICATED
 
 
 def _shared_out(environments: int, ranks: int) -> Sharing:
@@ -96,7 +100,7 @@ def check_minibatches(config: TrainConfig, ranks: int, recurrent: bool) -> None:
             f"give --num-minibatches {closest_divisor(dealt, num_minibatches)}, or {other}"
         )
     if config.steps_per_iteration // num_minibatches < 2:
-        raise UsageError("a minibatch of one transition cannot be standardised; give fewer --num-minibatches")
+        raise UsageError("a minibatch needs two transitions; give fewer --num-minibatches, or more --num-steps")
 
 
 def closest_divisor(number: int, wanted: int) -> int:

@@ -47,7 +47,7 @@ from baselines_ppo.monitoring.films import check_filmed
 from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.plan import Plan, plan_of
 from baselines_ppo.settings.changes import as_changed, changes_of, configuration_in, in_stored_words, moved_schedules
-from baselines_ppo.settings.config import TrainConfig, resolve, to_json
+from baselines_ppo.settings.config import TrainConfig, renamed, resolve, to_json
 from baselines_ppo.state.code import code_digest
 from baselines_ppo.state.platform_facts import platform_facts
 from baselines_ppo.state.run_state import RunState
@@ -164,6 +164,7 @@ def _going_on(
     config: TrainConfig, stored: Checkpoint, override: tuple[str, ...]
 ) -> tuple[TrainConfig, dict[str, Any], dict[str, str]]:
     """Return the configuration with which a run goes on, what it has changed on the way, and what is changed now."""
+    override = tuple(renamed(config).get(name, name) for name in override)
     config, began = as_changed(in_stored_words(config, stored), stored, override)
     return config, began, changes_of(config, stored, override)
 

@@ -29,6 +29,7 @@ from baselines_ppo.monitoring.logger import Logger
 from baselines_ppo.monitoring.row import Report, count_episodes, row_of
 from baselines_ppo.result import Result
 from baselines_ppo.settings.config import TrainConfig
+from baselines_ppo.state.attributes import set_attributes
 from baselines_ppo.state.changing import change_settings
 from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.saver import Saver
@@ -185,11 +186,10 @@ class TrainingRun:
         """Do what the callback has asked for, on all ranks alike; stopping and saving are agreed on afterwards.
 
         Raises:
-          UsageError: the environments have no such attribute, or a setting may not be changed.
+          UsageError: the environments take no such attribute, or a setting may not be changed.
         """
         wishes = self._wishes
-        for name, value in wishes.attributes.items():
-            self.collector.envs.set_attribute(name, value)
+        set_attributes(self.collector.envs, wishes.attributes, self.config.num_envs)
         if wishes.settings:
             self.comm.alive.note("changing settings")
             for change in change_settings(self.state, wishes.settings):

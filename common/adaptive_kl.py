@@ -23,7 +23,7 @@ def adapted_penalty(penalty: Penalty, kl: float, kl_target: float) -> Penalty:
     """Return the penalty for the next iteration.
 
     beta grows by 1.5 if the KL is above twice its target and shrinks by 1.5 if below half of it; once it leaves
-    [1/30, 30], the step size does the rest.
+    [1/30, 30], the step size does the rest. One that begins beyond moves back alone.
 
     Source: Schulman et al. 2017, arXiv:1707.06347, section 4; Heess et al. 2017, arXiv:1707.02286, appendix;
     the factors are those of Coady, "AI Gym Workout".
@@ -31,31 +31,38 @@ def adapted_penalty(penalty: Penalty, kl: float, kl_target: float) -> Penalty:
     low, high = PENALTY_RANGE
     kl_coef, factor = penalty
     if kl > 2.0 * kl_target:
-        kl_coef *= FACTOR
+        kl_coef = max(kl_coef, min(kl_coef * FACTOR, high * FACTOR))
         if kl_coef > high:
             factor = max(factor / FACTOR, 1.0 / LARGEST_FACTOR)
     elif kl < 0.5 * kl_target:
-        kl_coef /= FACTOR
+        kl_coef = min(kl_coef, max(kl_coef / FACTOR, low / FACTOR))
         if kl_coef < low:
             factor = min(factor * FACTOR, LARGEST_FACTOR)
-    return Penalty(min(max(kl_coef, low / FACTOR), high * FACTOR), factor)
+    return Penalty(kl_coef, factor)
 
 
 def adapted_kl_coef(kl_coef: float, kl: float, kl_target: float) -> float:
     """Return beta, doubled if the KL is above 1.5 times its target, halved if below 1 / 1.5 of it.
 
+    It leaves the range of `KL_COEF_RANGE` by no step; one that begins beyond moves back alone.
+
     Source: Schulman et al. 2017, arXiv:1707.06347, section 4.
     """
     low, high = KL_COEF_RANGE
     if kl > 1.5 * kl_target:
-        return min(2.0 * kl_coef, high)
-    return max(kl_coef / 2.0, low) if kl < kl_target / 1.5 else kl_coef
+        return max(kl_coef, min(2.0 * kl_coef, high))
+    return min(kl_coef, max(kl_coef / 2.0, low)) if kl < kl_target / 1.5 else kl_coef
 
 
 def adapted_learning_rate(
     xp: Any, learning_rate: Array, kl: Array, kl_target: float, limits: tuple[float, float] = (1e-6, 1e-2)
 ) -> Array:
-    """Return the step size, 1.5 times smaller if the KL is above twice its target, larger if below half of it."""
+    """Return the step size, 1.5 times smaller if the KL is above twice its target, larger if below half of it.
+
+    Args:
+      limits: the lowest and the highest that a step leads to; one that begins beyond moves back alone.
+    """
     lowest, highest = limits
-    smaller, larger = xp.maximum(learning_rate / FACTOR, lowest), xp.minimum(learning_rate * FACTOR, highest)
+    smaller = xp.minimum(learning_rate, xp.maximum(learning_rate / FACTOR, lowest))
+    larger = xp.maximum(learning_rate, xp.minimum(learning_rate * FACTOR, highest))
     return xp.where(kl > 2.0 * kl_target, smaller, xp.where(kl < 0.5 * kl_target, larger, learning_rate))

@@ -42,7 +42,10 @@ def clipped_squared_error(
 
 
 def approx_kl(log_prob: tf.Tensor, old_log_prob: tf.Tensor) -> tf.Tensor:
-    """Return E[(r - 1) - log r] with r = pi / pi_old: KL(pi_old, pi) from its own samples, never negative."""
+    """Return E[(r - 1) - log r] with r = pi / pi_old: KL(pi_old, pi) from its own samples.
+
+    Never negative, but for rounding.
+    """
     log_ratio = log_prob - old_log_prob
     return tf.reduce_mean(tf.exp(log_ratio) - 1.0 - log_ratio)
 

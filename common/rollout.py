@@ -19,7 +19,7 @@ from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.values import Cuts, next_values_of, values_of
 
 MOST_STEPS = 200_000  # of an environment in an iteration where episodes are counted
-NOISE_BLOCK = 256  # steps for which noise is drawn at once where their number is not known before
+NOISE_BLOCK = 256  # steps for which noise is drawn at once, and correlated, where their number is not known before
 
 
 class Episode(NamedTuple):

@@ -12,10 +12,9 @@ from typing import Any
 
 from baselines_ppo.common.envs.keywords import names_a_file
 from baselines_ppo.common.failures import UsageError, short
+from baselines_ppo.common.files.columns import EPISODES_SAY
 from baselines_ppo.settings.changes import changed_on_the_way
 from baselines_ppo.settings.config import TrainConfig
-
-LARGEST_VALUE = 100_000  # characters of an attribute's value, which every checkpoint holds
 
 
 @dataclass
@@ -91,8 +90,10 @@ class TrainingProgress:
           UsageError: a name is taken by one of ours, or a figure is no number.
         """
         for name, value in metrics.items():
-            if name in self.row:
-                raise UsageError(f"the callback logs {name}, and the row has a column of this name; give another name")
+            if name in self.row or name in EPISODES_SAY or name.startswith("eval_"):
+                raise UsageError(
+                    f"the callback logs {name}, and rows have a column of this name, or may have; give another name"
+                )
             self._wishes.metrics[name] = _figure(name, value)
 
 
@@ -126,11 +127,6 @@ def plain_value(name: str, value: Any) -> Any:
             f"set_environments: {short(name)} is {short(repr(value))}, expected what JSON holds, such as a number"
         ) from None
     plain = json.loads(text)
-    if len(text) > LARGEST_VALUE:
-        raise UsageError(
-            f"set_environments: {short(name)} has {len(text):,} characters, expected at most {LARGEST_VALUE:,}: "
-            "every checkpoint holds it"
-        )
     if names_a_file({name: plain}):
         raise UsageError(f"set_environments: {short(name)} may lead to a file; give it by env_kwargs to configure")
     return plain

@@ -96,7 +96,7 @@ class TrainConfig:
         (AUTO,), "what keeps the curves; auto: TensorBoard, where it is installed", choices=TRACKERS
     )
     timeout: float = option(600.0, "seconds without a sign of life of a rank until the job ends", above=0)
-    grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does", above=0)
+    grace: float = option(25.0, "seconds from a stop signal until the job ends, whatever it does but save", above=0)
     rollout: RolloutConfig = RolloutConfig()
     policy: PolicyConfig = PolicyConfig()
     algorithm: AlgorithmConfig = field(default_factory=PPO2Config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import Field, field
@@ -57,8 +58,10 @@ def element_type(kind: Any) -> Any:
 
 
 def as_number_of(kind: Any, value: Any) -> Any:
-    """Return a whole number as the float that it is to be; anything else as it is."""
-    return float(value) if plain_type(kind) is float and type(value) is int else value
+    """Return a whole number as the float that it is to be, infinite beyond its range; anything else as it is."""
+    if plain_type(kind) is not float or type(value) is not int:
+        return value
+    return float(value) if abs(value) <= sys.float_info.max else math.inf
 
 
 def check(item: Field[Any], kind: Any, value: Any) -> None:

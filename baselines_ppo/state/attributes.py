@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baselines_ppo.common.envs.keywords import names_a_file
-from baselines_ppo.common.failures import LoadError
-from baselines_ppo.common.files.checkpoint import Checkpoint
+from baselines_ppo.common.envs.vec_env import VecEnv
+from baselines_ppo.common.failures import LoadError, UsageError
+from baselines_ppo.common.files.checkpoint import LARGEST_MANIFEST, Checkpoint
+from baselines_ppo.common.screen.numbers import counted
 
 Attributes = Mapping[str, Any]  # by name
+
+
+def set_attributes(envs: VecEnv, attributes: Attributes, num_envs: int) -> None:
+    """Set attributes of this rank's environments.
+
+    Args:
+      num_envs: over all ranks; a checkpoint may hold other values for the episode under way in each.
+
+    Raises:
+      UsageError: there is no such attribute, or a checkpoint could not hold all of them.
+    """
+    now = {**envs.attributes, **attributes}
+    twice = len(json.dumps(attributes_to_json(now, [now]), indent=1))
+    if (length := twice * (num_envs + 1) // 2) > (most := LARGEST_MANIFEST // 2):
+        raise UsageError(
+            f"set_environments: with {', '.join(attributes)} a checkpoint may have {length:,} characters of attributes "
+            f"of {counted(num_envs, 'environment')}, expected at most {most:,}"
+        )
+    for name, value in attributes.items():
+        envs.set_attribute(name, value)
 
 
 def attributes_to_json(now: Attributes, under_way: Sequence[Attributes]) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from baselines_ppo.common.job.threads import TENSORFLOW_VARIABLES, VARIABLES
+from baselines_ppo.common.job.threads import RESULT_VARIABLES
 
-SETTINGS = (*VARIABLES, *TENSORFLOW_VARIABLES, "TF_ENABLE_ONEDNN_OPTS")
 PROCESSOR = ("cpu", "blas")  # what may differ from machine to machine of one installation
 PACKAGES = ("numpy", "tensorflow", "mpi4py", "mpich", "gymnasium", "mujoco")
 
@@ -25,7 +24,7 @@ def platform_facts() -> dict[str, str | None]:
     models = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
     found["cpu"] = models[0].split(":")[1].strip() if models else platform.machine()
     found["blas"] = _kernels()
-    return {**found, **{name: os.environ.get(name) for name in SETTINGS}}
+    return {**found, **{name: os.environ.get(name) for name in RESULT_VARIABLES}}
 
 
 def _kernels() -> str | None:

@@ -15,7 +15,7 @@ from baselines_ppo.common.envs.facts import facts_at
 from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.files.checkpoint import Checkpoint
 from baselines_ppo.common.policy.policy import Policy
-from baselines_ppo.plan import plan_of
+from baselines_ppo.plan import sharings_of
 from baselines_ppo.settings.config import TrainConfig, to_json
 from baselines_ppo.state.attributes import attributes_to_json, stored_attributes
 from baselines_ppo.state.platform_facts import platform_facts
@@ -153,7 +153,8 @@ def restore(run: RunState, checkpoint: Checkpoint, changes: dict[str, str]) -> s
     alike = True
     if before != run.comm.size:
         network = run.collector.policy.network
-        alike = all(plan_of(run.config, network, ranks).same_bits for ranks in (before, run.comm.size))
+        sharings = [*sharings_of(run.config, network, before), *sharings_of(run.config, network, run.comm.size)]
+        alike = all(sharing.same_bits for sharing in sharings)
         closely = "equal" if alike else "equal up to the rounding of sums"
         notes.append(f"elastic, {before} -> {run.comm.size} ranks, {closely}")
     now = platform_facts()

@@ -130,8 +130,8 @@ class SerialBackend:
     def set_attributes(self, rows: Sequence[int], attributes: Sequence[Mapping[str, Any]]) -> None:
         for row, own in zip(rows, attributes, strict=True):
             if unknown := [name for name in own if not self.environments[row].has_wrapper_attr(name)]:
-                known = [name for layer in layers(self.environments[row]) for name in vars(layer) if name[:1] != "_"]
-                hint = nearest(unknown[0], known)
+                known = {name for layer in layers(self.environments[row]) for name in vars(layer) if name[:1] != "_"}
+                hint = nearest(unknown[0], sorted(known))
                 raise UsageError(f"environment {self._env_id} has no attribute {short(unknown[0])} to set{hint}")
             self._attributes[row] = own
 

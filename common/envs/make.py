@@ -120,7 +120,7 @@ def registered(env_id: str) -> str:
     if spec is not None and re.match(r"(gymnasium\.envs\.mujoco|baselines_ppo\.zoo)\b", str(spec.entry_point)):
         import mujoco
 
-        mujoco.set_mju_user_warning(_warn_once)
+        mujoco.set_mju_user_warning(lambda text: _warn_once(text.partition(" Time =")[0]))
     return name
 
 

@@ -16,9 +16,9 @@ from baselines_ppo.common.envs.foreign import begin_training, end_training, leav
 from baselines_ppo.common.envs.treatment import STREAMS
 from baselines_ppo.common.job.launcher import RANK_VARIABLES, SIZE_VARIABLES
 from baselines_ppo.common.job.signals import StopSignals
-from baselines_ppo.common.job.threads import TENSORFLOW_VARIABLES, VARIABLES
+from baselines_ppo.common.job.threads import RESULT_VARIABLES
 
-SETTINGS = (*RANK_VARIABLES, *SIZE_VARIABLES, *VARIABLES, *TENSORFLOW_VARIABLES, "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
+SETTINGS = (*RANK_VARIABLES, *SIZE_VARIABLES, *RESULT_VARIABLES, "XLA_FLAGS")
 OUTPUTS = ("stdout", "stderr")
 
 

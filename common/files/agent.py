@@ -12,7 +12,7 @@ from baselines_ppo.common.files.checkpoint import Checkpoint, find
 from baselines_ppo.common.files.remembered import is_remembered
 from baselines_ppo.common.policy.actions import action_at, as_sent
 from baselines_ppo.common.policy.actor_critic import ActorCritic
-from baselines_ppo.common.policy.given_arrays import WrongShapeError
+from baselines_ppo.common.policy.given_arrays import WrongShapeError, unlearnable
 from baselines_ppo.common.policy.networks import NETWORKS, find_network
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of
 from baselines_ppo.common.policy.policy import Policy
@@ -64,6 +64,8 @@ class Agent:
         network, encoded = self.policy.network, self._encoded(self._with_mask(observation, mask))
         alone = encoded.ndim == len(network.observation.shape)
         batch = encoded[None] if alone else encoded
+        if (found := unlearnable(batch)) is not None:
+            raise DataError(f"the observation{'' if alone else f' in row {found[0]}'} has {found[1]}")
         if network.masked and (found := nothing_allowed(network.action, batch[:, mask_of(network.observation)])):
             raise DataError(f"{found[1]}{'' if alone else f' in row {found[0]}'}")
         sent = as_sent(network.action, self.act_encoded(batch, deterministic, rng))

@@ -94,7 +94,8 @@ class StopSignals:
         if self._asked is None and self._bell is not None:
             with suppress(BlockingIOError):
                 codes = [EXIT_CODES[number] for number in os.read(self._bell[0], 100) if number in EXIT_CODES]
-                self._asked = Asked(time(), codes[0]) if codes else None
+                if codes:  # another thread may have seen it first
+                    self._asked = Asked(time(), codes[0])
         return self._asked
 
     def __enter__(self) -> StopSignals:

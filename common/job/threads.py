@@ -9,6 +9,7 @@ from baselines_ppo.common.failures import UsageError, short
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TENSORFLOW_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+RESULT_VARIABLES = (*VARIABLES, *TENSORFLOW_VARIABLES, "TF_ENABLE_ONEDNN_OPTS")  # that last bits may depend on
 
 
 def limit_checked_threads() -> None:

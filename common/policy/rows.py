@@ -34,7 +34,7 @@ class BlockedWeights(np.ndarray):
             return np.matmul(x, weights)
         if count % rows:
             return in_fixed_rows(lambda block: (block @ weights,), x, rows=rows)[0]
-        return np.matmul(x.reshape(-1, rows, x.shape[1]), weights).reshape(count, -1)
+        return np.matmul(x.reshape(-1, rows, x.shape[1]), weights).reshape(count, weights.shape[1])
 
 
 def blocked(parts: Mapping[str, np.ndarray]) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from gymnasium import spaces
 
 import tests.environments  # noqa: F401  # registers them
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
-from baselines_ppo.common.failures import LoadError
+from baselines_ppo.common.failures import DataError, LoadError
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.policy.observations import BoxObservation, GroupObservation, observation_of
 from baselines_ppo.common.policy.spaces.images import ImageObservation
@@ -34,6 +34,16 @@ RETURN = re.compile(r"episode \d: return ([-.\d]+), length (\d+)")
 
 def typed(command: str, agent: Path, *more: str) -> list[str]:
     return [command, str(agent), "--env", GUSTY.env_id, "--wrapper", *GUSTY.wrappers, "--seed", "4", *more]
+
+
+def test_an_agent_refuses_numbers_that_a_training_refuses_and_takes_no_rows_at_all() -> None:
+    agent = load_agent("zoo:CartPole-v1")
+    assert agent.act(np.zeros((0, 4))).shape == (0,)
+    for odd, said in ((np.nan, "the observation has NaN"), (np.inf, "the observation has Inf")):
+        with pytest.raises(DataError, match=said):
+            agent.act([0.0, odd, 0.0, 0.0])
+    with pytest.raises(DataError, match="the observation in row 1 has NaN"):
+        agent.act([[0.0] * 4, [0.0, 0.0, np.nan, 0.0]])
 
 
 def test_what_draws_from_global_streams_and_remembers_plays_alike_at_every_door(

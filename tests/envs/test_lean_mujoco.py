@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 
 from baselines_ppo.common.envs.lean_mujoco import LeanRobot, lean
-from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
+from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment, registered
 
 ROBOTS = ("HalfCheetah", "Swimmer", "Hopper", "Walker2d", "Ant", "Humanoid")
 
@@ -56,6 +57,18 @@ def test_an_attribute_that_a_callback_sets_counts_here_too() -> None:
     for (expected, reward), (got, own_reward) in zip(*steps, strict=True):
         np.testing.assert_array_equal(got, expected)
         assert own_reward == reward
+
+
+def test_a_warning_of_mujoco_is_shown_once_whatever_time_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    registered("InvertedPendulum-v4")
+    body = "<body><freejoint/><geom size='1'/></body>"
+    model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{body}</worldbody></mujoco>")
+    data = mujoco.MjData(model)
+    for _ in range(3):
+        data.time, data.qvel[0] = data.time + 1.0, np.nan
+        mujoco.mj_forward(model, data)
+        mujoco.mj_checkVel(model, data)
+    assert capsys.readouterr().err.count("MuJoCo: ") == 1
 
 
 def test_the_time_limit_holds_in_every_episode() -> None:

@@ -105,6 +105,10 @@ def objects_travel(comm: Comm) -> None:
     gathered = comm.gather({"rank": comm.rank})
     assert gathered == ([{"rank": rank} for rank in range(comm.size)] if comm.is_root else None)
     assert comm.broadcast(("from", comm.rank)) == ("from", 0)
+    comm.messages.cost()
+    arrays = comm.gather_all(np.full(1000 * (comm.rank + 1), comm.rank))
+    assert [(len(x), x.max()) for x in arrays] == [(1000 * (rank + 1), rank) for rank in range(comm.size)]
+    assert comm.messages.cost().sent >= 8000 * (comm.size - 1)  # each rank's own are told to the others
 
 
 def sums_of_small_numbers_are_refused(comm: Comm) -> None:

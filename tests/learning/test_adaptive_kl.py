@@ -82,6 +82,20 @@ def test_the_step_size_falls_where_the_kl_is_high_rises_where_it_is_low_and_has_
     assert (lowest, highest) == (1e-6, 1e-2)
 
 
+def test_what_begins_beyond_the_limits_moves_back_alone() -> None:
+    high, low = 100.0, 0.0  # KLs
+    assert adapted_penalty(Penalty(1000.0, 1.0), TARGET, TARGET) == (1000.0, 1.0)
+    assert adapted_penalty(Penalty(1000.0, 1.0), high, TARGET).kl_coef == 1000.0
+    assert adapted_penalty(Penalty(1000.0, 1.0), low, TARGET).kl_coef == pytest.approx(1000 / 1.5)
+    assert adapted_penalty(Penalty(1e-3, 1.0), low, TARGET).kl_coef == 1e-3
+    assert adapted_kl_coef(1e-5, low, TARGET) == 1e-5
+    assert adapted_kl_coef(1e-5, high, TARGET) == 2e-5
+    assert adapted_learning_rate(np, 0.05, low, TARGET) == 0.05
+    assert adapted_learning_rate(np, 0.05, high, TARGET) == pytest.approx(0.05 / 1.5)
+    assert adapted_learning_rate(np, 1e-7, high, TARGET) == 1e-7
+    assert adapted_learning_rate(np, 1e-7, low, TARGET) == pytest.approx(1.5e-7)
+
+
 def learner(**values: Any) -> PPOKL:
     config = configure("X", "ppo_kl", hidden_sizes=(5,), **{"num_envs": 2, **values})
     network = actor_critic_of(config, BoxObservation((3,), "float32"), BoxAction((-1.0, -1.0), (1.0, 1.0), (2,)))

@@ -171,7 +171,8 @@ def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (lambda progress: progress.log(approx_kl=1.0), "the row has a column of this name"),
+        (lambda progress: progress.log(approx_kl=1.0), "rows have a column of this name"),
+        (lambda progress: progress.log(success_rate=1.0), "rows have a column of this name"),
         (lambda progress: progress.log(note="well"), "the callback logs note='well', expected a number"),
         (lambda progress: progress.log(steps=10**400), "the callback logs steps=10+.*, expected a number"),
         (lambda progress: progress.change(learning_rat=1e-4), "learning_rat cannot be changed on the way"),
@@ -181,7 +182,7 @@ def test_it_stops_saves_and_logs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (lambda progress: progress.set_environments("wind", float("nan")), "wind is nan, expected what JSON"),
         (
             lambda progress: progress.set_environments("wind", np.zeros((200, 200))),
-            "wind has 200,400 characters, expect",
+            "with wind a checkpoint may have .* characters of attributes of 2 environments, expected at most 500,000",
         ),
         (lambda progress: progress.set_environments("__class__", 1), "'__class__' is no name of an attribute"),
         (lambda progress: progress.set_environments("wind", "/etc/passwd"), "wind may lead to a file"),
@@ -193,6 +194,20 @@ def test_what_there_is_not_is_refused_in_one_line(
     with pytest.raises(UsageError, match=said) as raised:
         train(small(), logdir=tmp_path, callback=at(1, act))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("stub")
+def test_the_largest_attributes_are_in_every_checkpoint_whatever_episode_is_under_way(tmp_path: Path) -> None:
+    class Tabled(Windy):
+        table = ""
+
+    def callback(progress: TrainingProgress) -> None:
+        progress.set_environments("table", f"{progress.iteration:166000d}")
+
+    result = train(small(save_interval=0, num_steps=4), logdir=tmp_path, environment=Tabled, callback=callback)
+    newest = checkpoint.find(result.folder)[0].manifest
+    assert newest["total_steps"] == result.total_steps
+    assert len(newest["attributes"]["episodes"]) > 1
 
 
 @pytest.mark.usefixtures("stub")

@@ -253,6 +253,11 @@ def test_a_whole_number_does_for_a_float_and_is_one() -> None:
     assert {type(value) for value in values} == {float}
 
 
+def test_a_number_beyond_all_floats_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected a finite number"):
+        configure("CartPole-v1", learning_rate=10**400)
+
+
 def test_a_list_does_for_a_tuple() -> None:
     assert configure("X", hidden_sizes=[64, 32]) == configure("X", hidden_sizes=(64, 32))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from baselines_ppo import configure
+from baselines_ppo import configure, train
 from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run import cli
 from baselines_ppo.run.parser import dashed
 from baselines_ppo.settings.config import TEXTBOOK, from_json, to_json
@@ -59,3 +63,19 @@ def test_a_former_name_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str
     stored["algorithm"]["target_kl"] = stored["algorithm"].pop("kl_stop")
     assert from_json(stored) == now
     assert capsys.readouterr().err == ""  # who wrote it could not know
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_former_name_overrides_what_a_callback_has_changed(tmp_path: Path) -> None:
+    shape: dict[str, Any] = {
+        "num_envs": 2,
+        "num_steps": 16,
+        "num_minibatches": 2,
+        "num_epochs": 1,
+        "hidden_sizes": (4,),
+    }
+    config = configure("CartPole-v1", preset="none", num_timesteps=64, **shape)
+    run = train(config, logdir=tmp_path / "run", callback=lambda progress: progress.change(kl_stop=0.1)).folder
+    further = configure("CartPole-v1", preset="none", num_timesteps=96, **shape)
+    train(further, logdir=tmp_path / "again", resume=checkpoint.find(run)[0].path, override=("target_kl",))
+    assert checkpoint.find(tmp_path / "again")[0].manifest["config"]["algorithm"]["kl_stop"] is None
