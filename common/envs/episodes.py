@@ -20,11 +20,11 @@ from baselines_ppo.common.seeding import Purpose, episode_seed, generator
 MOST_STEPS = 30_000  # of an episode that may never end by itself; Atari's longest have 27,000
 
 
-Tell = Callable[[Callable[[], str]], None]
+SayHowFar = Callable[[Callable[[], str]], None]
 
 
-def nobody(how_far: Callable[[], str]) -> None:
-    """Tell nobody."""
+def say_nothing(how_far: Callable[[], str]) -> None:
+    """Say nothing."""
 
 
 class PlayedEpisode(NamedTuple):
@@ -65,7 +65,7 @@ class Episodes:
         self._generators = [self._noise_of(0)] * rows
         self._observations = np.zeros((rows, *backend.observation.shape), backend.observation.dtype)
 
-    def play(self, numbers: Iterable[int], deterministic: bool, tell: Tell = nobody) -> list[PlayedEpisode]:
+    def play(self, numbers: Iterable[int], deterministic: bool, tell: SayHowFar = say_nothing) -> list[PlayedEpisode]:
         """Return what the episodes of these numbers come to, in their order.
 
         Args:

@@ -12,14 +12,14 @@ INFINITE = float("inf")
 UNLIMITED = 1 << 60  # bytes; version 1 writes a number of this size where there is no limit
 
 
-class Limits(NamedTuple):
+class JobLimits(NamedTuple):
     """The tightest limits around this process; infinite where there is none."""
 
     cores: float  # how many cores' worth of time
     memory: float  # bytes
 
 
-def limits(own_groups: Path = OWN_GROUPS, root: Path = ROOT) -> Limits:
+def limits(own_groups: Path = OWN_GROUPS, root: Path = ROOT) -> JobLimits:
     """Return what both versions of control groups allow.
 
     Args:
@@ -39,7 +39,7 @@ def limits(own_groups: Path = OWN_GROUPS, root: Path = ROOT) -> Limits:
             with suppress(OSError, ValueError):
                 allowed = int((group / name).read_text())
                 memory += [allowed] if allowed < UNLIMITED else []
-    return Limits(min(cores), min(memory))
+    return JobLimits(min(cores), min(memory))
 
 
 def _groups(own_groups: Path, root: Path, controller: str) -> Iterator[Path]:

@@ -15,7 +15,7 @@ UNWRITTEN = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-[-x]p \S+ \S+ [1-9]\d* +/")
 HEADER = re.compile(r"^[0-9a-f]+-[0-9a-f]+ ")
 
 
-class Mapping(NamedTuple):
+class LoadedPart(NamedTuple):
     """Part of a file in this process's memory, in bytes."""
 
     address: int
@@ -49,7 +49,7 @@ def return_loaded_code() -> None:
             madvise(ctypes.c_void_p(part.address), ctypes.c_size_t(part.length), mmap.MADV_DONTNEED)
 
 
-def loaded_code() -> list[Mapping]:
+def loaded_code() -> list[LoadedPart]:
     """Return the parts of files that this process has in memory as they are on the disk, and may not write to.
 
     The loader has written addresses into some, before it made them read-only: those would not come back.
@@ -57,7 +57,7 @@ def loaded_code() -> list[Mapping]:
     Raises:
       OSError: the system does not say so.
     """
-    found: list[Mapping] = []
+    found: list[LoadedPart] = []
     place: tuple[int, int] | None = None
     resident = 0
     for line in Path("/proc/self/smaps").read_text(errors="replace").splitlines():
@@ -67,5 +67,5 @@ def loaded_code() -> list[Mapping]:
         elif place and line.startswith("Rss:"):
             resident = 1024 * int(line.split()[1])
         elif place and line.startswith("Anonymous:") and int(line.split()[1]) == 0 and resident:
-            found.append(Mapping(place[0], place[1] - place[0], resident))
+            found.append(LoadedPart(place[0], place[1] - place[0], resident))
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines_ppo.common.job.control_groups import INFINITE, Limits, limits
+from baselines_ppo.common.job.control_groups import INFINITE, JobLimits, limits
 from baselines_ppo.common.job.launcher import environment_of_one, find_mpirun, launched_by_mpi, launched_rank
 from baselines_ppo.run.rank_facts import facts_of_this_rank, family_of
 from tests.conftest import ROOT
@@ -89,15 +89,15 @@ def test_the_tightest_limits_around_a_process_are_those_in_force(tmp_path: Path)
     own, inner = tmp_path / "own", tmp_path / "pod" / "container"
     inner.mkdir(parents=True)
     own.write_text("3:cpuset:/elsewhere\n0::/pod/container\n")
-    assert limits(own, tmp_path) == Limits(INFINITE, INFINITE)
+    assert limits(own, tmp_path) == JobLimits(INFINITE, INFINITE)
     (inner / "cpu.max").write_text("max 100000\n")
     (inner / "memory.max").write_text("max\n")
-    assert limits(own, tmp_path) == Limits(INFINITE, INFINITE)
+    assert limits(own, tmp_path) == JobLimits(INFINITE, INFINITE)
     (tmp_path / "pod" / "cpu.max").write_text("150000 100000\n")
     (tmp_path / "pod" / "memory.max").write_text(f"{700 * MIB}\n")
     (tmp_path / "memory.max").write_text(f"{900 * MIB}\n")
-    assert limits(own, tmp_path) == Limits(1.5, 700 * MIB)
-    assert limits(tmp_path / "nothing", tmp_path) == Limits(INFINITE, INFINITE)
+    assert limits(own, tmp_path) == JobLimits(1.5, 700 * MIB)
+    assert limits(tmp_path / "nothing", tmp_path) == JobLimits(INFINITE, INFINITE)
 
 
 def test_limits_of_version_1_are_found_as_a_container_sees_them(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_limits_of_version_1_are_found_as_a_container_sees_them(tmp_path: Path) 
     (processors / "cpu.cfs_period_us").write_text("100000\n")
     (processors / "cpu.cfs_quota_us").write_text("-1\n")
     (memory / "memory.limit_in_bytes").write_text("9223372036854771712\n")
-    assert limits(own, tmp_path) == Limits(INFINITE, INFINITE)
+    assert limits(own, tmp_path) == JobLimits(INFINITE, INFINITE)
     (processors / "cpu.cfs_quota_us").write_text("200000\n")
     (memory / "memory.limit_in_bytes").write_text(f"{512 * MIB}\n")
-    assert limits(own, tmp_path) == Limits(2.0, 512 * MIB)
+    assert limits(own, tmp_path) == JobLimits(2.0, 512 * MIB)

@@ -23,7 +23,7 @@ from baselines_ppo.common.policy.given_arrays import array_of, named
 
 MASK = "action_mask"  # its name in an `info`, and among the parts of a Dict
 EITHER = 2  # in the mask of a switch: it may be 0 or 1; 0 and 1 themselves say that it must be that
-SWITCH = np.array(0, np.int8), np.array(EITHER, np.int8)
+MASK_LIMITS = np.array(0, np.int8), np.array(EITHER, np.int8)
 ONE_OR_ZERO = np.dtype(np.bool_)
 
 
@@ -46,7 +46,7 @@ def encoded_mask(action: Action, mask: Any, lead: tuple[int, ...] = ()) -> np.nd
     if isinstance(action, GroupAction) and isinstance(mask, Mapping | tuple):
         return action.joined(_given(action, mask), lambda part, own: encoded_mask(part, own, lead))
     if isinstance(action, MultiBinaryAction):
-        switches = array_of(mask, (*lead, *action.shape), np.dtype(np.int8), SWITCH)
+        switches = array_of(mask, (*lead, *action.shape), np.dtype(np.int8), MASK_LIMITS)
         return np.stack([switches != 1, switches != 0], axis=-1).reshape(*lead, size)
     if isinstance(action, MultiDiscreteAction) and isinstance(mask, tuple):
         own = list(_flat(mask))

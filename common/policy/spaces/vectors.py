@@ -13,7 +13,7 @@ import numpy as np
 from baselines_ppo.common.policy.given_arrays import Limits, array_of, named
 from baselines_ppo.common.policy.spaces.images import ImageObservation
 
-SWITCH = np.array(0, np.int8), np.array(1, np.int8)  # limits of what is on or off
+SWITCH_LIMITS = np.array(0, np.int8), np.array(1, np.int8)  # limits of what is on or off
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class MultiBinaryObservation:
         Raises:
           ValueError: they are of another shape, or neither 0 nor 1.
         """
-        return array_of(observation, (*lead, *self.box), np.dtype(np.int8), SWITCH).reshape(*lead, *self.shape)
+        return array_of(observation, (*lead, *self.box), np.dtype(np.int8), SWITCH_LIMITS).reshape(*lead, *self.shape)
 
 
 @dataclass(frozen=True)
