@@ -21,7 +21,7 @@ BLOCK = re.compile(rf"(<!-- ({KINDS}) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 # The rows that README.md shows, as far as there are records of them.
 SHORT = ("CartPole-v1-ppo2-100k", "Pendulum-v1-ppo2-100k", "LunarLander-v3-ppo2-1m", "Reacher-v5-ppo2-1m",
          "Swimmer-v5-trpo-1m", "HalfCheetah-v4-ppo2-3m", "Walker2d-v4-ppo2-3m", "Ant-v4-ppo2-3m", "Hopper-v4-ppo2-3m",
-         "Humanoid-v4-ppo2-10m", "ALE-Pong-v5-ppo2-10m")  # fmt: skip
+         "Humanoid-v4-ppo2-2m", "Humanoid-v4-ppo2-10m", "ALE-Pong-v5-ppo2-10m")  # fmt: skip
 OURS = {"training": "training", "deterministic": "most likely actions"}  # which column a public figure is compared with
 HEAD = ("environment", "algorithm", "steps", "seeds", "training", "most likely actions", "drawn actions",
         "public mean", "public run", "compared")  # fmt: skip
