@@ -105,9 +105,9 @@ GYMNASIUM = {
     ),
     "Walker2d": Preset(
         STEADY,
-        f"{RECIPE} Advantages are recomputed in each epoch, steps are small and gamma is 0.995: return 5 554 at 3 M steps "
-        "with the most likely actions, 5 000 in training, over five seeds (v4). With a KL of 0.025 and gamma 0.99 it is "
-        "4 858 in training (one seed).",
+        f"{RECIPE} Advantages are recomputed in each epoch, steps are small and gamma is 0.995: return 5 554 at 3 M "
+        "steps with the most likely actions, 5 000 in training, over five seeds (v4). With a KL of 0.025 and gamma "
+        "0.99 it is 4 858 in training (one seed).",
     ),
     "Hopper": Preset(
         STEADY,
