@@ -111,9 +111,9 @@ GYMNASIUM = {
     ),
     "Hopper": Preset(
         STEADY,
-        "The settings of Walker2d: return 3 572 at 3 M steps with the most likely actions, 3 254 in training, over five "
-        "seeds (v4). With a KL of 0.025 and a log std of -1 it falls back after 3 000 in training; with gamma 0.99 it "
-        "comes to 2 500 (one seed each).",
+        "The settings of Walker2d: return 3 572 at 3 M steps with the most likely actions, 3 254 in training, over "
+        "five seeds (v4). With a KL of 0.025 and a log std of -1 it falls back after 3 000 in training; with gamma "
+        "0.99 it comes to 2 500 (one seed each).",
     ),
     "Ant": Preset(
         QUIET,
