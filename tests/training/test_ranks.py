@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ import tensorflow as tf
 from baselines_ppo import configure
 from baselines_ppo.common.envs.backends import make_backend
 from baselines_ppo.common.envs.make import EnvironmentSpec
+from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.shards import WHOLE, Shards, rows_by_shard, shards_over, tree_sum
 from baselines_ppo.experiments.columns import read_columns
-from baselines_ppo.plan import REPLICATED, plan_of
+from baselines_ppo.plan import REPLICATED, plan_of, sharings_of
 from baselines_ppo.wiring import actor_critic_of
 from tests.runs import COUNTING, LSTM, arrays, assert_same_bits, flags, run_all
 
@@ -122,3 +124,21 @@ def test_small_minibatches_of_whole_environments_are_of_all_ranks() -> None:
     network = actor_critic_of(config, cartpole.observation, cartpole.action)
     for ranks in (1, 2, 16):
         assert plan_of(config, network, ranks).value_sharing == REPLICATED
+
+
+def test_whether_two_numbers_of_ranks_are_alike_is_known_where_one_of_them_could_not_train() -> None:
+    """A run of 2 ranks and 4 environments may go on with 6 on one rank; on 2 ranks, 3 do not make 2 minibatches."""
+    cartpole = make_backend(EnvironmentSpec("CartPole-v1"), 1)
+    shape: dict[str, Any] = {
+        "num_envs": 6,
+        "num_steps": 8,
+        "num_minibatches": 2,
+        "lstm_size": 4,
+        "split_minibatches": True,
+    }
+    config = configure("CartPole-v1", preset="none", network="lstm", **shape)
+    network = actor_critic_of(config, cartpole.observation, cartpole.action)
+    assert plan_of(config, network, 1).same_bits
+    assert [sharing.same_bits for sharing in sharings_of(config, network, 2)] == [False, False]
+    with pytest.raises(UsageError, match="num_minibatches 2 does not divide the environments of a rank, 3"):
+        plan_of(config, network, 2)
