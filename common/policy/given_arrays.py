@@ -58,7 +58,7 @@ def unlearnable(observations: np.ndarray) -> tuple[int, str] | None:
     """Return the first row of [n, ...] with numbers that cannot be learned from, and which; None: there is none."""
     if observations.dtype.kind != "f":
         return None
-    fits = np.abs(observations) <= LARGEST
+    fits = np.abs(observations) <= min(LARGEST, float(np.finfo(observations.dtype).max))  # float16 holds less
     if fits.all():
         return None
     row = int(np.flatnonzero(~fits.reshape(len(fits), -1).all(axis=1))[0])

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from baselines_ppo import Network, Parameter, export
-from baselines_ppo.common.failures import UsageError
+from baselines_ppo.common.failures import DataError, UsageError
 from baselines_ppo.common.files.agent import load_agent
 from baselines_ppo.common.policy.networks import NETWORKS
 from baselines_ppo.run.exporting.onnx_arrays import ONNX, Graph
@@ -83,7 +83,11 @@ def test_any_observation_leads_to_the_same_action_of_any_kind(tmp_path_factory: 
     draw: Any = data.draw
     observations, agent = [within(draw, seen) for _ in range(3)], load_agent(path)
     masks = [cases.drawn_mask(done, np.random.default_rng(0), 3)] if agent.policy.network.masked else None
-    case = cases.acted(agent, [stacked(observations)], masks)
+    try:
+        case = cases.acted(agent, [stacked(observations)], masks)
+    except DataError as refused:  # a float64 may be anything
+        assert "beyond what float32 holds" in str(refused)
+        return
     session, kinds = session_of(export(path, folder / "out").path), singles(done)
     actions = session.run(list(kinds), {name: x[0] for name, x in case.given.items()})
     for (name, kind), action in zip(kinds.items(), actions, strict=True):

@@ -23,6 +23,7 @@ from baselines_ppo.common.files import checkpoint
 from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.policy.actions import DiscreteAction
+from baselines_ppo.common.policy.given_arrays import unlearnable
 from baselines_ppo.common.policy.observations import Observation, observation_of
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.policy.spaces.images import ImageObservation
@@ -102,6 +103,13 @@ def test_what_is_not_is_named_in_one_short_line(given: Any, words: str) -> None:
         assert words in str(raised.value)
         assert len(str(raised.value).splitlines()) == 1
         assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_what_cannot_be_learned_from_is_found_in_every_kind_of_floats(dtype: type) -> None:
+    assert unlearnable(np.array([[0.0], [np.finfo(np.float16).max]], dtype)) is None
+    assert unlearnable(np.array([[0.0], [-np.inf]], dtype)) == (1, "Inf at [0]")
+    assert unlearnable(np.array([[np.nan], [0.0]], dtype)) == (0, "NaN at [0]")
 
 
 def test_an_agent_names_the_part_and_the_number_that_is_wrong_alone_and_in_a_batch() -> None:
