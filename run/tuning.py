@@ -12,10 +12,18 @@ from baselines_ppo.common.job.launcher import launched_size
 from baselines_ppo.experiments.tune import tune
 from baselines_ppo.experiments.tuning.settings import Search
 from baselines_ppo.run.parser import converter
-from baselines_ppo.settings.config import TrainConfig, all_fields, field_type
+from baselines_ppo.settings.config import TrainConfig, all_fields
 from baselines_ppo.settings.fields import plain_type
 from baselines_ppo.settings.presets import configure
-from baselines_ppo.settings.search_spaces import SEARCH_SPACES, Choice, Dimension, LogUniform, Uniform, check_field
+from baselines_ppo.settings.search_spaces import (
+    SEARCH_SPACES,
+    Choice,
+    Dimension,
+    LogUniform,
+    Uniform,
+    check_field,
+    kind_of,
+)
 
 WIDE = 10  # times its lower end, from which on a range is tried by factors
 MOST_VALUES = 100  # of a range of whole numbers
@@ -54,7 +62,7 @@ def dimension_of(text: str, config: TrainConfig) -> Dimension:
             f"--space is {text}, expected FIELD=LOW..HIGH or FIELD=A,B,C, such as learning_rate=1e-4..1e-2"
         )
     check_field(config, name)
-    kind = next(field_type(config, section, item) for section, item, _ in all_fields(config) if item.name == name)
+    kind = kind_of(config, name)
     lower, dots, upper = values.partition("..")
     if not dots:
         return Choice(name, *(_value(text, kind, part) for part in values.split(",")))

@@ -227,15 +227,19 @@ def check_dimension(config: TrainConfig, dimension: Dimension) -> None:
       UsageError: there is not, or it is a range of a field that has none.
     """
     name = dimension.field
-    kind = next(field_type(config, section, item) for section, item, _ in all_fields(config) if item.name == name)
     if isinstance(dimension, Choice):
         if not dimension.values:
             raise UsageError(f"{name} has no values to try; give one or more")
-    elif plain_type(kind) is not float:
+    elif plain_type(kind_of(config, name)) is not float:
         raise UsageError(f"{name} has no range of real numbers; give its values, as Choice({name!r}, A, B)")
     elif not dimension.low < dimension.high or (dimension.log and dimension.low <= 0):
         least = ", above 0" if dimension.log else ""
         raise UsageError(f"{name} is tried from {dimension.low:g} to {dimension.high:g}, expected a rise{least}")
+
+
+def kind_of(config: TrainConfig, name: str) -> Any:
+    """Return the type of a field that there is."""
+    return next(field_type(config, section, item) for section, item, _ in all_fields(config) if item.name == name)
 
 
 def check_field(config: TrainConfig, name: str) -> None:

@@ -16,7 +16,7 @@ Attributes = Mapping[str, Any]  # by name
 
 
 def set_attributes(envs: VecEnv, attributes: Attributes, num_envs: int) -> None:
-    """Set attributes of this rank's environments.
+    """Set attributes of this rank's environments; without any, which is usual, nothing is looked at.
 
     Args:
       num_envs: over all ranks; a checkpoint may hold other values for the episode under way in each.
@@ -24,6 +24,8 @@ def set_attributes(envs: VecEnv, attributes: Attributes, num_envs: int) -> None:
     Raises:
       UsageError: there is no such attribute, or a checkpoint could not hold all of them.
     """
+    if not attributes:
+        return
     now = {**envs.attributes, **attributes}
     twice = len(json.dumps(attributes_to_json(now, [now]), indent=1))
     if (length := twice * (num_envs + 1) // 2) > (most := LARGEST_MANIFEST // 2):

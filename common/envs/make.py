@@ -124,14 +124,23 @@ def registered(env_id: str) -> str:
     return name
 
 
+def registration(env_id: str) -> gymnasium.envs.registration.EnvSpec:
+    """Return what Gymnasium knows of an environment, without making one.
+
+    Raises:
+      UsageError: it is unknown, or a module is missing.
+    """
+    with explained(env_id):
+        return gymnasium.spec(registered(env_id))
+
+
 def time_limit(env_id: str) -> int | None:
     """Return the steps after which an environment's own registration ends an episode, None if it never does.
 
     Raises:
       UsageError: it is unknown, or a module is missing.
     """
-    with explained(env_id):
-        steps = gymnasium.spec(registered(env_id)).max_episode_steps
+    steps = registration(env_id).max_episode_steps
     return None if steps == -1 else steps  # which says never, too
 
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-import gymnasium
-
-from baselines_ppo.common.envs.make import explained, registered
+from baselines_ppo.common.envs.make import registration
 from baselines_ppo.common.failures import UsageError, short
 from baselines_ppo.common.files.whole import checked_file
 from baselines_ppo.common.job.launcher import launched_by_mpi
@@ -126,8 +124,7 @@ def check(options: Options, typed: Collection[str]) -> None:
     if options.scaling and "env" in typed and len(options.env) > 1:
         raise UsageError(f"--scaling is of one environment, and --env is {','.join(options.env)}")
     for env in options.env:
-        with explained(env):
-            gymnasium.spec(registered(env))
+        registration(env)
     if not options.ranks or min(options.ranks) < 1:
         ranks = ",".join(map(str, options.ranks)) or "none"
         raise UsageError(f"--ranks is {ranks}, expected numbers of at least 1")

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
-
-from baselines_ppo.common.envs.make import explained, registered
+from baselines_ppo.common.envs.make import registration
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.experiments.sweeping.description import MOST_RUNS, PRESET, Description, textbook_of
 from baselines_ppo.plan import check_minibatches
@@ -49,8 +47,7 @@ def cases_of(sweep: Description, ranks: int) -> list[Case]:
       UsageError: an environment is not known, or a configuration is wrong, or two runs have one name; it is named.
     """
     for env in sweep.env:
-        with explained(env):
-            gymnasium.spec(registered(env))
+        registration(env)
     if any(True for _ in itertools.islice(_combinations(sweep), MOST_RUNS, None)):
         raise UsageError(f"these are more than {MOST_RUNS:,} runs; make several sweeps, or vary less")
     cases: dict[str, Case] = {}
