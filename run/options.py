@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field
 from typing import Any
 
@@ -101,15 +101,18 @@ def add_pictures(result: Parser, required: bool, others: str = "") -> None:
     add("--fps", type=converter(float), help="pictures per second, about; default 30, of a gif 20")
 
 
-def check_least(options: dict[str, Any]) -> None:
+def check_least(options: Mapping[str, Any], dashes: str = "--") -> None:
     """Check numbers that may not be smaller.
 
+    Args:
+      dashes: before the names, where they are flags.
+
     Raises:
-      UsageError: names the flag.
+      UsageError: names the number.
     """
     for name, least in (("episodes", 1), ("seed", 0)):
         if options.get(name, least) < least:
-            raise UsageError(f"--{name} is {options[name]}, expected at least {least}")
+            raise UsageError(f"{dashes}{name} is {options[name]}, expected at least {least}")
 
 
 def on_one_rank(command: str, show: Callable[[], int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import gymnasium
@@ -55,13 +55,16 @@ class SerialBackend:
         self._attributes: list[Mapping[str, Any]] = [{}] * count  # that are set when an episode begins
         self._infos: list[Any] = [None] * count  # of each row's last step
         self.environments: list[gymnasium.Env[Any, Any]] = []
-        for row in range(count):
-            self.environments.append(self._made(row))
-        refuse_shared(self.environments, env_id)
         self.gives_masks = False  # whether the info of a reset had a mask of actions that is not used
-        self.action = action_of(self.environments[0].action_space, env_id)
         self._taken_for = taken_for
-        self._describe(treatment.masks)
+        with ExitStack() as refused:
+            refused.callback(close_unheard, self.close)
+            for row in range(count):
+                self.environments.append(self._made(row))
+            refuse_shared(self.environments, env_id)
+            self.action = action_of(self.environments[0].action_space, env_id)
+            self._describe(treatment.masks)
+            refused.pop_all()
 
     def reset(self, rows: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
         observations = self._empty(len(rows))

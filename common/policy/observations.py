@@ -231,11 +231,11 @@ def _described(space: Any, env_id: str, taken_for: str | Seen) -> Seen:
 
     if isinstance(space, spaces.Box):
         return _box(space, taken_for)
-    if isinstance(space, spaces.Discrete):
-        return DiscreteObservation(int(space.n), int(space.start))
-    if isinstance(space, spaces.MultiDiscrete):
-        sizes, starts = (tuple(map(int, np.ravel(x))) for x in (space.nvec, space.start))
-        return MultiDiscreteObservation(tuple(space.shape), sizes, starts)
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+        try:
+            return _states(space)
+        except ValueError as error:
+            raise UsageError(f"environment {env_id} has the observation space {space}, whose {error}") from None
     if isinstance(space, spaces.MultiBinary):
         return MultiBinaryObservation(tuple(map(int, space.shape)))
     if isinstance(space, spaces.Dict | spaces.Tuple):
@@ -243,6 +243,15 @@ def _described(space: Any, env_id: str, taken_for: str | Seen) -> Seen:
         parts = (_described(part, env_id, _within(taken_for, str(name))) for name, part in named.items())
         return GroupObservation(tuple(map(str, named)) if isinstance(space, spaces.Dict) else None, tuple(parts))
     raise UsageError(f"environment {env_id} has the observation space {space}; {refusal(space)}")
+
+
+def _states(space: Any) -> DiscreteObservation | MultiDiscreteObservation:
+    from gymnasium import spaces  # an agent acts without Gymnasium
+
+    if isinstance(space, spaces.Discrete):
+        return DiscreteObservation(int(space.n), int(space.start))
+    sizes, starts = (tuple(map(int, np.ravel(x))) for x in (space.nvec, space.start))
+    return MultiDiscreteObservation(tuple(space.shape), sizes, starts)
 
 
 def _box(space: Any, taken_for: str | Seen) -> BoxObservation | ImageObservation:

@@ -12,6 +12,7 @@ from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files.demonstrations import SUFFIX
 from baselines_ppo.experiments.tables import markdown_table
 from baselines_ppo.run.agents import recording, scoring
+from baselines_ppo.run.options import check_least
 from baselines_ppo.run.show.film import REPLAY, checked_out
 from baselines_ppo.zoo.card import Score
 
@@ -70,7 +71,7 @@ def evaluate(
       LoadError: there is no agent, or the environment has other spaces.
       DataError: the environment raised, or gave something unusable.
     """
-    _check_least(episodes, seed)
+    check_least({"episodes": episodes, "seed": seed}, dashes="")
     loaded, spec = scoring.trusted(str(agent), env, None, None)
     played = scoring.measure(loaded, spec, episodes, seed, max_steps=max_steps)
     return Evaluation(**{mode: scoring.score_of(outcomes) for mode, outcomes in played.items()})
@@ -103,7 +104,7 @@ def record(
       LoadError: there is no agent, or the environment has other spaces.
       WriteError: the file cannot be written.
     """
-    _check_least(episodes, seed)
+    check_least({"episodes": episodes, "seed": seed}, dashes="")
     if len(size) not in (0, 2):
         raise UsageError(f"size is {tuple(size)}, expected width and height, such as (480, 352)")
     width, height = size or (None, None)
@@ -121,9 +122,3 @@ def record(
     )
     recording.record(asked)
     return Recorded(path)
-
-
-def _check_least(episodes: int, seed: int) -> None:
-    for name, value, least in (("episodes", episodes, 1), ("seed", seed, 0)):
-        if value < least:
-            raise UsageError(f"{name} is {value}, expected at least {least}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from baselines_ppo.common.envs.foreign import close_unheard
 from baselines_ppo.common.envs.make import EnvironmentSpec, make_environment
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.job.opengl import has_display
+from baselines_ppo.run.agents import facts_in_words
 from baselines_ppo.run.agents.acting import backend_for, seen_backend_for
 from baselines_ppo.run.agents.scoring import trusted
 from baselines_ppo.run.news import News
@@ -23,13 +23,6 @@ from baselines_ppo.run.show.pictures import follow
 from baselines_ppo.run.show.simulated import is_simulated
 
 WINDOW, BROWSER = "window", "browser"
-# What is told of an episode, by what its environment says of it.
-TOLD: dict[str, Callable[[float], str]] = {
-    "flags_reached": lambda number: f"{number:.0f} flags reached",
-    "is_success": lambda success: "success" if success else "no success",
-    "stood_up": lambda stood: "stood up in time" if stood else "did not stand up in time",
-    "seconds_to_stand": lambda seconds: f"after {seconds:.1f} s",
-}
 
 
 @dataclass(frozen=True)
@@ -111,6 +104,6 @@ def in_window(spec: EnvironmentSpec) -> gymnasium.Env[Any, Any]:
 
 def told(number: int, played: PlayedEpisode) -> str:
     """Return a line on an episode."""
-    facts = "".join(f", {words(played.facts[name])}" for name, words in TOLD.items() if name in played.facts)
+    facts = "".join(f", {fact}" for fact in facts_in_words.of_episode(played.facts))
     cut = f", {cut_after(played.length)}" if played.cut else ""
     return f"episode {number}: return {played.episode_return:.2f}, length {played.length}{facts}{cut}"

@@ -18,6 +18,7 @@ from baselines_ppo.common.job.launcher import launched_rank
 from baselines_ppo.common.mpi import world
 from baselines_ppo.common.policy.networks import find_network
 from baselines_ppo.common.screen.numbers import counted
+from baselines_ppo.run.agents import facts_in_words
 from baselines_ppo.run.agents.acting import backend_for, found_out
 from baselines_ppo.run.news import News
 from baselines_ppo.zoo.card import MODES, Score
@@ -48,8 +49,9 @@ def evaluate(
             figures = (score.mean, score.std, score.min, score.max)
             line = f"{mode:<14}" + "".join(f"{x:>12.2f}" for x in figures) + f"{score.mean_length:>14.1f}"
             cut = [episode.length for episode in outcomes if episode.cut]
-            facts = f"  {', '.join(facts_in_words(score))}" if facts_in_words(score) else ""
-            print(line + facts + (f"  {len(cut)} of {episodes} {cut_after(cut[0])}" if cut else ""))
+            facts = ", ".join(facts_in_words.of_score(score))
+            ended = f"{len(cut)} of {episodes} {cut_after(cut[0])}" if cut else ""
+            print("  ".join(filter(None, [line, facts, ended])))
     return 0
 
 
@@ -114,22 +116,10 @@ def score_of(episodes: list[PlayedEpisode]) -> Score:
     )
 
 
-def facts_in_words(score: Score) -> list[str]:
-    """Return what else than returns and lengths is known of some episodes, each in words."""
-    told = {
-        "flags_reached": "{:.1f} flags reached",
-        "success_rate": "{:.0%} success",
-        "stood_up_rate": "{:.0%} stood up in time",
-        "seconds_to_stand": "after {:.1f} s",
-    }
-    known = {name: getattr(score, name) for name in told}
-    return [told[name].format(value) for name, value in known.items() if value is not None]
-
-
 def row_of(mode: str, score: Score) -> list[str]:
     """Return the figures of some episodes in words, by the columns of `COLUMNS`."""
     figures = (score.mean, score.std, score.min, score.max, score.mean_length)
-    return [mode, ", ".join(facts_in_words(score)), *(f"{figure:,.1f}" for figure in figures)]
+    return [mode, ", ".join(facts_in_words.of_score(score)), *(f"{figure:,.1f}" for figure in figures)]
 
 
 def trusted(

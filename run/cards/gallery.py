@@ -19,7 +19,7 @@ from baselines_ppo.common.files.checkpoint import read_regular
 from baselines_ppo.common.files.whole import checked_file, place, write_whole, writing
 from baselines_ppo.common.screen.numbers import counted
 from baselines_ppo.experiments.page import folded, paragraph, table
-from baselines_ppo.run.agents.scoring import facts_in_words
+from baselines_ppo.run.agents import facts_in_words
 from baselines_ppo.run.cards.curve import read_curve
 from baselines_ppo.run.cards.gallery_page import gallery_page
 from baselines_ppo.run.cards.svg_curve import svg
@@ -150,7 +150,9 @@ def _scores(card: Card) -> str:
         for name, score in card.scores.named.items()
     ]
     rows += [["threshold", plain(card.threshold), ""]] if card.threshold is not None else []
-    told = [(row[0], facts_in_words(score)) for row, score in zip(rows, card.scores.named.values(), strict=False)]
+    told = [
+        (row[0], facts_in_words.of_score(score)) for row, score in zip(rows, card.scores.named.values(), strict=False)
+    ]
     facts = [paragraph(f"{name}: {', '.join(words)}") for name, words in told if words]
     more = folded("More", "".join(facts[1:])) if facts[1:] else ""
     return table([f"over {counted(card.episodes, 'episode')}", "return", "steps"], rows) + "".join(facts[:1]) + more

@@ -8,7 +8,7 @@ from pathlib import Path
 from baselines_ppo.common.failures import LoadError, short
 from baselines_ppo.common.files import pretrained
 from baselines_ppo.common.screen.numbers import counted, duration
-from baselines_ppo.run.agents.scoring import facts_in_words
+from baselines_ppo.run.agents import facts_in_words
 from baselines_ppo.run.cards.curve import drawn, read_curve
 from baselines_ppo.zoo.card import PICTURE, Card, Score, Stage, read_card
 
@@ -103,7 +103,7 @@ def plain(value: float | None) -> str:
 
 def _in_full(score: Score) -> str:
     span = f"{figures(score)}, from {score.min:,.1f} to {score.max:,.1f}, {score.mean_length:,.0f} steps"
-    return ", ".join([span, *facts_in_words(score)])
+    return ", ".join([span, *facts_in_words.of_score(score)])
 
 
 def _stage_in_words(stage: Stage) -> str:

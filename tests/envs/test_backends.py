@@ -269,6 +269,25 @@ class Closing(gymnasium.Env[Any, Any]):
             raise RuntimeError(f"number {self.number} has gone")
 
 
+@pytest.fixture
+def none_closed() -> None:
+    Closing.made = 0
+    Closing.closed.clear()
+
+
+@pytest.mark.usefixtures("none_closed")
+def test_environments_are_closed_if_a_later_one_cannot_be_made() -> None:
+    def only_three() -> Closing:
+        if Closing.made == 3:
+            raise OSError("no fourth device")
+        return Closing()
+
+    with pytest.raises(UsageError, match="no fourth device"):
+        SerialBackend(only_three, 4, "Closing")
+    assert Closing.closed == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("none_closed")
 def test_all_environments_are_closed_even_if_some_cannot_be() -> None:
     backend = SerialBackend(Closing, 4, "Closing")
     with pytest.raises(RuntimeError, match="number 0 has gone"):

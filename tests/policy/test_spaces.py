@@ -124,6 +124,27 @@ def test_a_discrete_state_is_a_one_among_zeros_counted_from_its_start() -> None:
     assert observation.encode(np.array([-1, 0]), (2,)).tolist() == [[0, 1, 0, 0], [0, 0, 1, 0]]
 
 
+def test_states_are_numbered_as_far_as_an_int64_goes() -> None:
+    last = 2**63 - 1
+    observation = observation_of(spaces.Discrete(3, start=last - 2), "X")
+    assert observation.encode(last).tolist() == [0, 0, 1]
+    beyond: list[spaces.Space[Any]] = [
+        spaces.Discrete(3, start=last - 1),
+        spaces.Discrete(3, dtype=np.uint64, start=2**63),
+        spaces.MultiDiscrete([2, 3], start=[0, last - 1]),
+        spaces.Dict({"deep": spaces.Tuple((spaces.Discrete(2, start=last),))}),
+    ]
+    for space in beyond:
+        with pytest.raises(UsageError, match=r"whose state \d+ is beyond int64"):
+            observation_of(space, "X")
+
+
+def test_an_agent_whose_states_no_int64_holds_is_refused() -> None:
+    stored = observation_to_json(observation_of(spaces.Discrete(3), "X"))
+    with pytest.raises(ValueError, match="beyond int64"):
+        observation_from_json({**stored, "start": 2**63})
+
+
 def test_parts_of_a_group_lie_one_behind_the_other_whatever_the_order_they_come_in() -> None:
     observation = observation_of(NESTED, "X")
     expected = [0, 1, 0, 0, 1, 5, 6, 7, 8]  # a: state 0 of -1, 0, 1; z: 1 of 0, 1; then b

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,18 @@ class BoxObservation:
         return np.dtype(self.dtype)
 
 
+def check_states(states: Iterable[int]) -> None:
+    """Check that states are numbers that an int64 holds.
+
+    Raises:
+      ValueError: names the first that is not.
+    """
+    most = np.iinfo(np.int64)
+    for state in states:
+        if not most.min <= state <= most.max:
+            raise ValueError(f"state {state} is beyond int64; let a wrapper number the states from 0")
+
+
 @dataclass(frozen=True)
 class DiscreteObservation:
     """One of `size` states, numbered from `start`, as a vector of zeros and a one."""
@@ -52,6 +64,10 @@ class DiscreteObservation:
     size: int
     start: int
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if an int64 cannot hold the states."""
+        check_states([self.start, self.start + self.size - 1])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -80,6 +96,10 @@ class MultiDiscreteObservation:
     sizes: tuple[int, ...]  # flattened, like the next
     starts: tuple[int, ...]
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if an int64 cannot hold the states."""
+        check_states([*self.starts, *(start + size - 1 for start, size in zip(self.starts, self.sizes, strict=True))])
 
     @property
     def shape(self) -> tuple[int, ...]:
