@@ -46,6 +46,8 @@ def _shares(plan: Plan) -> str:
     if plan.sharing.learns_from == ALL:
         return "every rank learns from the steps of all: sharing out such small minibatches would take longer\n"
     shared = "every rank learns from its own steps; each gradient is averaged over the ranks\n"
+    if plan.value_sharing.learns_from == ALL:
+        shared = "the policy's gradient is averaged over the ranks; every rank fits the value function to all steps\n"
     if plan.same_bits:
         return shared
     return f"{shared}with this number of ranks, roundings differ from those of one rank: it is a training of its own\n"

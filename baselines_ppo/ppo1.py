@@ -19,8 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, explained_over_ranks, metrics_of
-from baselines_ppo.common.gae import gae
+from baselines_ppo.common.batch import METRICS, Batch, advantages_of, batch_of, explained_over_ranks, metrics_of
 from baselines_ppo.common.losses import clipped_surrogate, squared_error
 from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
 from baselines_ppo.common.minibatches import deal, standardize
@@ -33,10 +32,11 @@ from baselines_ppo.plan import Plan
 from baselines_ppo.settings.algorithms import PPO1Config
 
 
-class Settings(NamedTuple):
-    """What moves from one iteration to the next, for each minibatch."""
+class Numbers(NamedTuple):
+    """What the loss takes beside the transitions, one of each for every minibatch."""
 
     clip_range: tf.Tensor
+    entropy_coef: tf.Tensor
 
 
 class PPO1(Algorithm):
@@ -63,17 +63,17 @@ class PPO1(Algorithm):
         return self.loop.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Settings
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, numbers: Numbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return equation 9, to be minimised, over a minibatch, and its metrics."""
-        clip_range, distribution, xp = settings.clip_range, self.policy.distribution, tensorflow_arrays()
+        clip_range, distribution, xp = numbers.clip_range, self.policy.distribution, tensorflow_arrays()
         params, value = self.policy.network.learn(xp, parameters, batch.inputs)
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
         policy_loss = clipped_surrogate(log_prob, batch.log_probs, batch.advantages, clip_range)
         value_loss = squared_error(value, batch.value_targets)
-        loss = policy_loss + value_loss - self.config.entropy_coef * entropy
+        loss = policy_loss + value_loss - numbers.entropy_coef * entropy
         return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), clip_range)
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
@@ -83,15 +83,13 @@ class PPO1(Algorithm):
           progress: share of the run's steps that is done, from 0 to 1.
         """
         config, recurrent = self.config, self.policy.network.recurrent
-        advantages, value_targets = gae(
-            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
-        )
+        advantages, value_targets = advantages_of(rollout, self.gamma, self.gae_lambda)
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         indices = deal(self.seed, self.environments, rollout, recurrent, config, self.shards)
         learning_rate, clip_range = (config.value_at(name, progress) for name in ("learning_rate", "clip_range"))
 
-        fitted = self.loop.epochs(batch, indices, learning_rate, Settings(clip_range))
+        fitted = self.loop.epochs(batch, indices, learning_rate, Numbers(clip_range, config.entropy_coef))
         self.policy.parameters = self.loop.parameters
         return {
             **fitted.metrics,

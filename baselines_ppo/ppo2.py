@@ -22,8 +22,16 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adaptive_kl import adapted_kl_coef, adapted_learning_rate
-from baselines_ppo.common.batch import METRICS, Batch, batch_of, explained_over_ranks, mean_of, metrics_of, rows_of
-from baselines_ppo.common.gae import gae
+from baselines_ppo.common.batch import (
+    METRICS,
+    Batch,
+    advantages_of,
+    batch_of,
+    explained_over_ranks,
+    mean_of,
+    metrics_of,
+    rows_of,
+)
 from baselines_ppo.common.losses import clipped_squared_error, clipped_surrogate, squared_error
 from baselines_ppo.common.minibatch_loop import Fitted, LoopSettings, MinibatchLoop
 from baselines_ppo.common.minibatches import SMALLEST_STD, deal, moments_per_minibatch
@@ -36,10 +44,11 @@ from baselines_ppo.plan import Plan
 from baselines_ppo.settings.algorithms import PPO2Config
 
 
-class Settings(NamedTuple):
-    """What moves from one iteration to the next, for each minibatch."""
+class Numbers(NamedTuple):
+    """What the loss takes beside the transitions, one of each for every minibatch."""
 
     clip_range: tf.Tensor  # eps
+    entropy_coef: tf.Tensor  # c2
     kl_coef: tf.Tensor  # beta
     advantage_mean: tf.Tensor
     advantage_std: tf.Tensor
@@ -79,7 +88,7 @@ class PPO2(Algorithm):
         return self.loop.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Settings
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, numbers: Numbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return equation 9, to be minimised, over a minibatch, and its metrics."""
         config, distribution, xp = self.config, self.policy.distribution, tensorflow_arrays()
@@ -87,17 +96,17 @@ class PPO2(Algorithm):
         log_prob = distribution.log_prob(xp, params, batch.actions)
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
 
-        advantages = (batch.advantages - settings.advantage_mean) / (settings.advantage_std + SMALLEST_STD)
-        policy_loss = clipped_surrogate(log_prob, batch.log_probs, advantages, settings.clip_range)
+        advantages = (batch.advantages - numbers.advantage_mean) / (numbers.advantage_std + SMALLEST_STD)
+        policy_loss = clipped_surrogate(log_prob, batch.log_probs, advantages, numbers.clip_range)
         if config.value_clip_range is None:
             value_loss = 0.5 * squared_error(value, batch.value_targets)
         else:
             value_clip = tf.constant(config.value_clip_range)
             value_loss = 0.5 * clipped_squared_error(value, batch.values, batch.value_targets, value_clip)
-        loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
+        loss = policy_loss + config.value_coef * value_loss - numbers.entropy_coef * entropy
         if config.kl_coef > 0:
-            loss += settings.kl_coef * tf.reduce_mean(distribution.kl(xp, batch.params, params))
-        return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), settings.clip_range)
+            loss += numbers.kl_coef * tf.reduce_mean(distribution.kl(xp, batch.params, params))
+        return loss, metrics_of(batch, log_prob, entropy, (policy_loss, value_loss), numbers.clip_range)
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """Fit policy and value function to one rollout; returns metrics averaged over minibatches and ranks.
@@ -110,7 +119,7 @@ class PPO2(Algorithm):
             self.learning_rate = config.value_at("learning_rate", progress)
         clip_range = config.value_at("clip_range", progress)
         indices = deal(self.seed, self.environments, rollout, self.policy.network.recurrent, config, self.shards)
-        advantages, value_targets = self._gae(rollout)
+        advantages, value_targets = advantages_of(rollout, self.gamma, self.gae_lambda)
         explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
         old_values = self._in_network_units(rollout.values)
         if config.normalize_value_targets:
@@ -120,11 +129,12 @@ class PPO2(Algorithm):
         for epochs in np.split(indices, len(indices)) if config.recompute_advantages else [indices]:
             if fits:
                 rollout = revalued(rollout, self.policy)
-                advantages, value_targets = self._gae(rollout)
+                advantages, value_targets = advantages_of(rollout, self.gamma, self.gae_lambda)
                 old_values = self._in_network_units(rollout.values)
             batch = batch_of(rollout, self.policy, advantages, old_values, self._in_network_units(value_targets))
-            settings = Settings(clip_range, self.kl_coef, *self._advantage_moments(advantages, rollout, epochs))
-            fits.append(self.loop.epochs(batch, epochs, rate, settings))
+            moments = self._advantage_moments(advantages, rollout, epochs)
+            numbers = Numbers(clip_range, config.entropy_coef, self.kl_coef, *moments)
+            fits.append(self.loop.epochs(batch, epochs, rate, numbers))
             self.policy.parameters, rate = self.loop.parameters, fits[-1].learning_rate
             if not fits[-1].go_on:
                 break
@@ -170,10 +180,6 @@ class PPO2(Algorithm):
     def _in_network_units(self, values: np.ndarray) -> np.ndarray:
         """Return values in the unit in which the network gives them."""
         return self.policy.value_targets.normalize(values)
-
-    def _gae(self, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
-        """Return advantages and value targets, both [T, n]."""
-        return gae(rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that the next update depends on, besides the policy's statistics."""

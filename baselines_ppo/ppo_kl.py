@@ -26,10 +26,9 @@ import tensorflow as tf
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adam import prefixed, unprefixed
 from baselines_ppo.common.adaptive_kl import Penalty, adapted_penalty
-from baselines_ppo.common.batch import Batch, batch_of, explained_over_ranks, mean_of
-from baselines_ppo.common.gae import gae
+from baselines_ppo.common.batch import Batch, advantages_of, batch_of, explained_over_ranks, mean_of
 from baselines_ppo.common.gradient import sum_over_shards
-from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoNumbers
 from baselines_ppo.common.minibatches import Share, deal_unequal, in_shards, padded, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.actor_critic import Inputs
@@ -44,8 +43,8 @@ from baselines_ppo.settings.algorithms import PPOKLConfig
 METRICS = ("policy_loss", "entropy")
 
 
-class Settings(NamedTuple):
-    """What moves from one pass to the next."""
+class Numbers(NamedTuple):
+    """What the loss takes beside the transitions; it moves from one pass to the next."""
 
     kl_weight: tf.Tensor  # of D, in what has the gradient of equation 1
 
@@ -76,8 +75,6 @@ class PPOKL(Algorithm):
         network, epsilon = policy.network, self.config.adam_epsilon
         self.shards, self.values = plan.sharing.shards, plan.value_sharing
         self.penalty = Penalty(self.config.kl_coef, 1.0)
-        self.learning_rate = self.config.learning_rate / self._root(network.policy_network)
-        self.value_learning_rate = self.config.value_learning_rate / self._root(network.value_network)
         parts = made_of(self.config, network, comm)
         settings = LoopSettings(epsilon, shards=self.shards, padded=True, parts=parts, compiled=False)
         own = settings._replace(step_scales=self._step_scales())
@@ -96,12 +93,22 @@ class PPOKL(Algorithm):
         self.before = [Share.empty(network.observation.shape) for _ in environments]  # the iteration before
 
     @property
+    def learning_rate(self) -> float:
+        """Adam's step size for the policy, before the penalty's factor."""
+        return self.config.learning_rate / self._root(self.policy.network.policy_network)
+
+    @property
+    def value_learning_rate(self) -> float:
+        """Adam's step size for the value function."""
+        return self.config.value_learning_rate / self._root(self.policy.network.value_network)
+
+    @property
     def updates(self) -> int:
         """Number of gradient steps made, of policy and value function."""
         return self.policy_loop.step + self.value_loop.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, settings: Settings
+        self, parameters: Mapping[str, tf.Tensor], data: PolicyBatch, numbers: Numbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return what has the gradient of equation 1, and metrics."""
         distribution, batch, xp = self.policy.distribution, data.batch, tensorflow_arrays()
@@ -111,10 +118,10 @@ class PPOKL(Algorithm):
         policy_loss = -tf.reduce_sum(data.weights * ratio * batch.advantages)
         kl = tf.reduce_sum(data.weights * distribution.kl(xp, batch.params, params))
         entropy = tf.reduce_sum(data.weights * distribution.entropy(xp, params))
-        return policy_loss + settings.kl_weight * kl, {"policy_loss": policy_loss, "entropy": entropy}
+        return policy_loss + numbers.kl_weight * kl, {"policy_loss": policy_loss, "entropy": entropy}
 
     def value_loss(
-        self, parameters: Mapping[str, tf.Tensor], data: ValueBatch, _: NoSettings
+        self, parameters: Mapping[str, tf.Tensor], data: ValueBatch, _: NoNumbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return E[(V - V_target)^2], to be minimised."""
         value = self.policy.network.learn_value(tensorflow_arrays(), parameters, data.inputs)
@@ -123,9 +130,7 @@ class PPOKL(Algorithm):
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """Fit policy and value function to one rollout; returns metrics over all ranks."""
-        advantages, value_targets = gae(
-            rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda
-        )
+        advantages, value_targets = advantages_of(rollout, self.gamma, self.gae_lambda)
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         metrics = self._fit_policy(batch, rollout.made)
@@ -145,7 +150,7 @@ class PPOKL(Algorithm):
         while len(passes) < config.num_epochs and kl <= 4.0 * config.kl_target:
             kl_weight = kl_coef + 2.0 * config.hinge_coef * max(0.0, kl - 2.0 * config.kl_target)
             once = rows.reshape(1, 1, -1)
-            fitted = self.policy_loop.epochs(data, once, self.learning_rate * factor, Settings(kl_weight))
+            fitted = self.policy_loop.epochs(data, once, self.learning_rate * factor, Numbers(kl_weight))
             passes.append(fitted.metrics)
             part = self.kl(tf.constant(self.policy_loop.parameters), data, tf.constant(rows), own).numpy()
             kl = float(self.comm.sum(part[None], "the KL")[0] / self.shards.total)

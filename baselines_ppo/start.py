@@ -80,7 +80,7 @@ def start(
     limit_checked_threads()
     comm, process = world(), ProcessState(signals)
     with closed_late() as on_failure, ExitStack() as before_told:  # close what was opened, the last first
-        comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, end_all))
+        comm.alive.begin(Watch(config.timeout, config.grace, signals.asked, signals.insisted, end_all))
         before_told.callback(comm.alive.end)
         on_failure.callback(process.end)
         config = resolve(config, comm.size)
@@ -254,6 +254,8 @@ def _resume(run: TrainingRun, stored: Checkpoint, changes: dict[str, str], conti
     exactness = restore(run.state, stored, changes)
     if continued:
         run.saver.mark_saved()
+    else:
+        run.state.counters.best_eval_return = None  # of a checkpoint that this folder does not have
     screen.say(f"resumed {stored.path.name} at {(steps := run.counters.total_steps):,} steps: {exactness}")
     if not continued:
         screen.say("it goes on in a new run folder; the old one stays as it is")

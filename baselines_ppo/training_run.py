@@ -35,7 +35,7 @@ from baselines_ppo.state.run_state import RunState
 from baselines_ppo.state.saver import Saver
 
 UPDATES_BETWEEN_CHECKS = 100  # of the replicas' equality
-LONG = 0.25  # of the grace: an iteration that takes longer is kept in memory, in case that a stop cannot wait for it
+LONG = 0.25  # of the grace: the state before an iteration that may take longer is kept, as a stop may not wait for it
 
 
 class TrainingRun:

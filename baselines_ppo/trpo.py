@@ -24,12 +24,11 @@ import tensorflow as tf
 
 from baselines_ppo.algorithm import Algorithm
 from baselines_ppo.common.adam import prefixed, unprefixed
-from baselines_ppo.common.batch import Batch, batch_of, explained_over_ranks
+from baselines_ppo.common.batch import Batch, advantages_of, batch_of, explained_over_ranks
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.common.gae import gae
 from baselines_ppo.common.gradient import sum_over_shards
 from baselines_ppo.common.losses import squared_error, surrogate
-from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoNumbers
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.natural_gradient import Tried, conjugate_gradient, line_search
@@ -86,18 +85,20 @@ class TRPO(Algorithm):
         """Number of steps made, natural ones and gradient steps of the value function."""
         return self.natural_steps + self.value_loop.step
 
-    def objective(self, parameters: tf.Tensor, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return L (equation 14), D and the entropy at policy parameters [P], over a batch."""
+    def objective(
+        self, parameters: tf.Tensor, batch: Batch, entropy_coef: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return L (equation 14) with a bonus on the entropy, D and the entropy at policy parameters [P]."""
         distribution, xp = self.policy.distribution, tensorflow_arrays()
         params = self.policy.network.learn_policy(xp, self.layout.split(parameters), batch.inputs)
 
         gain = surrogate(distribution.log_prob(xp, params, batch.actions), batch.log_probs, batch.advantages)
         kl = tf.reduce_mean(distribution.kl(xp, batch.params, params))
         entropy = tf.reduce_mean(distribution.entropy(xp, params))
-        return gain + self.config.entropy_coef * entropy if self.config.entropy_coef else gain, kl, entropy
+        return gain + entropy_coef * entropy, kl, entropy
 
     def value_loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: ValueBatch, _: NoSettings
+        self, parameters: Mapping[str, tf.Tensor], batch: ValueBatch, _: NoNumbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return E[(V - V_target)^2], to be minimised."""
         value = self.policy.network.learn_value(tensorflow_arrays(), parameters, batch.inputs)
@@ -110,7 +111,7 @@ class TRPO(Algorithm):
         Raises:
           DataError: a gradient is not finite; nothing was applied.
         """
-        advantages, value_targets = self._advantages(rollout)
+        advantages, value_targets = advantages_of(rollout, self.gamma, self.gae_lambda)
         standard = standardize(advantages, rollout.made, self.comm)
         batch = batch_of(rollout, self.policy, standard, rollout.values, value_targets)
         theta, metrics = self._natural_step(batch)
@@ -119,15 +120,11 @@ class TRPO(Algorithm):
         explained = explained_over_ranks(rollout.values, value_targets, rollout.made, self.comm)
         return {**metrics, "explained_variance": explained}
 
-    def _advantages(self, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
-        """Return advantages and the value function's targets, each [T, n]."""
-        return gae(rollout.rewards, rollout.values, rollout.next_values, rollout.ends, self.gamma, self.gae_lambda)
-
     def _natural_step(self, batch: Batch) -> tuple[np.ndarray, dict[str, float]]:
         """Return the policy's next parameters [P], and how they were found."""
         config, theta = self.config, self.policy.parameters[: self.layout.size]
 
-        own = tf.constant(self.shards.own)
+        own, bonus = tf.constant(self.shards.own), tf.constant(np.float32(config.entropy_coef))
 
         def average(x: tf.Tensor) -> np.ndarray:
             return self.comm.sum(x.numpy(), "gradients") / self.shards.total
@@ -137,11 +134,11 @@ class TRPO(Algorithm):
             return fv.astype(np.float64) + config.cg_damping * v
 
         def evaluate(candidate: np.ndarray) -> Tried:
-            gain, kl, _ = average(self.evaluated(tf.constant(candidate), batch, own))
+            gain, kl, _ = average(self.evaluated(tf.constant(candidate), batch, own, bonus))
             return Tried(float(gain - before), float(kl))
 
-        before, _, entropy = average(self.evaluated(tf.constant(theta), batch, own))
-        g = average(self.gradient(tf.constant(theta), batch, own)).astype(np.float64)
+        before, _, entropy = average(self.evaluated(tf.constant(theta), batch, own, bonus))
+        g = average(self.gradient(tf.constant(theta), batch, own, bonus)).astype(np.float64)
         if not np.isfinite(g).all():
             raise DataError(
                 f"update {self.updates + 1}: the policy's gradient has NaN or Inf; nothing was applied from it. "
@@ -168,7 +165,7 @@ class TRPO(Algorithm):
         if self.values.learns_from == ALL and self.comm.size > 1:
             environments = range(len(environments) * self.comm.size)
             rollout = of_all_ranks(rollout, self.comm)
-            advantages, value_targets = self._advantages(rollout)
+            advantages, value_targets = advantages_of(rollout, self.gamma, self.gae_lambda)
             batch = batch_of(rollout, self.policy, advantages, rollout.values, value_targets)
         indices = deal(self.seed, environments, rollout, recurrent, config, self.values.shards)
         fitted = ValueBatch(batch.inputs, batch.value_targets)
@@ -184,17 +181,21 @@ class TRPO(Algorithm):
         )
         return total
 
-    def _evaluated(self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
+    def _evaluated(
+        self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor, entropy_coef: tf.Tensor
+    ) -> tf.Tensor:
         """Return the sum over this rank's shards of L, D and the entropy, [3]."""
-        return self._over_shards(lambda own: tf.stack(self.objective(parameters, own)), batch, own_shards)
+        return self._over_shards(lambda own: tf.stack(self.objective(parameters, own, entropy_coef)), batch, own_shards)
 
-    def _gradient(self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor) -> tf.Tensor:
+    def _gradient(
+        self, parameters: tf.Tensor, batch: Batch, own_shards: tf.Tensor, entropy_coef: tf.Tensor
+    ) -> tf.Tensor:
         """Return the sum over this rank's shards of g, [P]."""
 
         def of_shard(own: Batch) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 tape.watch(parameters)
-                gain, _, _ = self.objective(parameters, own)
+                gain, _, _ = self.objective(parameters, own, entropy_coef)
             return tape.gradient(gain, parameters)
 
         return self._over_shards(of_shard, batch, own_shards)
@@ -207,7 +208,7 @@ class TRPO(Algorithm):
                 outer.watch(parameters)
                 with tf.GradientTape() as inner:
                     inner.watch(parameters)
-                    _, kl, _ = self.objective(parameters, own)
+                    _, kl, _ = self.objective(parameters, own, tf.constant(0.0))
                 along = tf.reduce_sum(inner.gradient(kl, parameters) * v)
             return outer.gradient(along, parameters)
 

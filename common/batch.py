@@ -1,4 +1,4 @@
-"""One iteration's transitions of this rank, as the losses take them."""
+"""One iteration's transitions as the losses take them: this rank's own, or those of all ranks (`plan.py`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from baselines_ppo.common.gae import explained_variance
+from baselines_ppo.common.gae import explained_variance, gae
 from baselines_ppo.common.losses import approx_kl, clip_fraction
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.actor_critic import Inputs
@@ -34,6 +34,7 @@ def batch_of(
 ) -> Batch:
     """Return a rollout's transitions as tensors, with arrays [T, n] of what is to be learned from them."""
     recurrent = policy.network.recurrent
+    assert not recurrent or rollout.made.all(), "a memory goes through whole rollouts, without padding"
     count = rollout.num_transitions
 
     def rows(x: np.ndarray) -> tf.Tensor:
@@ -54,6 +55,11 @@ def batch_of(
 def rows_of(x: np.ndarray, recurrent: bool, made: np.ndarray) -> np.ndarray:
     """Return [T, n, ...] as what is dealt into minibatches: steps [B, ...], or with memory environments [n, T, ...]."""
     return np.moveaxis(x, 0, 1) if recurrent else x.reshape(-1, *x.shape[2:]) if made.all() else x[made]
+
+
+def advantages_of(rollout: Rollout, gamma: float, gae_lambda: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a rollout's advantages and value targets, both [T, n]."""
+    return gae(rollout.rewards, rollout.values, rollout.next_values, rollout.ends, gamma, gae_lambda)
 
 
 def metrics_of(

@@ -11,7 +11,7 @@ from baselines_ppo.common.adam import sum_of_squares
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.shards import tree_sum
 
-# parameters by name, a minibatch, its settings (clip range, weight of a penalty) -> loss and metrics, scalars
+# parameters by name, a minibatch, its numbers (clip range, weight of a penalty) -> loss and metrics, scalars
 Loss = Callable[[Mapping[str, tf.Tensor], Any, Any], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
 
@@ -20,19 +20,19 @@ def gradient_of(
     metric_names: tuple[str, ...],
     parameters: Mapping[str, tf.Tensor],
     minibatch: Any,
-    settings: Any,
+    numbers: Any,
 ) -> list[tf.Tensor]:
     """Return the gradient by each parameter, and last the metrics and the loss, [k + 1].
 
     Args:
-      minibatch, settings: the loss's second and third argument.
+      minibatch, numbers: the loss's second and third argument.
 
     Raises:
       UsageError: the network does not use some of its parameters.
     """
     with tf.GradientTape() as tape:
         tape.watch(parameters)
-        loss, metrics = loss_of(parameters, minibatch, settings)
+        loss, metrics = loss_of(parameters, minibatch, numbers)
     gradients = tape.gradient(loss, parameters)
     if unused := [name for name, gradient in gradients.items() if gradient is None]:
         raise UsageError(f"the network does not use its parameters {', '.join(unused)}; leave them out of it")
@@ -52,21 +52,20 @@ def message_of(sums: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def sum_over_shards(
-    function: Callable[[tf.Tensor], Sequence[tf.Tensor]], count: int, rows: tf.Tensor, own: tf.Tensor
+    function: Callable[[tf.Tensor], Sequence[tf.Tensor]], num_outputs: int, rows: tf.Tensor, own_shards: tf.Tensor
 ) -> list[tf.Tensor]:
     """Return the tree sums of what a function gives for the rows of each of this rank's shards, [S, m].
 
     Args:
-      function: from the rows [m] of a shard to so many tensors.
-      count: of these tensors.
-      own: S again, as a tensor. XLA must not know how often it goes around the loop: so what it makes of the function
-        is one program for one shard, with the same rounding however many shards a rank has. Only additions follow.
+      function: from the rows [m] of a shard to `num_outputs` tensors.
+      own_shards: S as a tensor. If XLA knew how often it goes around the loop, it would unroll or fuse it, and rounding
+        would depend on S. So it makes one program for one shard; only additions follow.
     """
     shards = range(rows.shape[0])
 
     def body(k: tf.Tensor, *results: tf.TensorArray) -> tuple[Any, ...]:
         return k + 1, *(array.write(k, part) for array, part in zip(results, function(rows[k]), strict=True))
 
-    start = (tf.constant(0), *(tf.TensorArray(tf.float32, size=len(shards)) for _ in range(count)))
-    _, *results = tf.while_loop(lambda k, *_: k < own, body, start, parallel_iterations=1)
+    start = (tf.constant(0), *(tf.TensorArray(tf.float32, size=len(shards)) for _ in range(num_outputs)))
+    _, *results = tf.while_loop(lambda k, *_: k < own_shards, body, start, parallel_iterations=1)
     return [tree_sum(array.read(k) for k in shards) for array in results]

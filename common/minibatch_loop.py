@@ -40,25 +40,25 @@ class LoopSettings(NamedTuple):
     step_scales: Mapping[str, float] = MappingProxyType({})  # what multiplies the step size, by parameters' names
     shards: Shards = WHOLE  # in which each minibatch is computed
     padded: bool = False  # whether minibatches are of changing lengths, and -1 stands for no row
-    parts: Hashable = None  # what the loss is made of, where learners with the same may share their programs
+    parts: Hashable = None  # by which learners of one process share their programs, see `made_of`; None: they do not
     compiled: bool = True  # else TensorFlow runs operation by operation: for convolutions and changing shapes
 
 
-class NoSettings(NamedTuple):
-    """For losses that nothing else moves."""
+class NoNumbers(NamedTuple):
+    """For losses that take none."""
 
 
 class Minibatches(NamedTuple):
     """What all epochs of an iteration are made of; or one epoch, without the first axis."""
 
     rows: tf.Tensor  # [E, K, S, m], which of the batch
-    settings: Any  # NamedTuple of [E, K], the loss's third argument
+    numbers: Any  # NamedTuple of [E, K], the loss's third argument
     own_shards: tf.Tensor  # S again, see `sum_over_shards`
 
     def part(self, number: tf.Tensor) -> Minibatches:
         """Return those of one epoch, or of an epoch one minibatch."""
-        settings = tf.nest.map_structure(lambda x: x[number], self.settings)
-        return Minibatches(self.rows[number], settings, self.own_shards)
+        numbers = tf.nest.map_structure(lambda x: x[number], self.numbers)
+        return Minibatches(self.rows[number], numbers, self.own_shards)
 
 
 class LoopState(NamedTuple):
@@ -144,20 +144,20 @@ class MinibatchLoop:
         """Number of steps made since `start`."""
         return int(self._adam.step)
 
-    def epochs(self, batch: Any, indices: np.ndarray, learning_rate: float, settings: Any = NoSettings()) -> Fitted:  # noqa: B008
+    def epochs(self, batch: Any, indices: np.ndarray, learning_rate: float, numbers: Any = NoNumbers()) -> Fitted:  # noqa: B008
         """Make one step per minibatch, epoch after epoch, until all are made or `between_epochs` ends them.
 
         Args:
-          batch: NamedTuple of this rank's tensors [B, ...].
+          batch: NamedTuple of tensors [B, ...], of what this rank learns from.
           indices: which rows of the batch make each minibatch of each epoch, [E, K, M], shard by shard, all of the
             same length; if padded, -1 stands for no row.
-          settings: NamedTuple of numbers, or of arrays [E, K]; a minibatch's own are the loss's third argument.
+          numbers: NamedTuple of numbers, or of arrays [E, K]; a minibatch's own are the loss's third argument.
 
         Raises:
           DataError: a gradient was not finite on some rank; it and all later ones were not applied.
         """
         shape = indices.shape[:2]
-        each = tf.nest.map_structure(lambda x: tf.constant(np.broadcast_to(np.float32(x), shape)), settings)
+        each = tf.nest.map_structure(lambda x: tf.constant(np.broadcast_to(np.float32(x), shape)), numbers)
         rate = tf.constant(np.float32(learning_rate))  # TensorFlow keeps a tensor of each Python number for ever
         rows = tf.constant(indices.reshape(*shape, self._shards.own, -1))
         minibatches = Minibatches(rows, each, tf.constant(self._shards.own))
@@ -219,13 +219,13 @@ class MinibatchLoop:
 
     def _own_gradient(self, parameters: tf.Tensor, batch: Any, minibatch: Minibatches) -> tf.Tensor:
         """Return the sum over this rank's shards of gradients, metrics and a bad flag, [P + k + 1]."""
-        rows, settings, own_shards = minibatch
+        rows, numbers, own_shards = minibatch
         parts = self._layout.split(parameters)
 
         def of_shard(rows: tf.Tensor) -> list[tf.Tensor]:
             rows = tf.boolean_mask(rows, rows >= 0) if self._settings.padded else rows
             own = tf.nest.map_structure(lambda x: tf.gather(x, rows), batch)
-            return gradient_of(self._loss, self._metric_names, parts, own, settings)
+            return gradient_of(self._loss, self._metric_names, parts, own, numbers)
 
         if self._shards == WHOLE:
             return message_of(of_shard(rows[0]))

@@ -1,4 +1,7 @@
-"""How an iteration's transitions are dealt into minibatches, and advantages standardised over all ranks."""
+"""How an iteration's transitions are dealt into minibatches, and advantages standardised over all ranks.
+
+A rollout is what this rank learns from: its own steps, or those of all ranks (`plan.py`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ SMALLEST_STD = 1e-8
 def minibatch_indices(
     seed: int, environments: range, iteration: int, num_steps: int, num_epochs: int, num_minibatches: int
 ) -> np.ndarray:
-    """Return indices [E, K, M] into this rank's flattened rollout, where transition (t, i) has index t n + i.
+    """Return indices [E, K, M] into the flattened rollout, where transition (t, i) has index t n + i.
 
     Each environment's T steps are shuffled by its own stream and dealt into K parts, so that a minibatch holds
     the same transitions over all ranks whatever their number. K must divide T.
@@ -35,7 +38,7 @@ def minibatch_indices(
 def whole_environment_indices(
     seed: int, environments: range, iteration: int, num_epochs: int, num_minibatches: int
 ) -> np.ndarray:
-    """Return indices [E, K, m] into this rank's environments, as policies with memory need whole sequences.
+    """Return indices [E, K, m] into the rollout's environments, as policies with memory need whole sequences.
 
     Every K neighbours are dealt to the K minibatches, in an order that the first of them draws: again the same over
     all ranks whatever their number. K must divide n.
@@ -62,7 +65,7 @@ class Passes(Protocol):
 def deal(
     seed: int, environments: range, rollout: Rollout, recurrent: bool, passes: Passes, shards: Shards
 ) -> np.ndarray:
-    """Return which of this rank's rows of a rollout make each minibatch of each epoch, [E, K, M], shard by shard."""
+    """Return which rows of a rollout make each minibatch of each epoch, [E, K, M], shard by shard."""
     num_epochs, num_minibatches = passes.num_epochs, passes.num_minibatches
     if recurrent:  # neighbours come first already
         return whole_environment_indices(seed, environments, rollout.iteration, num_epochs, num_minibatches)
@@ -108,7 +111,7 @@ def deal_unequal(
     averaged over shards, is 1.
 
     Args:
-      lengths: steps of each of this rank's environments, [n].
+      lengths: steps of each environment that this rank learns from, [n].
     """
     count = int(lengths.sum())
     num_minibatches = max(int(comm.sum(np.array([count]), "transitions")[0]) // size, 1)
@@ -154,7 +157,7 @@ def moments_per_minibatch(
     """Return mean and standard deviation, each [E, K], of the advantages of each global minibatch.
 
     Args:
-      advantages: this rank's rows, [B] or with memory [n, T].
+      advantages: of what this rank learns from, [B] or with memory [n, T].
       indices: which minibatch takes which rows, [E, K, M], shard by shard. All E x K moments travel in one collective.
     """
     dealt = advantages.astype(np.float64)[indices].reshape(*indices.shape[:2], shards, -1)

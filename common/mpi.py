@@ -98,7 +98,7 @@ class Comm:
         """
         own = [moments_of(x) for x in samples]
         shape, size = own[0].mean.shape, own[0].mean.size
-        packed = np.array([[*np.ravel(m.mean), *np.ravel(m.variance), m.samples] for m in own])
+        packed = np.stack([np.concatenate([m.mean.ravel(), m.variance.ravel(), [m.samples]]) for m in own])
         rows = self.stack(packed, "moments").reshape(-1, 2 * size + 1)
         parts = [Moments(row[:size].reshape(shape), row[size:-1].reshape(shape), row[-1]) for row in rows]
         return functools.reduce(merge_moments, parts)
@@ -107,12 +107,12 @@ class Comm:
         """Return the arrays of all ranks, [R, *x.shape], on every rank.
 
         Raises:
-          DataError: the ranks are not at the same point.
+          DataError: the ranks are not at the same point, or their arrays differ in shape or type.
         """
         x = np.ascontiguousarray(x)
         if self.size == 1:
             return x[None]
-        self.barrier(of)
+        self.barrier(f"{of}, {x.dtype} {list(x.shape)}")
         sent, rows = self._sent.of(x.size, x.dtype), self._received.of(self.size * x.size, x.dtype)
         sent[:] = x.reshape(-1)
         self._wait(lambda: [self._comm.Iallgather(sent, rows)], of, sent.nbytes * (self.size - 1))

@@ -19,7 +19,7 @@ KEPT = 32  # the last ones used; each holds the learner that was the first to ne
 GIVEN = {
     "learning_rate", "value_learning_rate", "clip_range", "clip_range_schedule", "schedule", "num_epochs",
     "value_epochs", "num_minibatches", "normalize_advantages", "normalize_value_targets", "split_minibatches",
-    "recompute_advantages",
+    "recompute_advantages", "entropy_coef",
 }  # fmt: skip
 
 _programs: OrderedDict[Hashable, Any] = OrderedDict()

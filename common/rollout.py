@@ -13,7 +13,7 @@ from baselines_ppo.common.envs.vec_env import VecEnv
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import running_sums
 from baselines_ppo.common.mpi import Comm
-from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.normalizer import Normalizer, clipped, scaled
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.common.values import Cuts, next_values_of, values_of
@@ -36,7 +36,9 @@ class Rollout(NamedTuple):
     """T steps of this rank's n environments, or by `of_all_ranks` of all; values in the unit of scaled rewards."""
 
     iteration: int
-    raw_observations: np.ndarray  # [T, n, V] float32, or float64 where it takes that: what statistics are of
+    raw_observations: (
+        np.ndarray
+    )  # [T, n, V] numbers before they are normalised; float64 where float32 would lose digits
     observations: np.ndarray  # [T, n, ...] float32, as they were acted on; images alone may be bytes
     states: np.ndarray  # [n, S] float32, what was remembered before the first step
     actions: np.ndarray  # [T, n, ...] as the policy drew them
@@ -48,6 +50,7 @@ class Rollout(NamedTuple):
     next_values: np.ndarray  # [T, n] float32, V(s_{t+1}); 0 if terminated, V(final observation) if truncated
     ends: np.ndarray  # [T, n] bool
     cuts: Cuts  # where V(s_{t+1}) is not V of the next step
+    dropped: np.ndarray  # [T, n] bool: a step that raised, which teaches nothing; its value is its own target
     made: np.ndarray  # [T, n] bool: false for padding, after an environment has finished its `num_episodes`
     episodes: list[Episode]
     seconds: dict[str, float]  # spent in "environments" and in "acting"
@@ -68,14 +71,9 @@ def by_environment(x: np.ndarray, made: np.ndarray) -> list[np.ndarray]:
     return [x[column, i] for i, column in enumerate(made.T)]
 
 
-def clipped(rewards: np.ndarray, limit: float | None) -> np.ndarray:
-    """Return raw rewards, none beyond the limit."""
-    return rewards if limit is None else np.clip(rewards, -limit, limit)
-
-
-def scaled(rewards: np.ndarray, scaler: Normalizer | None) -> np.ndarray:
-    """Return rewards as the learner sees them, float32."""
-    return rewards.astype(np.float32) if scaler is None else scaler.scale(rewards)
+def lengthened(x: np.ndarray, length: int) -> np.ndarray:
+    """Return [T, ...] with zeros behind it, for steps that were not made."""
+    return np.pad(x, [(0, length - len(x)), *[(0, 0)] * (x.ndim - 1)]) if len(x) < length else x
 
 
 def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
@@ -85,7 +83,12 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     """
     parts = rollout._asdict()
     own = ("raw_observations", "discounted_returns")
-    arrays = {name: x for name, x in parts.items() if isinstance(x, np.ndarray) and name not in own}
+    longest = int(comm.stack(np.array(len(rollout.made)), "their lengths").max())  # T differs where episodes count
+    arrays = {
+        name: x if name == "states" else lengthened(x, longest)
+        for name, x in parts.items()
+        if isinstance(x, np.ndarray) and name not in own
+    }
     gathered = comm.stack_all(arrays, "the rollouts")
     joined = {name: np.concatenate(list(x), axis=0 if name == "states" else 1) for name, x in gathered.items()}
     cuts = rollout.cuts.of_all_ranks(len(rollout.states), comm)
@@ -97,7 +100,11 @@ def revalued(rollout: Rollout, policy: Policy) -> Rollout:
     assert not policy.network.recurrent, "what a network remembers is not known for other parameters"
     no_states = np.zeros((*rollout.ends.shape, 0), np.float32)
     values = values_of(policy, rollout.observations, no_states)
-    return rollout._replace(values=values, next_values=next_values_of(policy, values, rollout.ends, rollout.cuts))
+    return rollout._replace(
+        rewards=np.where(rollout.dropped, values, rollout.rewards),
+        values=values,
+        next_values=next_values_of(policy, values, rollout.ends, rollout.cuts),
+    )
 
 
 class Steps:
@@ -159,22 +166,15 @@ class Collector:
           num_episodes: that each environment makes, however many steps they take; T is the most that one took.
         """
         expected = num_steps if num_episodes is None else NOISE_BLOCK
-        noise = self._noise(iteration, expected)
-        remaining = np.full(len(self.envs), np.inf if num_episodes is None else num_episodes)
-        seconds = {"environments": 0.0, "acting": 0.0}
-        steps, first_states = self._begin_iteration(expected), self.states
-        while steps.length < num_steps if num_episodes is None else remaining.any():
-            self._note(f"collecting, step {steps.length}")
-            counted = self._step(next(noise), remaining > 0, seconds)
-            if num_episodes is None:
-                continue
-            remaining -= counted
-            if steps.length >= MOST_STEPS and remaining.any():
-                waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
-                raise DataError(
-                    f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "
-                    "give --num-episodes none, or an environment with a time limit"
-                )
+        noise, seconds = self._noise(iteration, expected), {"environments": 0.0, "acting": 0.0}
+        first_states = self.states
+        self._begin_iteration(expected)
+        if num_episodes is None:
+            everyone = np.ones(len(self.envs), dtype=bool)
+            for _ in range(num_steps):
+                self._step(next(noise), everyone, seconds)
+        else:
+            self._collect_episodes(num_episodes, noise, seconds)
         begun = perf_counter()
         rollout = self._rollout(iteration, first_states, seconds)
         self._begin_iteration(0)  # what was written belongs to the rollout
@@ -187,15 +187,31 @@ class Collector:
         steps = self._steps  # which the training's own thread may replace meanwhile
         return int(steps["active"].sum()) if steps.length else 0
 
-    def _begin_iteration(self, expected: int) -> Steps:
+    def _begin_iteration(self, expected: int) -> None:
         self._steps = Steps(expected)
         self._cuts: list[Cuts] = []
         self._episodes: list[Episode] = []
-        return self._steps
+
+    def _collect_episodes(self, num_episodes: int, noise: Iterator[np.ndarray], seconds: dict[str, float]) -> None:
+        """Step each environment until it has made its episodes.
+
+        Raises:
+          DataError: an episode does not end.
+        """
+        remaining = np.full(len(self.envs), num_episodes)
+        while remaining.any():
+            if self._steps.length >= MOST_STEPS:
+                waiting = self.envs.indices[int(np.flatnonzero(remaining)[0])]
+                raise DataError(
+                    f"environment {waiting} has not ended its episodes after {MOST_STEPS:,} steps; "
+                    "give --num-episodes none, or an environment with a time limit"
+                )
+            remaining -= self._step(next(noise), remaining > 0, seconds)
 
     def _step(self, noise: np.ndarray, active: np.ndarray, seconds: dict[str, float]) -> np.ndarray:
         """Act in all environments, step the active ones and write it down; returns whose episodes ended and count."""
         begun, policy, t = perf_counter(), self.policy, self._steps.length
+        self._note(f"collecting, step {t}")
         raw, states = self.envs.observations, self.states
         observations = policy.normalize(raw)
         sampled = policy.sample(observations, states, noise)
@@ -249,6 +265,7 @@ class Collector:
             next_values=next_values_of(policy, values, ends, cuts),
             ends=ends,
             cuts=cuts,
+            dropped=dropped,
             made=steps["active"],
             episodes=self._episodes,
             seconds=seconds,

@@ -5,6 +5,7 @@ A fault written as `stub+FAULT` runs with a learner of a few numpy lines, which 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -189,6 +190,11 @@ def long_iterations() -> None:
     Collector.collect = collect  # type: ignore[method-assign, assignment]
 
 
+def deaf() -> None:
+    """Compute for half a minute without a moment in which Python could handle a signal."""
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 50_000_000)
+
+
 def slow_close() -> None:
     """Take four seconds to close the environments."""
     VecEnv.close = lambda self: time.sleep(4)  # type: ignore[method-assign]
@@ -262,6 +268,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "ulp": lambda: nudge(TrainingRun),
     "nan-gradient": nan_gradient,
     "slow": lambda: before(Collector, "collect", lambda: time.sleep(30)),
+    "deaf": lambda: before(TrainingRun, "learn", deaf),
     "hang-1": lambda: before(Collector, "collect", on_rank(1, hang)),
     "hang-0": lambda: before(Collector, "collect", on_rank(0, hang)),
     "stop-1": lambda: before(Collector, "collect", on_rank(1, signal_self(signal.SIGSTOP))),

@@ -11,7 +11,7 @@ import tensorflow as tf
 from baselines_ppo import Algorithm, AlgorithmConfig, RolloutConfig, TrainConfig, gae, option, register_algorithm
 from baselines_ppo.common.batch import Batch, batch_of
 from baselines_ppo.common.losses import squared_error
-from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoNumbers
 from baselines_ppo.common.minibatches import deal, standardize
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
@@ -50,7 +50,7 @@ class A2C(Algorithm):
         return self.loop.step
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, _: NoNumbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         xp, distribution = tensorflow_arrays(), self.policy.distribution
         params, value = self.policy.network.learn(xp, parameters, batch.inputs)

@@ -21,7 +21,7 @@ from baselines_ppo.cloning.steps import Discounted, Steps
 from baselines_ppo.common.failures import DataError
 from baselines_ppo.common.gae import explained_variance
 from baselines_ppo.common.losses import squared_error
-from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoNumbers
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.actor_critic import Inputs
 from baselines_ppo.common.policy.arrays import tensorflow_arrays
@@ -83,7 +83,7 @@ class Fit:
         self.loop.start(policy.parameters)
 
     def loss(
-        self, parameters: Mapping[str, tf.Tensor], batch: Batch, settings: Any
+        self, parameters: Mapping[str, tf.Tensor], batch: Batch, _: NoNumbers
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Return what is minimised over a minibatch, and its metrics."""
         params, value = self.policy.network.learn(tensorflow_arrays(), _wide(tf.maximum, parameters), batch.inputs)

@@ -15,10 +15,9 @@ from baselines_ppo.common.moments import moments_of
 from baselines_ppo.common.policy.actor_critic import ActorCritic
 from baselines_ppo.common.policy.distributions import FORBIDDEN, at_first
 from baselines_ppo.common.policy.given_arrays import unlearnable
-from baselines_ppo.common.policy.normalizer import Normalizer
+from baselines_ppo.common.policy.normalizer import Normalizer, clipped, scaled
 from baselines_ppo.common.policy.observations import MaskedObservation, Observation, mask_of
 from baselines_ppo.common.policy.spaces.masks import nothing_allowed
-from baselines_ppo.common.rollout import clipped, scaled
 from baselines_ppo.common.seeding import Purpose, generator
 from baselines_ppo.settings.config import RolloutConfig
 

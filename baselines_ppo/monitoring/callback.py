@@ -60,8 +60,9 @@ class TrainingProgress:
     def change(self, **settings: Any) -> None:
         """Change settings of the algorithm from the next iteration on, on all ranks; a resume goes on with them.
 
-        They are those that `--override` takes, such as `learning_rate=1e-4`. Other ranks than one may have to compile
-        the update again, which takes seconds.
+        They are those that `--override` takes, such as `learning_rate=1e-4`. Step sizes, clip ranges, `entropy_coef`
+        and `num_epochs` may change in every iteration. With any other the update is compiled again, which takes
+        seconds and some 50 MB each time.
 
         Raises:
           UsageError: such a setting may not be changed, or has no such value.

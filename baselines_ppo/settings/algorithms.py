@@ -22,7 +22,7 @@ class AlgorithmConfig:
     @property
     def without_memory(self) -> str | None:
         """What to do instead where no network with a memory is taken; None: all are."""
-        return None
+        return None if self.num_episodes is None else "a memory needs iterations of equal length"
 
     @property
     def num_episodes(self) -> int | None:

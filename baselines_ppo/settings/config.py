@@ -30,8 +30,8 @@ class RolloutConfig:
     gae_lambda: float = option(0.95, "lambda of arXiv:1506.02438", low=0, high=1)
     noise_correlation: float = option(
         0.0,
-        "of an action's noise with that of the step before, where actions are numbers, as in arXiv:2312.11091: it "
-        "explores slow movements",
+        "of an action's noise with that of the step before in an iteration, where actions are numbers, as in "
+        "arXiv:2312.11091: it explores slow movements",
         low=0,
         high=0.999,
     )

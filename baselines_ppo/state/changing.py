@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from baselines_ppo.algorithm import make_learner
+from baselines_ppo.algorithm import BUILT_IN, make_learner
+from baselines_ppo.common.programs import GIVEN
 from baselines_ppo.plan import plan_of
 from baselines_ppo.settings.changes import changed_on_the_way
 from baselines_ppo.settings.config import all_fields
@@ -23,11 +24,15 @@ def change_settings(run: RunState, settings: Mapping[str, Any]) -> list[str]:
     new = {item.name: value for _, item, value in all_fields(config) if value != before[item.name]}
     if not new:
         return []
-    policy = run.collector.policy
-    plan = plan_of(config, policy.network, run.comm.size)
-    algorithm = make_learner(plan, policy, run.comm, run.collector.envs.indices)
-    algorithm.restore(run.algorithm.state(), frozenset(new))
-    algorithm.restore_environments(run.algorithm.environment_state())
-    run.config, run.algorithm = config, algorithm
+    policy, learner = run.collector.policy, run.algorithm
+    if config.alg in BUILT_IN and new.keys() <= GIVEN:  # what was compiled is told of these with every call
+        learner.config = config.algorithm  # type: ignore[attr-defined]  # all of ours have it
+        learner.restore(learner.state(), frozenset(new))
+    else:
+        plan = plan_of(config, policy.network, run.comm.size)
+        run.algorithm = make_learner(plan, policy, run.comm, run.collector.envs.indices)
+        run.algorithm.restore(learner.state(), frozenset(new))
+        run.algorithm.restore_environments(learner.environment_state())
+    run.config = config
     run.changed = {**{name: before[name] for name in new}, **run.changed}
     return [f"{name} {before[name]} -> {value}" for name, value in new.items()]

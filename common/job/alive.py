@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic, strftime, time
 from typing import Any, NamedTuple, TextIO
 
-from baselines_ppo.common.failures import NOTHING_SAVED, STUCK
+from baselines_ppo.common.failures import NOTHING_SAVED, STOPPED_BY_CTRL_C, STUCK
 from baselines_ppo.common.files.whole import open_text
 from baselines_ppo.common.job.board import Board, Sign, open_board
 from baselines_ppo.common.job.heartbeat import Heartbeat
@@ -25,6 +25,7 @@ FIRST_FACTOR = 3.0  # times the timeout, until the first iteration is done, as p
 PAUSE = 0.25  # s, between two looks
 LONGEST_PAUSE = 1.0  # s; what is beyond between two looks, the process was stopped or the computer slept
 STACK_AT = 0.8  # of the time until the end: who is stuck writes down where
+OBEYED_WITHIN = 1.0  # s, that Python takes to obey a second Ctrl-C, unless it is in the middle of learning
 OTHERS_FIRST = 3.0  # s, that those who know less leave the others
 
 
@@ -34,6 +35,7 @@ class Watch(NamedTuple):
     timeout: float  # s without a sign of life
     grace: float  # s, from a stop signal to the end
     asked: Callable[[], Asked | None]  # this rank's own stop signal
+    insisted: Callable[[], float | None]  # when a second Ctrl-C came, s since the epoch
     end: Callable[[int, str], None]  # end the job with an exit code and a message
 
 
@@ -142,13 +144,16 @@ class Alive:
             faulthandler.dump_traceback_later(limit, file=self._where_to_write())
         signs, asked = self._hear(), self._stop_signal(watch)
         still, silence = self._silence_of(self.rank), self._silence(signs)
-        waited = 0.0 if asked is None else time() - asked.at
+        waited, insisted = 0.0 if asked is None else time() - asked.at, watch.insisted()
         if not self._waits_for and (still > STACK_AT * limit or waited > STACK_AT * watch.grace):
             self._write_stack()
         # With a board those who wait know who is missing; without one only the rank that is stuck knows that it is.
         knows = self.size == 1 or bool(self._waits_for) == self._board.shared
         saving = any(sign.saving for sign in (self._sign(), *signs[:1]))
-        if silence > limit + (0.0 if knows else OTHERS_FIRST):
+        if insisted is not None and time() - insisted > OBEYED_WITHIN and not self._obeyed:
+            self._obeyed = True
+            watch.end(STOPPED_BY_CTRL_C, f"stopped at once; {self.way_on()}")
+        elif silence > limit + (0.0 if knows else OTHERS_FIRST):
             watch.end(self.stuck_code, f"{self._report(still, signs)}; {self.way_on()}")
             self._heard.clear()  # who is still here was only warned
         elif asked and not (self._obeyed or saving) and waited > watch.grace + (OTHERS_FIRST if self.rank else 0.0):

@@ -71,7 +71,7 @@ class StopSignals:
     any other has its own handlers back when this is left.
 
     Python handles signals between its own instructions: during the learning of an iteration, when that ends. That one
-    has come is known at once, to whoever calls `asked` in another thread.
+    has come is known at once, to whoever calls `asked` in another thread; `insisted` knows of a second Ctrl-C.
     """
 
     def __init__(self, own_process: bool = False) -> None:
@@ -88,15 +88,31 @@ class StopSignals:
         self._handler = self._handle
         self._renewed = 0.0
         self._asked: Asked | None = None
+        self._interrupts, self._announced = 0, False
+        self._insisted: float | None = None
 
     def asked(self) -> Asked | None:
         """Return the first stop signal, as of when a call of this saw it; None before."""
-        if self._asked is None and self._bell is not None:
-            with suppress(BlockingIOError):
-                codes = [EXIT_CODES[number] for number in os.read(self._bell[0], 100) if number in EXIT_CODES]
-                if codes:  # another thread may have seen it first
-                    self._asked = Asked(time(), codes[0])
+        self._listen()
         return self._asked
+
+    def insisted(self) -> float | None:
+        """Return when a call of this saw a second Ctrl-C, s since the epoch; None before."""
+        self._listen()
+        return self._insisted
+
+    def _listen(self) -> None:
+        """Note the signals that have rung since."""
+        numbers = b""
+        with suppress(BlockingIOError):
+            numbers = os.read(self._bell[0], 100) if self._bell is not None else b""
+        for number in numbers:
+            if number in EXIT_CODES and self._asked is None:  # another thread may have seen one first
+                self._asked = Asked(time(), EXIT_CODES[number])
+                self._announce(number)
+        self._interrupts += numbers.count(signal.SIGINT)
+        if self._interrupts > 1 and self._insisted is None:
+            self._insisted = time()
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
@@ -150,7 +166,12 @@ class StopSignals:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             raise StopAtOnce
         self.received = signal.Signals(number)
-        if launched_rank() == 0:
+        self._announce(number)
+
+    def _announce(self, number: int) -> None:
+        """Say once on the screen what happens now."""
+        if launched_rank() == 0 and not (self._announced or self._finished):
+            self._announced = True
             again = "; again to stop at once without saving" if number == signal.SIGINT else ""
-            text = f"{self.received.name}: finishing this iteration, then saving{again}\n"
+            text = f"{signal.Signals(number).name}: finishing this iteration, then saving{again}\n"
             os.write(2, text.encode())  # sys.stderr may be in the middle of a write

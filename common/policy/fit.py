@@ -95,7 +95,7 @@ def _flags(network: ActorCritic) -> str:
 
 
 def _layers(settings: NetworkSettings, between: str) -> str:
-    return between.join(map(str, settings.hidden_sizes)) or "none"
+    return between.join(map(str, settings.hidden_sizes)) or "empty"  # as it is typed
 
 
 def _apart(network: ActorCritic) -> str:

@@ -82,3 +82,13 @@ class Normalizer:
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take the moments of `state()`."""
         self.moments = Moments(state["mean"], state["variance"], float(state["count"]))
+
+
+def clipped(rewards: np.ndarray, limit: float | None) -> np.ndarray:
+    """Return raw rewards, none beyond the limit."""
+    return rewards if limit is None else np.clip(rewards, -limit, limit)
+
+
+def scaled(rewards: np.ndarray, scaler: Normalizer | None) -> np.ndarray:
+    """Return rewards as the learner sees them, float32."""
+    return rewards.astype(np.float32) if scaler is None else scaler.scale(rewards)

@@ -41,7 +41,9 @@ class Policy:
         self.distribution = network.action.distribution
         self._images = images_of(network.observation)
         self._mask = mask_of(network.observation)
-        self._columns = _beside(network.observation.shape, [*(image.columns for image in self._images), self._mask])
+        self._columns = _columns_beside(
+            network.observation.shape, [*(image.columns for image in self._images), self._mask]
+        )
         self._as_bytes = learned_dtype(network.observation) == np.uint8
         self.observations = Normalizer(self._columns.shape if self.normalizes else (), observation_clip)
         self.value_targets = Normalizer(())
@@ -160,9 +162,9 @@ class Policy:
         self.parameters = self.network.layout.join(parts)
 
 
-def _beside(shape: tuple[int, ...], images: Sequence[slice]) -> np.ndarray:
-    """Return the columns of a vector [D] that belong to no image; an image alone has none."""
+def _columns_beside(shape: tuple[int, ...], taken: Sequence[slice]) -> np.ndarray:
+    """Return the columns of a vector [D] outside of these slices; an image alone has none."""
     numbers = np.ones(shape[0] if len(shape) == 1 else 0, dtype=bool)
-    for columns in images:
+    for columns in taken:
         numbers[columns] = False
     return np.flatnonzero(numbers)

@@ -46,7 +46,7 @@ def test_nothing_is_written_through_a_link(name: str, tmp_path: Path) -> None:
         folder.close()
     create_board(folder.board, 1)
     alive = Alive(0, 1)
-    alive.begin(Watch(60.0, 60.0, lambda: None, lambda code, text: None))
+    alive.begin(Watch(60.0, 60.0, lambda: None, lambda: None, lambda code, text: None))
     alive.share(folder.board, folder.rank_log)
     alive.note("collecting")
     alive._write_stack()

@@ -27,8 +27,12 @@ class Rank:
         self.alive = Alive(rank, size)
         self.asked: Asked | None = None
         self.ended: list[tuple[int, str]] = []
-        self.alive.begin(Watch(timeout, grace, lambda: self.asked, lambda code, text: self.ended.append((code, text))))
+        self.insisted: float | None = None
+        self.alive.begin(Watch(timeout, grace, lambda: self.asked, lambda: self.insisted, self._end))
         self.alive.warm = True
+
+    def _end(self, code: int, text: str) -> None:
+        self.ended.append((code, text))
 
 
 @contextmanager

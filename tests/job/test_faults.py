@@ -82,9 +82,10 @@ def test_a_signal_to_mpirun_reaches_the_ranks(number: signal.Signals, exit_code:
     assert newest(tmp_path).manifest["iteration"] >= 3
 
 
-def test_a_second_ctrl_c_ends_at_once_and_harms_no_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", ["slow", "deaf"])
+def test_a_second_ctrl_c_ends_at_once_and_harms_no_checkpoint(fault: str, tmp_path: Path) -> None:
     """The third iteration takes half a minute; the first Ctrl-C waits for it, the second does not."""
-    with Training(tmp_path, "stub+slow", ranks=1, after=2) as process:
+    with Training(tmp_path, f"stub+{fault}", ranks=1, after=2) as process:
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from baselines_ppo.common.failures import DataError, LoadError, UsageError
 from baselines_ppo.common.mpi import Comm, world
+from baselines_ppo.common.rollout import Rollout, of_all_ranks
+from baselines_ppo.common.values import Cuts
 from tests.conftest import Finished
+
+ARRAYS = (
+    "raw_observations", "observations", "actions", "outputs", "log_probs", "rewards", "discounted_returns", "values",
+    "next_values",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
@@ -111,6 +119,40 @@ def objects_travel(comm: Comm) -> None:
     assert comm.messages.cost().sent >= 8000 * (comm.size - 1)  # each rank's own are told to the others
 
 
+def arrays_of_other_lengths_are_not_stacked(comm: Comm) -> None:
+    for x in (np.ones(4 + comm.rank), np.ones(4, np.float32 if comm.is_root else np.float64)):
+        if comm.size > 1:
+            with pytest.raises(DataError, match="ranks out of step at lengths"):
+                comm.stack(x, "lengths")
+    np.testing.assert_array_equal(comm.stack(np.full(2, comm.rank)), [[rank, rank] for rank in range(comm.size)])
+
+
+def rollouts_of_other_lengths_are_joined(comm: Comm) -> None:
+    """Where episodes are counted, each rank has made as many steps as its longest environment."""
+
+    def own(rank: int) -> Rollout:
+        length, rng = 3 + 2 * rank, np.random.default_rng(rank)
+        drawn = {name: rng.standard_normal((length, 2)).astype(np.float32) for name in ARRAYS}
+        made = np.arange(length)[:, None] < rng.integers(1, length + 1, 2)
+        states, cuts = (
+            np.full((2, 1), rank, np.float32),
+            Cuts.at(rank, np.array([1]), drawn["rewards"][:1, :1], np.zeros((1, 1))),
+        )
+        others = {"iteration": 0, "episodes": [], "seconds": {}, "states": states, "cuts": cuts, "made": made}
+        parts: dict[str, Any] = {**drawn, "ends": made, "dropped": ~made, **others}
+        return Rollout(**parts)
+
+    rollouts = [own(rank) for rank in range(comm.size)]
+    joined = of_all_ranks(rollouts[comm.rank], comm)
+    assert joined.num_transitions == sum(rollout.num_transitions for rollout in rollouts)
+    for name in ("rewards", "observations", "made", "ends"):
+        for rank, rollout in enumerate(rollouts):
+            x = getattr(joined, name)[:, 2 * rank : 2 * rank + 2]
+            np.testing.assert_array_equal(x[: 3 + 2 * rank], getattr(rollout, name))
+            assert not x[3 + 2 * rank :].any()
+    np.testing.assert_array_equal(joined.states[:, 0], np.repeat(np.arange(comm.size), 2))
+
+
 def sums_of_small_numbers_are_refused(comm: Comm) -> None:
     for dtype in (np.int8, np.uint8, np.bool_, np.float16):
         with pytest.raises(TypeError, match="at least 32 bits"):
@@ -168,6 +210,8 @@ def check_all(comm: Comm) -> None:
         what_was_received_stays_when_more_is_sent,
         a_power_of_two_of_ranks_is_added_up_in_one_tree,
         arrays_of_all_kinds_travel_as_one,
+        arrays_of_other_lengths_are_not_stacked,
+        rollouts_of_other_lengths_are_joined,
         objects_travel,
         a_failure_on_root_is_raised_everywhere,
         sums_of_small_numbers_are_refused,

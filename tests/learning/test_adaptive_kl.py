@@ -25,7 +25,7 @@ from baselines_ppo.common.policy.observations import BoxObservation
 from baselines_ppo.common.policy.policy import Policy
 from baselines_ppo.common.rollout import Collector
 from baselines_ppo.plan import plan_of
-from baselines_ppo.ppo_kl import PPOKL, PolicyBatch, Settings
+from baselines_ppo.ppo_kl import PPOKL, Numbers, PolicyBatch
 from baselines_ppo.settings.config import TrainConfig, with_fields
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of
@@ -134,7 +134,7 @@ def test_the_loss_has_the_gradient_of_the_objective_with_its_squared_hinge(dista
     weight = tf.constant(beta + 2 * eta * max(0.0, known - 2 * kl_target))
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        loss, _ = ppo.loss(network.policy_layout.split(theta), data, Settings(weight))
+        loss, _ = ppo.loss(network.policy_layout.split(theta), data, Numbers(weight))
     np.testing.assert_allclose(tape.gradient(loss, theta), expected, rtol=1e-3, atol=1e-5)
 
 

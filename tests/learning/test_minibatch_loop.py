@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from baselines_ppo.common.adam import AdamState, adam_step, clip_by_norm, prefixed, sum_of_squares, unprefixed
 from baselines_ppo.common.failures import DataError
-from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoSettings
+from baselines_ppo.common.minibatch_loop import LoopSettings, MinibatchLoop, NoNumbers
 from baselines_ppo.common.mpi import Comm
 from baselines_ppo.common.policy.parameters import ParameterLayout
 
@@ -59,7 +59,7 @@ class Batch(NamedTuple):
     x: Any
 
 
-def to_mean(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+def to_mean(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoNumbers) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     loss = tf.reduce_mean(tf.square(parts["a"] - batch.x))
     return loss, {"loss": loss}
 
@@ -175,7 +175,7 @@ def test_each_minibatch_has_settings_of_its_own() -> None:
 def test_what_lies_between_epochs_moves_the_step_size_and_ends_them(compiled: bool) -> None:
     """Each step of Adam under an even gradient has its step size: 0.1, then 0.05, then no more."""
 
-    def down(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoSettings) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def down(parts: Mapping[str, tf.Tensor], batch: Batch, _: NoNumbers) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         return tf.reduce_sum(parts["a"]) + 0.0 * tf.reduce_sum(batch.x), {"where": tf.reduce_sum(parts["a"])}
 
     def halved(metrics: Mapping[str, tf.Tensor], rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

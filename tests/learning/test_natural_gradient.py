@@ -29,6 +29,7 @@ from tests.reference import mlp, softmax
 
 STATES, CHOICES = 12, 3
 XP = tensorflow_arrays()
+NO_BONUS = tf.constant(0.0)
 OWN = tf.constant(2)  # shards, of one environment each, over which sums are taken
 
 
@@ -174,7 +175,7 @@ def test_the_gradient_is_that_of_the_surrogate_by_finite_differences() -> None:
         return float(np.mean(written_out(trpo, theta, batch)[np.arange(STATES), taken] / old * advantages))
 
     offset = theta + 0.05  # not where the ratio is 1
-    got = trpo.gradient(tf.constant(offset, tf.float32), batch, OWN).numpy() / 2
+    got = trpo.gradient(tf.constant(offset, tf.float32), batch, OWN, NO_BONUS).numpy() / 2
     for k in range(len(theta)):
         unit = 1e-6 * (np.arange(len(theta)) == k)
         assert got[k] == pytest.approx((gain(offset + unit) - gain(offset - unit)) / 2e-6, rel=1e-3, abs=1e-5)
@@ -209,7 +210,7 @@ def test_the_fisher_product_is_how_the_kls_gradient_grows_along_a_direction(netw
         at = tf.constant(theta)
         with tf.GradientTape() as tape:
             tape.watch(at)
-            _, kl, _ = trpo.objective(at, batch)
+            _, kl, _ = trpo.objective(at, batch, NO_BONUS)
         return tape.gradient(kl, at).numpy().astype(np.float64)
 
     differences = (slope(theta + np.float32(1e-2) * v) - slope(theta - np.float32(1e-2) * v)) / 2e-2

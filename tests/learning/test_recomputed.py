@@ -9,6 +9,7 @@ import pytest
 
 import tests.environments  # noqa: F401  # registers them
 from baselines_ppo import configure
+from baselines_ppo.common.batch import advantages_of
 from baselines_ppo.common.envs.backends import make_backend
 from baselines_ppo.common.envs.make import EnvironmentSpec
 from baselines_ppo.common.envs.vec_env import VecEnv
@@ -57,6 +58,18 @@ def test_another_network_gives_its_own_wherever_an_episode_goes_on() -> None:
         again = revalued(rollout, learner.policy)
         assert (again.values == 0.25).all()
         np.testing.assert_array_equal(again.next_values, np.where(rollout.ends & terminates, 0.0, 0.25))
+
+
+def test_a_step_that_raised_teaches_nothing_whatever_the_network_gives() -> None:
+    learner, source = training("tests.environments:Raising-always-v0")
+    rollout = source.collect(0, 40)
+    learner.policy.parameters = learner.policy.parameters + np.float32(0.1)
+    again = revalued(rollout, learner.policy)
+    assert again.dropped.any()
+    assert np.abs(again.values - rollout.values)[again.dropped].min() > 0.01
+    advantages, value_targets = advantages_of(again, 0.9, 0.8)
+    np.testing.assert_array_equal(advantages[again.dropped], 0.0)
+    np.testing.assert_array_equal(value_targets[again.dropped], again.values[again.dropped])
 
 
 def test_two_epochs_are_an_epoch_and_another_with_what_the_first_has_learned() -> None:

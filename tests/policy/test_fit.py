@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from baselines_ppo.common.failures import LoadError
 from baselines_ppo.common.policy.actions import action_from_json, action_of, action_to_json
 from baselines_ppo.common.policy.fit import check_network, difference
 from baselines_ppo.common.policy.observations import observation_of
+from baselines_ppo.run.cli import parser
 from baselines_ppo.settings.config import TrainConfig
 from baselines_ppo.settings.presets import configure
 from baselines_ppo.wiring import actor_critic_of
@@ -84,6 +86,7 @@ def test_what_an_earlier_version_did_not_store_is_not_compared() -> None:
         ({"activation": "elu"}, {}, "activation elu, here tanh; give .*--activation elu"),
         ({"network": "lstm", "lstm_size": 8}, {"network": "lstm"}, "LSTM of 8, here .*; give .*--lstm-size 8"),
         ({"network": "lstm"}, {}, "network lstm, here mlp; .*give --network lstm"),
+        ({"hidden_sizes": ()}, {}, "hidden layers empty, here 64-64; give .*--hidden-sizes empty"),
         ({"shared_trunk": True}, {}, "with one network, here with a network each; give .*--shared-trunk true"),
     ],
 )
@@ -98,5 +101,9 @@ def test_networks_that_differ_are_named_with_the_flags_that_give_them(
     with pytest.raises(LoadError, match=words) as raised:
         check_network(Path("agent"), stored, here)
     assert "NetworkSettings" not in str(raised.value)
+    typed = shlex.split(str(raised.value).partition(" give ")[2].partition(";")[0])
+    given = vars(parser("train", ["--env", "X", *typed]).parse_args(["--env", "X", *typed]))
+    cured = {name: x for name, x in given.items() if f"--{name.replace('_', '-')}" in typed}
+    check_network(Path("agent"), stored, network_of(cured))
     check_network(Path("agent"), stored, stored)
     check_network(Path("agent"), network_of({"lstm_size": 8}), network_of({}))  # of which no network here makes use

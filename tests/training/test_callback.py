@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from baselines_ppo import TrainingProgress, configure, train
+from baselines_ppo.common import minibatch_loop
 from baselines_ppo.common.failures import LoadError, UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.settings.config import TrainConfig
@@ -122,14 +123,13 @@ def test_a_changed_setting_is_that_of_an_override_and_a_resume_goes_on_with_it(a
     counted = {"num_minibatches": 2} if alg == "ppo1" else {"num_episodes": None, "value_epochs": 1, "wrapper": ()}
     shape = {"num_envs": 2, "num_steps": 16, "num_epochs": 1, "num_timesteps": 128, "save_interval": 0, **counted}
     config = configure("tests.training.windy:Windy-v0", alg, preset="none", hidden_sizes=(4,), **shape)
-    changing = at(2, lambda progress: progress.change(learning_rate=1e-5))
+    now = {"learning_rate": 1e-5} if alg == "ppo_kl" else {"learning_rate": 1e-5, "entropy_coef": 0.5}
+    changing = at(2, lambda progress: progress.change(**now))
     train(config, logdir=tmp_path / "changed", callback=changing)
     train(config, logdir=tmp_path / "plain")
     middle = tmp_path / "plain" / "checkpoints" / "ckpt-00000002"
-    lower = configure(
-        "tests.training.windy:Windy-v0", alg, preset="none", hidden_sizes=(4,), learning_rate=1e-5, **shape
-    )
-    train(lower, logdir=tmp_path / "overridden", resume=middle, override=("learning_rate",))
+    lower = configure("tests.training.windy:Windy-v0", alg, preset="none", hidden_sizes=(4,), **now, **shape)
+    train(lower, logdir=tmp_path / "overridden", resume=middle, override=tuple(now))
     assert_same_bits(arrays(tmp_path / "changed"), arrays(tmp_path / "overridden"))
     assert not np.array_equal(arrays(tmp_path / "changed")["parameters"], arrays(tmp_path / "plain")["parameters"])
     for name, given in (("same", config), ("new", lower)):  # who asks for what it began with, or for what it is now
@@ -137,8 +137,35 @@ def test_a_changed_setting_is_that_of_an_override_and_a_resume_goes_on_with_it(a
         train(given, logdir=tmp_path / name, resume=third)
         assert_same_bits(arrays(tmp_path / "changed"), arrays(tmp_path / name))
         assert checkpoint.find(tmp_path / name)[0].manifest["config"]["algorithm"]["learning_rate"] == 1e-5
-    train(config, logdir=tmp_path / "back", resume=third, override=("learning_rate",))
+    train(config, logdir=tmp_path / "back", resume=third, override=tuple(now))
     assert "changed" not in checkpoint.find(tmp_path / "back")[0].manifest
+
+
+@pytest.mark.parametrize("alg", ["ppo1", "ppo2", "trpo"])
+def test_step_sizes_and_the_bonus_change_in_every_iteration_without_another_compilation(
+    alg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow keeps what it has compiled for ever."""
+    rate = "value_learning_rate" if alg == "trpo" else "learning_rate"
+    made, made_before = list[str](), list[int]()
+    program = minibatch_loop.program
+
+    def noted(function: Callable[..., Any], *parts: Any, **options: Any) -> Any:
+        made.append(function.__qualname__)
+        return program(function, *parts, **options)
+
+    def change(progress: TrainingProgress) -> None:
+        made_before.append(len(made))
+        progress.change(**{rate: 1e-3 / progress.iteration, "entropy_coef": 10.0 * progress.iteration})
+
+    monkeypatch.setattr(minibatch_loop, "program", noted)
+    shape = {"num_envs": 2, "num_steps": 16, "num_timesteps": 256, "num_minibatches": 2}
+    config = configure("CartPole-v1", alg, preset="none", hidden_sizes=(4,), **shape)
+    train(config, logdir=tmp_path / "run", callback=change)
+    assert len(set(made_before)) == 1
+    assert len(made_before) == 8
+    stored = checkpoint.find(tmp_path / "run")[0].manifest["config"]["algorithm"]
+    assert (stored["entropy_coef"], stored[rate]) == (80.0, 1e-3 / 8)
 
 
 @pytest.mark.usefixtures("stub")
