@@ -76,13 +76,10 @@ SWIMMER = Preset(
 )
 
 STANDUP = Preset(
-    replace(
-        TEXTBOOK["ppo2"],
-        num_timesteps=10_000_000,
-        rollout=RolloutConfig(num_envs=16, num_steps=128),
-        algorithm=PPO2Config(num_minibatches=4),
-    ),
-    "The PPO baseline of Simple Policy Optimization has 143 750 at 10 M steps with these (v4).",
+    replace(HUMANOID.config, policy=ADAPTIVE.policy),
+    "The settings of Humanoid, with actions as noisy at first as the textbook has them: return 178 418 in training at "
+    "3.3 M steps (one seed, v4). With Humanoid's log std of -1 it stays at 155 000. The PPO baseline of Simple Policy "
+    "Optimization has 143 750 at 10 M steps.",
 )
 
 # Sixteen environments, so that as many ranks can share them.
