@@ -22,7 +22,7 @@ from baselines_ppo.common.policy.networks import NETWORKS
 from baselines_ppo.common.screen.bar import in_notebook
 from baselines_ppo.common.screen.choice import AUTO, BAR
 from baselines_ppo.result import Result
-from baselines_ppo.settings.config import TEXTBOOK, TrainConfig
+from baselines_ppo.settings.config import TEXTBOOK, TrainConfig, resolve
 
 FAILURES: dict[int, type[Failure]] = {kind.exit_code: kind for kind in (UsageError, DataError, LoadError, WriteError)}
 # What a rank does.
@@ -52,10 +52,12 @@ def launch(ranks: int, config: TrainConfig, **arguments: Any) -> Result:
     was defined in this script or notebook by value (cloudpickle); no file holds it.
 
     Raises:
+      UsageError: so many ranks cannot share the environments.
       Failure: that of the ranks.
     """
     if launched_by_mpi():
         raise UsageError(f"ranks={ranks} inside a job that mpirun started; leave it out to train on its ranks")
+    resolve(config, ranks)  # before there are processes, which may be many
     if config.progress == AUTO and in_notebook():
         config = replace(config, progress=BAR)  # the ranks write to a pipe and cannot know
     mpirun = find_mpirun()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from baselines_ppo import configure, launch, train
+from baselines_ppo.common.failures import UsageError
 from tests.conftest import ROOT
 
 SCRIPT = """
@@ -109,3 +111,13 @@ def test_the_failure_of_the_ranks_is_raised_here(mode: str, expected: tuple[str,
     assert line.startswith(expected[0])
     for part in expected:
         assert part in line
+
+
+def test_so_many_ranks_that_environments_cannot_be_dealt_are_refused_before_there_are_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(launch.subprocess, "Popen", lambda *words, **named: begun.append(words))
+    with pytest.raises(UsageError, match="num_envs 8 is not a multiple of 1000 ranks; give --num-envs 1000"):
+        train(configure("CartPole-v1"), ranks=1000)
+    assert begun == []
