@@ -1,4 +1,4 @@
-"""Fields that a resumed run may change, and the std of a loaded agent: each is in force from the first iteration on."""
+"""Fields that a resumed run may change, and what a loaded agent brings: in force from the first iteration on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from baselines_ppo import load
+from baselines_ppo import configure, load, train
 from baselines_ppo.common.failures import UsageError
 from baselines_ppo.common.files import checkpoint
 from baselines_ppo.run.cli import main
@@ -238,3 +238,20 @@ def test_a_loaded_agent_keeps_its_std_unless_another_is_typed(tmp_path: Path, mo
     more = ("--preset", "Pendulum-v1", "--num-timesteps", "64")  # as `launch` goes on, without --load-path
     assert main(["--env", "Pendulum-v1", *line, "--quiet", "--resume", "kept", *more]) == 0
     assert layout.split(arrays(tmp_path / "kept")["parameters"])["log_std"].tolist() == [-2.0]
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+def test_a_loaded_agent_gives_values_in_the_unit_of_the_runs_own_rewards(tmp_path: Path, standardised: bool) -> None:
+    """What its values explain of the same episodes does not depend on what rewards are divided by."""
+    shape = {"num_envs": 4, "num_steps": 32, "num_minibatches": 4, "normalize_value_targets": standardised}
+    taught = configure("Pendulum-v1", preset="none", num_timesteps=4096, learning_rate=3e-3, **shape)
+    agent = train(taught, logdir=tmp_path / "agent").folder
+
+    def explained(name: str, **values: Any) -> float:
+        begun = configure("Pendulum-v1", preset="none", num_timesteps=128, learning_rate=1e-30, **shape, **values)
+        train(begun, logdir=tmp_path / name, load_path=agent)
+        return float(figures(tmp_path / name)[0]["explained_variance"])
+
+    divided, raw = explained("divided"), explained("raw", normalize_returns=False)
+    assert abs(divided) > 0.1
+    assert raw == pytest.approx(divided, rel=0.02)
