@@ -243,7 +243,8 @@ def test_a_loaded_agent_keeps_its_std_unless_another_is_typed(tmp_path: Path, mo
 @pytest.mark.parametrize("standardised", [False, True])
 def test_a_loaded_agent_gives_values_in_the_unit_of_the_runs_own_rewards(tmp_path: Path, standardised: bool) -> None:
     """What its values explain of the same episodes does not depend on what rewards are divided by."""
-    shape = {"num_envs": 4, "num_steps": 32, "num_minibatches": 4, "normalize_value_targets": standardised}
+    shape: dict[str, Any] = {"num_envs": 4, "num_steps": 32, "num_minibatches": 4}
+    shape |= {"normalize_value_targets": standardised}
     taught = configure("Pendulum-v1", preset="none", num_timesteps=4096, learning_rate=3e-3, **shape)
     agent = train(taught, logdir=tmp_path / "agent").folder
 
