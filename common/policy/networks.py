@@ -26,7 +26,8 @@ from baselines_ppo.common.policy.layers import (
     lstm_step,
 )
 from baselines_ppo.common.policy.named import named_object
-from baselines_ppo.common.policy.observations import Observation, Part, images_of, parts_of, seen_in
+from baselines_ppo.common.policy.network_trial import check_network
+from baselines_ppo.common.policy.observations import Observation, Part, images_of, learned_dtype, parts_of, seen_in
 from baselines_ppo.common.policy.parameters import Parameter
 from baselines_ppo.common.policy.spaces.images import SMALLEST_IMAGE, ImageObservation, large_enough
 from baselines_ppo.common.policy.spaces.vectors import GroupObservation
@@ -205,7 +206,8 @@ def network_of(settings: NetworkSettings, observation: Observation) -> Network:
     """Return the network of a name that is known already, over all that is seen but a mask.
 
     Raises:
-      UsageError: the name or the activation is unknown, or the network does not take such observations.
+      UsageError: the name or the activation is unknown, or the network does not take such observations; or it is of a
+        user's own and no good, see `check_network`.
     """
     if settings.activation not in ACTIVATIONS:
         raise UsageError(f"unknown activation {settings.activation}; known: {', '.join(ACTIVATIONS)}")
@@ -217,4 +219,8 @@ def network_of(settings: NetworkSettings, observation: Observation) -> Network:
     observation = seen_in(observation)
     if settings.name in WITH_EYES and isinstance(observation, GroupObservation) and images_of(observation):
         return WITH_EYES[settings.name](observation.shape, settings, list(parts_of(observation)))
-    return NETWORKS[settings.name](observation.shape, settings)
+    build = NETWORKS[settings.name]
+    if settings.name not in BUILT_IN:
+        as_bytes, shape = learned_dtype(observation) == np.uint8, observation.shape
+        check_network(settings.name, lambda: build(shape, settings), Network, shape, as_bytes)
+    return build(observation.shape, settings)
