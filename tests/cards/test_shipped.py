@@ -45,7 +45,7 @@ def test_a_shipped_agent_is_whole_and_acts(name: str) -> None:
 
 
 # Who falls short of the return at which its environment counts as solved.
-MISSED = {"Hopper-v4", "Pusher-v5"}  # Gymnasium has 0 for Pusher, which would be no cost at all
+MISSED = {"Hopper-v4", "Hopper-v5", "Pusher-v5"}  # Gymnasium has 0 for Pusher, which would be no cost at all
 
 
 @pytest.mark.parametrize("name", SHIPPED)
