@@ -22,7 +22,7 @@ def gae(
       rewards: r_t, [T, n].
       values: V(s_t), [T, n].
       next_values: V(s_{t+1}), [T, n]: 0 where the episode terminated, V(final observation) where it was truncated.
-      ends: whether the episode terminated or was truncated with step t, [T, n] bool.
+      ends: whether the episode terminated or was truncated with step t, [T, n] bool, or zeros and ones.
       gamma: the discount.
       gae_lambda: lambda.
 
@@ -33,9 +33,10 @@ def gae(
     >>> targets.ravel().tolist()
     [1.5, 1.0]
     """
+    rewards, values, next_values, ends = (np.asarray(x) for x in (rewards, values, next_values, ends))
     assert rewards.shape == values.shape == next_values.shape == ends.shape, "gae takes four arrays [T, n]"
     deltas = rewards + gamma * next_values - values
-    decay = (gamma * gae_lambda * ~ends).astype(deltas.dtype)
+    decay = (gamma * gae_lambda * ~ends.astype(bool)).astype(deltas.dtype)
     advantages = np.empty_like(deltas)
     following = np.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):

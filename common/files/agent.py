@@ -91,11 +91,19 @@ class Agent:
         return self.policy.network.action.to_environment(actions)
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Forget what was seen, as an episode begins: everything, or only in these rows of a batch, [n] bool."""
+        """Forget what was seen, as an episode begins: everything, or only in these rows of a batch, [n] bool.
+
+        Raises:
+          DataError: rows are something else, such as their numbers.
+        """
         if rows is None:
             self._states = self.policy.initial_states(0)
-        elif len(rows) == len(self._states):  # otherwise nothing of such a batch was seen yet
-            self._states = self._states * ~np.asarray(rows, dtype=bool)[:, None]
+            return
+        chosen = np.asarray(rows)
+        if chosen.dtype != bool or chosen.ndim != 1:
+            raise DataError(f"rows are {short(repr(rows))}, expected True or False for each row of a batch")
+        if len(chosen) == len(self._states):  # otherwise nothing of such a batch was seen yet
+            self._states = self._states * ~chosen[:, None]
 
     def _with_mask(self, observation: Any, mask: Any) -> Any:
         """Return an observation with its mask, if the agent was trained with masks."""

@@ -174,4 +174,5 @@ class StopSignals:
             self._announced = True
             again = "; again to stop at once without saving" if number == signal.SIGINT else ""
             text = f"{signal.Signals(number).name}: finishing this iteration, then saving{again}\n"
-            os.write(2, text.encode())  # sys.stderr may be in the middle of a write
+            with suppress(OSError):  # nobody reads it any more
+                os.write(2, text.encode())  # sys.stderr may be in the middle of a write

@@ -67,6 +67,18 @@ def test_a_signal_to_one_rank_stops_all_after_a_checkpoint(
     assert "mpirun -np 2" in finished.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_signal_saves_where_errors_cannot_be_written(ranks: int, tmp_path: Path) -> None:
+    """As when the terminal was closed, or what the errors went through has ended."""
+    line = command(ranks, str(ROOT / "tests" / "faults.py"), "stub+usr1-0", *map(str, UNSAVED))
+    with Path("/dev/full").open("wb") as full:
+        finished = subprocess.run(
+            line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=full
+        )
+    assert finished.returncode == 75
+    assert newest(tmp_path).manifest["iteration"] == 3
+
+
 def test_a_signal_in_the_last_iteration_finishes_the_run(faulty: Run, tmp_path: Path) -> None:
     three = (*SMALL, "--num-timesteps", 3 * STEPS_PER_ITERATION, "--logdir", "run")
     finished = faulty(2, "stub+term-1", *three)

@@ -18,6 +18,16 @@ def random_rollout(steps: int = 40, envs: int = 5) -> tuple[np.ndarray, np.ndarr
     return rewards, values, np.where(terminated, 0.0, next_values), terminated | truncated
 
 
+def test_ends_may_be_zeros_and_ones_and_lists() -> None:
+    rng = np.random.default_rng(0)
+    rewards, values, next_values = rng.standard_normal((3, 6, 2))
+    ends = rng.random((6, 2)) < 0.4
+    expected = gae(rewards, values, next_values, ends, 0.9, 0.8)
+    for given in (ends.astype(np.int64), ends.astype(np.uint8), ends.astype(np.float32), ends.tolist()):
+        for got, one in zip(gae(rewards, values, next_values, given, 0.9, 0.8), expected, strict=True):
+            np.testing.assert_array_equal(got, one)
+
+
 def test_equals_the_sum_over_the_rest_of_each_episode() -> None:
     rewards, values, next_values, ends = random_rollout()
     advantages, targets = gae(rewards, values, next_values, ends, 0.97, 0.9)
