@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from baselines_ppo.common.failures import DataError
+from baselines_ppo.common.files.agent import Agent
 from baselines_ppo.common.moments import Moments
 from baselines_ppo.common.policy.actions import (
     Action,
@@ -160,3 +163,18 @@ def _tensor(x: np.ndarray) -> object:
     import tensorflow as tf
 
     return tf.constant(x)
+
+
+def test_a_memory_is_forgotten_in_the_rows_that_are_named_and_in_no_others() -> None:
+    network = actor_critic(name="lstm", shared=True)
+    agent = Agent(Policy(network, network.initial_parameters(np.random.default_rng(0), 0.0), 10.0), "X", Path("x"), {})
+    seen = np.random.default_rng(1).standard_normal((3, 11))
+    first, second = agent.act(seen), agent.act(seen)
+    agent.reset(np.array([True, False, True]))
+    third = agent.act(seen)
+    for row, forgotten in enumerate([True, False, True]):
+        assert np.array_equal(third[row], first[row]) == forgotten
+    assert not np.array_equal(second, first)
+    for wrong in ([0, 2], np.array([1, 0, 1]), 5, np.ones((3, 1), bool)):
+        with pytest.raises(DataError, match="expected True or False for each row of a batch"):
+            agent.reset(wrong)  # type: ignore[arg-type]
