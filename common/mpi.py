@@ -112,7 +112,7 @@ class Comm:
         x = np.ascontiguousarray(x)
         if self.size == 1:
             return x[None]
-        self.barrier(f"{of}, {x.dtype} {list(x.shape)}")
+        self.barrier(of, f"{x.dtype} {x.shape}")
         sent, rows = self._sent.of(x.size, x.dtype), self._received.of(self.size * x.size, x.dtype)
         sent[:] = x.reshape(-1)
         self._wait(lambda: [self._comm.Iallgather(sent, rows)], of, sent.nbytes * (self.size - 1))
@@ -155,8 +155,11 @@ class Comm:
         self.barrier(of)
         return self._comm.bcast(item, root=0)
 
-    def barrier(self, of: str = "all") -> None:
+    def barrier(self, of: str = "all", alike: str = "") -> None:
         """Wait until every rank is here.
+
+        Args:
+          alike: what must be the same on all ranks, in words.
 
         Raises:
           DataError: some are elsewhere; names those that differ from rank 0.
@@ -164,7 +167,7 @@ class Comm:
         if self.size == 1:
             return
         tags = np.empty(self.size, dtype=np.int64)
-        own = np.array([self._tag(of)], dtype=np.int64)
+        own = np.array([self._tag(f"{of} {alike}")], dtype=np.int64)
         self._wait(lambda: [self._comm.Iallgather(own, tags)], of)
         if odd := [str(rank) for rank in range(self.size) if tags[rank] != tags[0]]:
             names = ", ".join(odd)

@@ -83,7 +83,7 @@ def of_all_ranks(rollout: Rollout, comm: Comm) -> Rollout:
     """
     parts = rollout._asdict()
     own = ("raw_observations", "discounted_returns")
-    longest = int(comm.stack(np.array(len(rollout.made)), "their lengths").max())  # T differs where episodes count
+    longest = int(comm.stack(np.array(len(rollout.made)), "the rollouts").max())  # T differs where episodes count
     arrays = {
         name: x if name == "states" else lengthened(x, longest)
         for name, x in parts.items()

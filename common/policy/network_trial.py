@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from baselines_ppo.common.failures import Failure, UsageError, printable, readable
-from baselines_ppo.common.policy.arrays import ACTING
+from baselines_ppo.common.policy.arrays import NUMPY
 from baselines_ppo.common.policy.parameters import Parameter, initial_value
 
 ROWS = 3  # observations of the trial
@@ -77,9 +77,9 @@ def _features(name: str, network: Any, observations: np.ndarray) -> tuple[np.nda
     parts = {parameter.name: initial_value(parameter, rng) for parameter in network.parameters}
     state = None
     with _told(name), np.errstate(all="ignore"):
-        features = network.encode(ACTING, parts, observations)
+        features = network.encode(NUMPY, parts, observations)
         if network.step is not None:
-            features, state = network.step(ACTING, parts, features, np.zeros((rows, network.state_size), np.float32))
+            features, state = network.step(NUMPY, parts, features, np.zeros((rows, network.state_size), np.float32))
     found = np.asarray(features)
     if found.shape != (rows, network.features) or found.dtype != np.float32:
         given = f"{found.dtype} {list(found.shape)} for {rows} observations"
