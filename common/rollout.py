@@ -36,9 +36,7 @@ class Rollout(NamedTuple):
     """T steps of this rank's n environments, or by `of_all_ranks` of all; values in the unit of scaled rewards."""
 
     iteration: int
-    raw_observations: (
-        np.ndarray
-    )  # [T, n, V] numbers before they are normalised; float64 where float32 would lose digits
+    raw_observations: np.ndarray  # [T, n, V], not normalised yet; float64 where float32 would lose digits
     observations: np.ndarray  # [T, n, ...] float32, as they were acted on; images alone may be bytes
     states: np.ndarray  # [n, S] float32, what was remembered before the first step
     actions: np.ndarray  # [T, n, ...] as the policy drew them

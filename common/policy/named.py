@@ -32,6 +32,11 @@ def named_object(what: str, name: str, form: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise UsageError(f"{what} {name} not found: {printable(error)}") from None
     except Exception as error:
-        trace = readable("".join(traceback.format_exception(error)).rstrip())
-        raised = f"{type(error).__name__}: {printable(error)}".rstrip(": ")
-        raise UsageError(f"{what} {name} not found: importing {module} raised {raised}\n{trace}") from None
+        raise UsageError(f"{what} {name} not found: importing {module} raised {with_traceback(error)}") from None
+
+
+def with_traceback(error: BaseException) -> str:
+    """Return what a user's code has raised, in a line, and the traceback below."""
+    trace = readable("".join(traceback.format_exception(error)).rstrip())
+    raised = f"{type(error).__name__}: {printable(error)}".rstrip(": ")
+    return f"{raised}\n{trace}"

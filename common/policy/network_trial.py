@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from baselines_ppo.common.failures import Failure, UsageError, printable, readable
+from baselines_ppo.common.failures import Failure, UsageError
 from baselines_ppo.common.policy.arrays import NUMPY
+from baselines_ppo.common.policy.named import with_traceback
 from baselines_ppo.common.policy.parameters import Parameter, initial_value
 
 ROWS = 3  # observations of the trial
@@ -95,9 +95,7 @@ def _told(name: str) -> Iterator[None]:
     except (Failure, KeyboardInterrupt):
         raise
     except BaseException as error:  # such as SystemExit
-        trace = readable("".join(traceback.format_exception(error)).rstrip())
-        raised = f"{type(error).__name__}: {printable(error)}".rstrip(": ")
-        raise UsageError(f"network {name} raised {raised}\n{trace}") from None
+        raise UsageError(f"network {name} raised {with_traceback(error)}") from None
 
 
 def _what(found: Any) -> str:
